@@ -1,0 +1,143 @@
+"""The styles of one network: one row of numbers per style, and blends of rows."""
+
+import difflib
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from sfumato.blend_weights import normalize_weights
+from sfumato.errors import StyleError, StyleFileError, UnknownStyleError
+from sfumato.style_info import StyleInfo
+
+if TYPE_CHECKING:
+    from sfumato.style_file import StyleFile
+
+_MAX_LISTED = 20
+
+
+class StyleBank:
+    """An immutable list of styles with their rows.
+
+    Args:
+        infos: S styles, at least one, no id twice.
+        rows: finite float32 [S, P], in the order of ``infos``; copied.
+        network_digest: digest of the network that the rows belong to.
+
+    Raises:
+        StyleError: the arguments break a rule above.
+    """
+
+    def __init__(
+        self, infos: Sequence[StyleInfo], rows: npt.NDArray[np.float32], network_digest: str
+    ) -> None:
+        """Checks and copies; see the class."""
+        self._infos = tuple(infos)
+        self._index = {info.id: number for number, info in enumerate(self._infos)}
+        self._rows = _frozen_rows(rows)
+        self._network_digest = network_digest
+        self._check()
+
+    def _check(self) -> None:
+        if not self._infos:
+            raise StyleError("a style bank needs at least one style")
+        if len(self._index) != len(self._infos):
+            raise StyleError("a style id occurs twice; ids must differ")
+        if len(self._rows) != len(self._infos):
+            raise StyleError(f"{len(self._infos)} styles need as many rows, not {len(self._rows)}")
+        for info, row in zip(self._infos, self._rows, strict=True):
+            if not np.isfinite(row).all():
+                raise StyleError(f"the row of style {info.id!r} holds NaN or infinity")
+
+    @property
+    def infos(self) -> tuple[StyleInfo, ...]:
+        """The styles, in order."""
+        return self._infos
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """The ids, in order."""
+        return tuple(self._index)
+
+    @property
+    def rows(self) -> npt.NDArray[np.float32]:
+        """All rows, float32 [S, P], read-only."""
+        return self._rows
+
+    @property
+    def network_digest(self) -> str:
+        """Digest of the network that the rows belong to."""
+        return self._network_digest
+
+    def info(self, style: str) -> StyleInfo:
+        """Describes a style. Raises UnknownStyleError."""
+        return self._infos[self._number(style)]
+
+    def row(self, style: str) -> npt.NDArray[np.float32]:
+        """Gives the row of a style, float32 [P], read-only. Raises UnknownStyleError."""
+        row: npt.NDArray[np.float32] = self._rows[self._number(style)]
+        return row
+
+    def blend(self, weights: Iterable[tuple[str, float]]) -> npt.NDArray[np.float32]:
+        """Averages rows.
+
+        Args:
+            weights: pairs of style id and weight, see ``normalize_weights``.
+
+        Returns:
+            The convex combination, float32 [P]; for a single style its row, to the bit.
+
+        Raises:
+            StyleError: invalid weights.
+            UnknownStyleError: a style that the bank lacks.
+        """
+        shares = normalize_weights(weights)
+        rows = self._rows[[self._number(style) for style in shares]].astype(np.float64)
+        blended = np.fromiter(shares.values(), np.float64) @ rows
+        return np.asarray(blended, np.float32)
+
+    def with_style(self, style: "StyleFile") -> "StyleBank":
+        """Gives a new bank that has one style more.
+
+        Raises:
+            StyleFileError: the style belongs to another network.
+            StyleError: the bank has a style of that id already.
+        """
+        if style.network_digest != self._network_digest:
+            raise StyleFileError(
+                f"style {style.info.id!r} belongs to network {style.network_digest}, "
+                f"this is {self._network_digest}; train it on this network"
+            )
+        if style.row.shape != self._rows.shape[1:]:
+            raise StyleFileError(
+                f"the row of style {style.info.id!r} has {style.row.size} numbers, "
+                f"the network takes {self._rows.shape[1]}"
+            )
+        rows = np.concatenate([self._rows, style.row[None]])
+        return StyleBank((*self._infos, style.info), rows, self._network_digest)
+
+    def _number(self, style: str) -> int:
+        try:
+            return self._index[style]
+        except KeyError:
+            raise UnknownStyleError(self._unknown(style)) from None
+
+    def _unknown(self, style: str) -> str:
+        close = difflib.get_close_matches(style[:100], self._index)
+        if close:
+            hint = "did you mean " + " or ".join(repr(name) for name in close) + "?"
+        else:
+            more = len(self._index) - _MAX_LISTED
+            hint = "there are " + ", ".join(self.ids[:_MAX_LISTED])
+            hint += f" and {more} more" if more > 0 else ""
+        return f"no style {style[:100]!r}; {hint}"
+
+
+def _frozen_rows(rows: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    array = np.asarray(rows)
+    if array.dtype != np.float32 or array.ndim != 2 or array.shape[1] == 0:
+        raise StyleError(f"rows must be float32 [S, P], not {array.dtype} {list(array.shape)}")
+    copy = np.array(array, order="C")
+    copy.flags.writeable = False
+    return copy

@@ -1,0 +1,106 @@
+"""One style as one file: its row, its description and the digest of the network it belongs to."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import safetensors
+import safetensors.numpy
+
+from sfumato.atomic import write_file
+from sfumato.errors import BundleError, StyleError, StyleFileError
+from sfumato.network_info import check_digest
+from sfumato.style_info import StyleInfo
+
+STYLE_FILE_VERSION = 1
+_ROW = "row"
+_METADATA = "sfumato.style"
+
+
+@dataclass(frozen=True, eq=False)
+class StyleFile:
+    """The content of a style file.
+
+    Attributes:
+        info: the style.
+        row: finite float32 [P].
+        network_digest: digest of the network that the row was trained on.
+
+    Raises:
+        StyleFileError: a value of another type or shape, or not finite.
+    """
+
+    info: StyleInfo
+    row: npt.NDArray[np.float32]
+    network_digest: str
+
+    def __post_init__(self) -> None:
+        """Checks the values, because they often come from a file."""
+        if self.row.dtype != np.float32 or self.row.ndim != 1 or not self.row.size:
+            found = f"{self.row.dtype} {list(self.row.shape)}"
+            raise StyleFileError(f"the row of a style must be float32 [P], not {found}")
+        if not np.isfinite(self.row).all():
+            raise StyleFileError(f"the row of style {self.info.id!r} holds NaN or infinity")
+        try:
+            check_digest(self.network_digest)
+        except BundleError as error:
+            raise StyleFileError(str(error)) from error
+
+
+def read_style_file(path: Path) -> StyleFile:
+    """Reads a style file.
+
+    Raises:
+        StyleFileError: the file is missing, damaged or of another format version.
+    """
+    try:
+        with safetensors.safe_open(path, framework="numpy") as file:
+            metadata, names = file.metadata() or {}, set(file.keys())
+            row = file.get_tensor(_ROW) if _ROW in names else None
+        if row is None or _METADATA not in metadata:
+            raise StyleFileError("this is not a style file; training writes those")
+        return _from_metadata(metadata[_METADATA], row)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise StyleFileError(f"style file {path} cannot be read: {reason}") from error
+    except (StyleError, StyleFileError, safetensors.SafetensorError) as error:
+        raise StyleFileError(f"style file {path}: {error}") from error
+
+
+def write_style_file(path: Path, style: StyleFile) -> None:
+    """Writes a style file, whole or not at all; an old one is replaced.
+
+    Raises:
+        StyleFileError: the card holds values that JSON cannot.
+        OSError: the disk refuses.
+    """
+    description = {
+        "format_version": STYLE_FILE_VERSION,
+        "network_digest": style.network_digest,
+        "style": style.info.to_json(),
+    }
+    try:
+        text = json.dumps(description, ensure_ascii=False, allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise StyleFileError(f"the card of a style must be JSON values: {error}") from error
+    row = np.ascontiguousarray(style.row)
+    write_file(path, safetensors.numpy.save({_ROW: row}, metadata={_METADATA: text}))
+
+
+def _from_metadata(text: str, row: npt.NDArray[np.float32]) -> StyleFile:
+    try:
+        description: Any = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise StyleFileError(f"the description is not JSON ({error})") from error
+    if not isinstance(description, dict):
+        raise StyleFileError("the description must be an object")
+    version = description.get("format_version")
+    if version != STYLE_FILE_VERSION or type(version) is not int:
+        raise StyleFileError(
+            f"the format version is {version!r}, this program reads {STYLE_FILE_VERSION}"
+        )
+    info = StyleInfo.from_json(description.get("style"))
+    return StyleFile(info, row, description.get("network_digest"))  # type: ignore[arg-type]

@@ -1,0 +1,71 @@
+"""What is known about one style, beside its row of numbers."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from sfumato.errors import StyleError
+
+MAX_ID_LENGTH = 100
+_ID = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+
+
+@dataclass(frozen=True)
+class StyleInfo:
+    """Describes the painting whose style a network has learned.
+
+    Attributes:
+        id: lower-case words joined by hyphens, at most 100 characters.
+        title: title of the painting.
+        artist: who painted it.
+        year: when, as free text ("1889", "c. 1831").
+        licence: licence of the reproduction, or why it is in the public domain.
+        card: anything measured or noted about the style, in JSON types.
+
+    Raises:
+        StyleError: the id has another form, or a text is not text.
+    """
+
+    id: str
+    title: str = ""
+    artist: str = ""
+    year: str = ""
+    licence: str = ""
+    card: Mapping[str, Any] = field(default_factory=dict, hash=False)
+
+    def __post_init__(self) -> None:
+        """Checks the types, because the values often come from a file."""
+        for name in ("id", "title", "artist", "year", "licence"):
+            if not isinstance(getattr(self, name), str):
+                raise StyleError(f"the {name} of a style must be text, not {getattr(self, name)!r}")
+        if len(self.id) > MAX_ID_LENGTH or not _ID.fullmatch(self.id):
+            raise StyleError(
+                f"{self.id[: MAX_ID_LENGTH + 20]!r} cannot be a style id; use lower-case letters "
+                f"and digits in words joined by hyphens, at most {MAX_ID_LENGTH} characters"
+            )
+        if not isinstance(self.card, Mapping):
+            raise StyleError(f"the card of style {self.id!r} must be a mapping")
+
+    def to_json(self) -> dict[str, Any]:
+        """Gives the object that ``from_json`` reads."""
+        return {
+            "id": self.id,
+            "title": self.title,
+            "artist": self.artist,
+            "year": self.year,
+            "licence": self.licence,
+            "card": dict(self.card),
+        }
+
+    @classmethod
+    def from_json(cls, value: object) -> "StyleInfo":
+        """Reads one style; unknown keys are ignored, so that later versions may add some.
+
+        Raises:
+            StyleError: not an object, no id, or a value of the wrong type.
+        """
+        if not isinstance(value, Mapping) or "id" not in value:
+            raise StyleError(f"a style must be an object with an id, not {str(value)[:80]}")
+        names = ("id", "title", "artist", "year", "licence", "card")
+        return cls(**{name: value[name] for name in names if name in value})

@@ -1,0 +1,1 @@
+"""Generated protocol messages and stubs; `python protos/generate.py` writes them."""
