@@ -1,0 +1,53 @@
+"""The training application's command table: ``python -m training COMMAND``."""
+
+import sys
+from collections.abc import Callable, Sequence
+
+from sfumato.errors import SfumatoError
+
+
+def _fit(arguments: Sequence[str]) -> None:
+    from training.fit import main
+
+    main(arguments)
+
+
+def _export(arguments: Sequence[str]) -> None:
+    from training.export_command import main
+
+    main(arguments)
+
+
+COMMANDS: dict[str, tuple[str, Callable[[Sequence[str]], None]]] = {
+    "fit": ("train a network on photos and paintings", _fit),
+    "export": ("write a checkpoint as the next version of a bundle", _export),
+}
+
+
+def usage() -> str:
+    """Return the command table as text."""
+    lines = [f"  {name:10}{summary}" for name, (summary, _) in COMMANDS.items()]
+    return "\n".join(
+        ["usage: python -m training COMMAND …", "", *lines, "", "COMMAND --help says more."]
+    )
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run one command and return the exit status."""
+    if not arguments or arguments[0] in ("-h", "--help"):
+        print(usage())
+        return 0 if arguments else 2
+    name, *rest = arguments
+    if name not in COMMANDS:
+        print(f"python -m training: no command {name!r}\n{usage()}", file=sys.stderr)
+        return 2
+    try:
+        COMMANDS[name][1](rest)
+    except SfumatoError as error:
+        print(f"python -m training {name}: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,135 @@
+"""Alarms: training that diverges, styles that come out the same, photos that cannot be read."""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import lightning as L
+import torch
+from lightning.pytorch.callbacks import Callback
+from lightning.pytorch.utilities import rank_zero_warn
+from torch import Tensor
+
+from training.data.photos import PhotoBatch
+from training.errors import TrainingError
+from training.module import MultiStyleModule
+
+
+class DivergenceAlarm(Callback):
+    """Stops a run whose loss is no number and warns of pictures that are all black or white.
+
+    Args:
+        every_n_steps: steps between two looks at the pictures.
+        saturated_share: share of values within 1 % of black or white that is worth a warning.
+    """
+
+    def __init__(self, every_n_steps: int = 100, saturated_share: float = 0.9) -> None:
+        """Remember the settings."""
+        self.every_n_steps = every_n_steps
+        self.saturated_share = saturated_share
+
+    def on_train_batch_end(
+        self,
+        trainer: L.Trainer,
+        pl_module: L.LightningModule,
+        outputs: Tensor | Mapping[str, Any] | None,
+        batch: PhotoBatch,
+        batch_idx: int,
+    ) -> None:
+        """Look at the loss after every step and at the pictures after some."""
+        loss = outputs["loss"] if isinstance(outputs, Mapping) else outputs
+        if isinstance(loss, Tensor) and not math.isfinite(loss.item()):
+            raise TrainingError(
+                f"the loss became {loss.item()} at step {trainer.global_step}: lower "
+                "--model.learning_rate or --model.style_weight and continue from the last "
+                "checkpoint with --ckpt_path last"
+            )
+        if trainer.global_step % self.every_n_steps == 0:
+            self._look_at_pictures(trainer, pl_module, batch)
+
+    @torch.no_grad()
+    def _look_at_pictures(
+        self, trainer: L.Trainer, module: L.LightningModule, batch: PhotoBatch
+    ) -> None:
+        styles = torch.zeros(1, dtype=torch.long, device=batch.images.device)
+        painted = module(batch.images[:1], styles)
+        share = saturated_share(painted)
+        if share > self.saturated_share:
+            rank_zero_warn(
+                f"step {trainer.global_step}: {share:.0%} of the painted values are black or "
+                "white; if the next preview shows no picture, lower --model.learning_rate"
+            )
+
+
+def saturated_share(images: Tensor) -> float:
+    """Return the share of values of ``images`` in [0, 1] within 0.01 of either end."""
+    return float(((images < 0.01) | (images > 0.99)).float().mean())
+
+
+class TwinStylesAlarm(Callback):
+    """Warns when two styles paint the same photo alike ("dead style").
+
+    Args:
+        every_n_steps: steps between two comparisons.
+        smallest_distance: root-mean-square difference of two painted photos, in [0, 1], below
+            which they count as alike.
+    """
+
+    def __init__(self, every_n_steps: int = 1000, smallest_distance: float = 0.02) -> None:
+        """Remember the settings."""
+        self.every_n_steps = every_n_steps
+        self.smallest_distance = smallest_distance
+
+    @torch.no_grad()
+    def on_train_batch_end(
+        self,
+        trainer: L.Trainer,
+        pl_module: L.LightningModule,
+        outputs: object,
+        batch: PhotoBatch,
+        batch_idx: int,
+    ) -> None:
+        """Paint one photo in every style and compare."""
+        if trainer.global_step % self.every_n_steps or not isinstance(pl_module, MultiStyleModule):
+            return
+        painted = [
+            pl_module(batch.images[:1], torch.tensor([style], device=batch.images.device))
+            for style in range(len(pl_module.rows))
+        ]
+        infos = trainer.datamodule.paintings  # type: ignore[attr-defined]
+        for a, b in twins(torch.cat(painted), self.smallest_distance):
+            rank_zero_warn(
+                f"step {trainer.global_step}: styles {infos[a].info.id!r} and "
+                f"{infos[b].info.id!r} come out the same; if it lasts, train longer or raise "
+                "--model.style_weight"
+            )
+
+
+def twins(painted: Tensor, smallest_distance: float) -> list[tuple[int, int]]:
+    """Return the pairs of ``painted`` [S, 3, H, W] closer than ``smallest_distance`` (RMS)."""
+    flat = painted.float().flatten(1)  # [S, 3·H·W]
+    distances = torch.cdist(flat, flat) / math.sqrt(flat.shape[1])  # [S, S]
+    close = torch.triu(distances < smallest_distance, diagonal=1).nonzero()
+    return [(int(a), int(b)) for a, b in close]
+
+
+class SkippedPhotos(Callback):
+    """Warns once of each photo that cannot be read, and counts them."""
+
+    def __init__(self) -> None:
+        """Start with none."""
+        self.messages: set[str] = set()
+
+    def on_train_batch_end(
+        self,
+        trainer: L.Trainer,
+        pl_module: L.LightningModule,
+        outputs: object,
+        batch: PhotoBatch,
+        batch_idx: int,
+    ) -> None:
+        """Report what this batch's readers met."""
+        for message in sorted(set(batch.skipped) - self.messages):
+            self.messages.add(message)
+            rank_zero_warn(f"photo skipped ({len(self.messages)} so far): {message}")
+        pl_module.log("photos_skipped", float(len(self.messages)))

@@ -1,0 +1,103 @@
+"""Checkpoints of ``fit`` as export reads them: network, style rows, what is known of the styles."""
+
+import pickle
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from sfumato.style_info import StyleInfo
+from training.errors import TrainingError
+from training.networks.transformation_network import TransformationNetwork, build_network
+
+CHECKPOINT_FORMAT = 1
+CHECKPOINT_KEY = "sfumato"
+"""Where a checkpoint keeps what Lightning does not know of."""
+
+_NETWORK_PREFIX = "network."
+
+
+@dataclass(frozen=True)
+class TrainedStyles:
+    """A trained network and its styles."""
+
+    network: TransformationNetwork
+    rows: Tensor  # [S, P]
+    styles: tuple[StyleInfo, ...]
+    training: Mapping[str, Any]
+
+
+def checkpoint_extras(styles: list[StyleInfo], conventions: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a checkpoint adds to Lightning's own: plain types only."""
+    return {
+        "format_version": CHECKPOINT_FORMAT,
+        "styles": [info.to_json() for info in styles],
+        "conventions": dict(conventions),
+    }
+
+
+def read_checkpoint(path: Path) -> TrainedStyles:
+    """Read a checkpoint without unpickling anything but tensors and plain types.
+
+    Raises:
+        TrainingError: no such file, no checkpoint of ours, or one of another network.
+    """
+    checkpoint = _load(path)
+    extras = checkpoint.get(CHECKPOINT_KEY)
+    if not isinstance(extras, dict) or extras.get("format_version") != CHECKPOINT_FORMAT:
+        raise TrainingError(
+            f"{str(path)!r} is a checkpoint, but not of `python -m training fit` in this version"
+        )
+    hyperparameters: dict[str, Any] = checkpoint["hyper_parameters"]
+    state: dict[str, Tensor] = checkpoint["state_dict"]
+    network = build_network(hyperparameters["architecture"])
+    weights = {
+        key.removeprefix(_NETWORK_PREFIX): value
+        for key, value in state.items()
+        if key.startswith(_NETWORK_PREFIX)
+    }
+    try:
+        network.load_state_dict(weights)
+    except RuntimeError as error:
+        raise TrainingError(
+            f"{str(path)!r} holds another network than {network.architecture!r}: {error}"
+        ) from error
+    return TrainedStyles(
+        network.eval(),
+        state["rows"].float(),
+        tuple(map(StyleInfo.from_json, extras["styles"])),
+        {
+            **{
+                key: _plain(value)
+                for key, value in sorted(hyperparameters.items())
+                if not key.startswith("_")
+            },
+            **extras["conventions"],
+            "steps": checkpoint["global_step"],
+        },
+    )
+
+
+def _plain(value: Any) -> Any:
+    """Return what JSON can hold: a file name instead of a path of the trainer's machine."""
+    if isinstance(value, str) and ("/" in value or "\\" in value):
+        return Path(value).name
+    return list(value) if isinstance(value, tuple) else value
+
+
+def _load(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        raise TrainingError(f"no checkpoint {str(path)!r}: give the .ckpt file of a run of fit")
+    try:
+        loaded = torch.load(path, map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError) as error:
+        first_line = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise TrainingError(
+            f"{str(path)!r} is no checkpoint that is safe to read: {first_line}"
+        ) from error
+    if not isinstance(loaded, dict) or "state_dict" not in loaded:
+        raise TrainingError(f"{str(path)!r} is no checkpoint of `python -m training fit`")
+    return loaded

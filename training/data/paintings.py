@@ -1,0 +1,83 @@
+"""Paintings: the style images of a folder and what is known about them."""
+
+import csv
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from torch import Tensor
+
+from sfumato.errors import ImageError
+from sfumato.style_info import StyleInfo
+from training.data.image_file import read_image
+from training.data.photos import find_images, resize_short_side
+from training.errors import TrainingError
+
+METADATA_FILE: Final = "sources.csv"
+"""Optional, beside the paintings; columns file, title, artist, year, licence."""
+
+
+@dataclass(frozen=True)
+class Painting:
+    """One style to learn: what is known of it and its image [3, h, w] in [0, 1]."""
+
+    info: StyleInfo
+    image: Tensor
+
+
+def load_paintings(
+    folder: Path, style_size: int, names: Sequence[str] | None = None
+) -> list[Painting]:
+    """Load the paintings of a folder, aspect ratio kept, shorter side ``style_size``.
+
+    Args:
+        folder: images, and perhaps ``sources.csv``.
+        style_size: shorter side in pixels; it decides how large the strokes come out.
+        names: file names without suffix, in the order wanted; all files by name if None.
+
+    Raises:
+        TrainingError: the folder has no image, lacks one of ``names``, or an image is unreadable.
+    """
+    files = {file.stem: file for file in find_images(folder)}
+    for name in names or ():
+        if name not in files:
+            raise TrainingError(f"no painting {name!r} in {str(folder)!r}: it has {sorted(files)}")
+    metadata = _read_metadata(folder / METADATA_FILE)
+    return [
+        Painting(
+            style_info(files[name], metadata.get(files[name].name, {})),
+            resize_short_side(_read(files[name]), style_size),
+        )
+        for name in names or files
+    ]
+
+
+def style_info(file: Path, columns: dict[str, str]) -> StyleInfo:
+    """Describe a painting by its file's name and by its row of the metadata file."""
+    style_id = re.sub(r"[^a-z0-9]+", "-", file.stem.lower()).strip("-")
+    licence = next((v for k, v in columns.items() if k.startswith("licence")), "")
+    return StyleInfo(
+        id=style_id,
+        title=columns.get("title") or file.stem.replace("-", " ").replace("_", " "),
+        artist=columns.get("artist", ""),
+        year=columns.get("year", ""),
+        licence=licence,
+    )
+
+
+def _read(file: Path) -> Tensor:
+    try:
+        return read_image(file)
+    except (ImageError, OSError) as error:
+        raise TrainingError(
+            f"painting {str(file)!r} cannot be read ({error}): mend or remove it"
+        ) from error
+
+
+def _read_metadata(path: Path) -> dict[str, dict[str, str]]:
+    if not path.is_file():
+        return {}
+    with path.open(newline="", encoding="utf-8") as file:
+        return {row.get("file", ""): row for row in csv.DictReader(file)}

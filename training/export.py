@@ -1,0 +1,184 @@
+"""ONNX: writes a network as a graph from bytes to bytes, and compares it with PyTorch.
+
+The only file of training that knows ONNX and ONNX Runtime.
+"""
+
+import copy
+import logging
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import onnx
+import onnxruntime
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from training.errors import TrainingError
+from training.networks.transformation_network import TransformationNetwork
+
+OPSET: Final = 18
+
+CHECK_SIZES: Final = (
+    *((16, 16), (16, 17), (19, 16), (21, 31), (33, 64), (37, 50), (64, 64), (97, 101)),
+    *((128, 192), (101, 255), (255, 128), (67, 301), (256, 256), (18, 400)),
+)
+"""Heights and widths of the comparison: every remainder by four, both orientations."""
+
+CHECK_BATCHES: Final = (1, 3)
+"""Batch sizes of the comparison; each image of a batch has a blend of its own."""
+
+TOLERANCES: Final = {torch.float32: 1, torch.float16: 8}
+"""Largest difference in levels of 255. In float32 only a value on the edge of rounding may move."""
+
+
+class StylizationGraph(nn.Module):
+    """The network with its pre- and post-processing: bytes in, bytes out."""
+
+    def __init__(self, network: TransformationNetwork, dtype: torch.dtype) -> None:
+        """Run a copy of ``network`` in ``dtype``, float32 or float16."""
+        super().__init__()
+        self.network = copy.deepcopy(network).to(dtype).eval()
+        self.dtype = dtype
+
+    def forward(self, image: Tensor, style: Tensor) -> Tensor:
+        """Paint ``image`` uint8 [N, H, W, 3] with ``style`` float32 [N, P]; uint8 [N, H, W, 3]."""
+        x = image.permute(0, 3, 1, 2).to(self.dtype) / 255  # [N, 3, H, W]
+        y: Tensor = self.network(x, style)
+        levels = (y.float() * 255).round().clamp(0, 255).to(torch.uint8)
+        return levels.permute(0, 2, 3, 1)
+
+
+@dataclass(frozen=True)
+class ParityReport:
+    """How far ONNX Runtime and PyTorch lie apart."""
+
+    cases: int
+    largest: int
+    """Largest difference in levels of 255."""
+    mean: float
+    """Mean difference in levels of 255."""
+
+
+def to_onnx(network: TransformationNetwork, dtype: torch.dtype = torch.float32) -> bytes:
+    """Write ``network`` as an ONNX file with any batch size, height and width."""
+    graph = StylizationGraph(network, dtype)
+    image = torch.zeros(2, 37, 50, 3, dtype=torch.uint8)
+    style = network.neutral_style().float().repeat(2, 1)
+    dynamic = torch.export.Dim.DYNAMIC
+    with _quiet_exporter():
+        program = torch.onnx.export(
+            graph,
+            (image, style),
+            dynamo=True,
+            opset_version=OPSET,
+            input_names=["image", "style"],
+            output_names=["stylized"],
+            dynamic_shapes={"image": {0: dynamic, 1: dynamic, 2: dynamic}, "style": {0: dynamic}},
+            verbose=False,
+        )
+    assert program is not None
+    model = program.model_proto
+    _name_dimensions(model)
+    _drop_traces(model)
+    onnx.checker.check_model(model, full_check=True)
+    return bytes(model.SerializeToString())
+
+
+def check_parity(
+    network: TransformationNetwork,
+    rows: Tensor,
+    model: bytes,
+    dtype: torch.dtype = torch.float32,
+) -> ParityReport:
+    """Compare ``model`` in ONNX Runtime with ``network`` in PyTorch on every size and batch.
+
+    PyTorch always computes in float32, so the report on a float16 file includes what half
+    precision costs.
+
+    Args:
+        network: the network that was exported.
+        rows: style rows [S, P]; the images of a batch take random blends of them.
+        model: the ONNX file.
+        dtype: precision of the file, which decides the tolerance.
+
+    Raises:
+        TrainingError: an output has the wrong shape or differs by more than the tolerance.
+    """
+    session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
+    reference = StylizationGraph(network, torch.float32)
+    differences: list[NDArray[np.int16]] = []
+    for image, style in _cases(rows):
+        with torch.no_grad():
+            expected = reference(image, style).numpy()
+        feeds = {"image": image.numpy(), "style": style.numpy()}
+        (painted,) = session.run(None, feeds)
+        if painted.shape != expected.shape:
+            raise TrainingError(
+                f"the exported network turns {list(image.shape)} into {list(painted.shape)}; "
+                "nothing was written"
+            )
+        differences.append(np.abs(painted.astype(np.int16) - expected.astype(np.int16)).ravel())
+    report = _report(differences)
+    if report.largest > TOLERANCES[dtype]:
+        raise TrainingError(
+            f"ONNX Runtime differs from PyTorch by up to {report.largest} of 255 levels, more "
+            f"than {TOLERANCES[dtype]}; nothing was written"
+        )
+    return report
+
+
+def _cases(rows: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+    """Yield images uint8 [N, H, W, 3] with blends [N, P], always the same ones."""
+    generator = torch.Generator().manual_seed(0)
+    for height, width in CHECK_SIZES:
+        for batch in CHECK_BATCHES:
+            shape = (batch, height, width, 3)
+            image = torch.randint(0, 256, shape, generator=generator, dtype=torch.uint8)
+            shares = torch.rand(batch, len(rows), generator=generator) ** 4
+            yield image, (shares / shares.sum(dim=1, keepdim=True)) @ rows.float()
+
+
+def _report(differences: list[NDArray[np.int16]]) -> ParityReport:
+    everything = np.concatenate(differences)
+    return ParityReport(len(differences), int(everything.max()), float(everything.mean()))
+
+
+def _name_dimensions(model: onnx.ModelProto) -> None:
+    """Call the free dimensions N, H and W instead of what the tracer called them."""
+    axes = {"image": ("N", "H", "W"), "style": ("N",), "stylized": ("N", "H", "W")}
+    for value in (*model.graph.input, *model.graph.output):
+        for dimension, name in zip(
+            value.type.tensor_type.shape.dim, axes[value.name], strict=False
+        ):
+            dimension.dim_param = name
+    # Shapes in between are expressions of the tracer's names; the checker infers them anew.
+    del model.graph.value_info[:]
+
+
+def _drop_traces(model: onnx.ModelProto) -> None:
+    """Remove the exporter's notes: they hold stack traces with the trainer's paths."""
+    for node in model.graph.node:
+        del node.metadata_props[:]
+        node.doc_string = ""
+    for value in (*model.graph.input, *model.graph.output, *model.graph.initializer):
+        del value.metadata_props[:]
+    del model.graph.metadata_props[:]
+    del model.metadata_props[:]
+
+
+class _quiet_exporter(warnings.catch_warnings):
+    """Silences the exporter's own deprecation warnings and progress lines."""
+
+    def __enter__(self) -> None:
+        super().__enter__()
+        warnings.simplefilter("ignore")
+        self._level = logging.getLogger("torch.onnx").level
+        logging.getLogger("torch.onnx").setLevel(logging.ERROR)
+
+    def __exit__(self, *details: object) -> None:
+        logging.getLogger("torch.onnx").setLevel(self._level)
+        super().__exit__(*details)

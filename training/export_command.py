@@ -1,0 +1,61 @@
+"""``python -m training export``: a checkpoint becomes the next version of a bundle."""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+
+from sfumato.bundle import Bundle, NetworkInfo, next_version, write_bundle
+from training.checkpoint import read_checkpoint
+from training.export import check_parity, to_onnx
+from training.networks.transformation_network import MIN_SIDE
+
+
+def export_bundle(checkpoint: Path, model_dir: Path, *, float16: bool = True) -> Bundle:
+    """Write ``checkpoint`` as the next version below ``model_dir``, after checking the graphs.
+
+    Raises:
+        TrainingError: the checkpoint is none of ours, or a graph differs from PyTorch.
+        BundleError: another export took the version in the meantime.
+    """
+    trained = read_checkpoint(checkpoint)
+    graphs: dict[torch.dtype, bytes] = {}
+    for dtype in (torch.float32, torch.float16) if float16 else (torch.float32,):
+        graphs[dtype] = to_onnx(trained.network, dtype)
+        report = check_parity(trained.network, trained.rows, graphs[dtype], dtype)
+        print(
+            f"{str(dtype).removeprefix('torch.')}: {len(graphs[dtype]) / 1e6:.2f} MB, "
+            f"{report.cases} cases against PyTorch: largest difference {report.largest} of 255 "
+            f"levels, mean {report.mean:.4f}"
+        )
+    model_dir.mkdir(parents=True, exist_ok=True)
+    return write_bundle(
+        model_dir / str(next_version(model_dir)),
+        network=NetworkInfo(
+            architecture=trained.network.architecture,
+            digest=trained.network.digest(),
+            style_size=trained.network.style_size,
+            min_side=MIN_SIDE,
+        ),
+        styles=trained.styles,
+        rows=trained.rows.detach().numpy(),
+        training=trained.training,
+        model=graphs[torch.float32],
+        model_float16=graphs.get(torch.float16),
+    )
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Run ``export`` with command-line ``arguments``."""
+    parser = argparse.ArgumentParser(
+        prog="python -m training export",
+        description="Write a checkpoint as the next version of a bundle and check it: PyTorch "
+        "against ONNX Runtime on many sizes, alone and in mixed batches.",
+    )
+    parser.add_argument("checkpoint", type=Path, help="a .ckpt file of `python -m training fit`")
+    parser.add_argument("model", type=Path, help="the model's folder, such as models/NAME")
+    parser.add_argument("--no-float16", action="store_true", help="write the float32 file only")
+    options = parser.parse_args(arguments)
+    bundle = export_bundle(options.checkpoint, options.model, float16=not options.no_float16)
+    print(f"wrote {bundle.path}: {len(bundle.styles)} styles, network {bundle.network.digest}")

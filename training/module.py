@@ -1,0 +1,121 @@
+"""Lightning module: one transformation network and one style row per painting."""
+
+from typing import Any, Literal
+
+import lightning as L
+import torch
+from torch import Tensor, nn
+from torch.optim.lr_scheduler import LambdaLR
+
+from training.checkpoint import CHECKPOINT_KEY, checkpoint_extras
+from training.data.module import PhotosAndPaintings
+from training.data.photos import PhotoBatch
+from training.learning_rate import trapezoid
+from training.losses.perceptual import LossTerms, PerceptualLoss
+from training.networks.loss_network import load_loss_network
+from training.networks.transformation_network import build_network
+from training.style_sampler import draw_styles
+
+
+class MultiStyleModule(L.LightningModule):
+    """Learns to paint every painting of the data module with one network (Dumoulin 2017).
+
+    Args:
+        architecture: ``reference`` (1.7 M parameters) or ``lite`` (six times cheaper, for CPUs).
+        loss_weights: loss network: ``vgg16`` or ``vgg19`` (torchvision's weights, downloaded
+            once), or a safetensors file with torchvision's key names.
+        content_layers: layers of the loss network that hold the photo.
+        style_layers: layers of the loss network that hold the painting.
+        content_weight: weight of the content loss.
+        style_weight: weight of the style loss; larger means more painting and less photo.
+        total_variation_weight: weight of the total-variation loss; larger means smoother.
+        learning_rate: Adam's step size at its highest.
+        warmup_steps: steps over which the step size rises from zero.
+        decay_fraction: last part of the steps over which it falls to zero.
+    """
+
+    def __init__(
+        self,
+        architecture: Literal["reference", "lite"] = "reference",
+        loss_weights: str = "vgg16",
+        content_layers: tuple[str, ...] = ("relu3_3",),
+        style_layers: tuple[str, ...] = ("relu1_2", "relu2_2", "relu3_3", "relu4_3"),
+        content_weight: float = 1.0,
+        style_weight: float = 20.0,
+        total_variation_weight: float = 0.5,
+        learning_rate: float = 1e-3,
+        warmup_steps: int = 100,
+        decay_fraction: float = 0.2,
+    ) -> None:
+        """Build the network; paintings and losses come with the data module, in setup."""
+        super().__init__()
+        self.save_hyperparameters()
+        self.network = build_network(architecture)
+        self.rows = nn.Parameter(self.network.neutral_style().unsqueeze(0))  # [S, P]
+        self.conventions: dict[str, Any] = {}
+
+    def setup(self, stage: str) -> None:
+        """Load the loss network and the paintings, and make one style row for each."""
+        hp = self.hparams
+        data = self._data
+        loss_network = load_loss_network(
+            hp["loss_weights"], [*hp["style_layers"], *hp["content_layers"]]
+        )
+        self.loss = PerceptualLoss(
+            loss_network,
+            [painting.image for painting in data.paintings],
+            content_layers=hp["content_layers"],
+            style_layers=hp["style_layers"],
+            content_weight=hp["content_weight"],
+            style_weight=hp["style_weight"],
+            total_variation_weight=hp["total_variation_weight"],
+        )
+        neutral = self.network.neutral_style()
+        self.rows = nn.Parameter(neutral.repeat(len(data.paintings), 1))
+        self.conventions = {
+            "loss_network": loss_network.digest(),
+            "style_size": data.style_size,
+            "crop_size": data.crop_size,
+            "batch_size": data.batch_size,
+        }
+        # Convolutions in bf16 and float32 alike run faster in this layout, on CPU and GPU.
+        self.network.to(memory_format=torch.channels_last)
+
+    @property
+    def _data(self) -> PhotosAndPaintings:
+        data = self.trainer.datamodule  # type: ignore[attr-defined]
+        assert isinstance(data, PhotosAndPaintings)
+        return data
+
+    def forward(self, photos: Tensor, styles: Tensor) -> Tensor:
+        """Paint ``photos`` [N, 3, H, W], each in the style of its index in ``styles`` [N]."""
+        painted: Tensor = self.network(photos, self.rows[styles])
+        return painted
+
+    def training_step(self, batch: PhotoBatch, batch_idx: int) -> Tensor:
+        """Paint each photo of the batch in a style of its own and judge the result."""
+        photos = batch.images.contiguous(memory_format=torch.channels_last)
+        styles = draw_styles(len(photos), len(self.rows), device=photos.device)
+        painted = self(photos, styles)
+        terms: LossTerms = self.loss(photos, painted, styles)
+        for name in ("content", "style", "total_variation", "total"):
+            term = getattr(terms, name)
+            self.log(f"loss/{name}", term.mean(), prog_bar=name != "total_variation")
+        return terms.total.mean()
+
+    def configure_optimizers(self) -> Any:
+        """Adam over the network and the style rows, with a trapezoidal step size."""
+        optimizer = torch.optim.Adam(self.parameters(), lr=self.hparams["learning_rate"])
+        schedule = trapezoid(
+            int(self.trainer.estimated_stepping_batches),
+            self.hparams["warmup_steps"],
+            self.hparams["decay_fraction"],
+        )
+        scheduler = {"scheduler": LambdaLR(optimizer, schedule), "interval": "step"}
+        return {"optimizer": optimizer, "lr_scheduler": scheduler}
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Add what export needs: the paintings' metadata and the conventions."""
+        checkpoint[CHECKPOINT_KEY] = checkpoint_extras(
+            [painting.info for painting in self._data.paintings], self.conventions
+        )

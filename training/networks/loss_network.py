@@ -1,0 +1,172 @@
+"""Loss network: features of a frozen VGG by name (Simonyan and Zisserman 2014).
+
+The only file that knows ImageNet's mean and standard deviation. Nothing in it is a parameter and
+nothing of it is saved: the weights are buffers that stay out of checkpoints.
+"""
+
+import hashlib
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Final, Literal
+
+import torch
+import torch.nn.functional as F
+from safetensors import SafetensorError, safe_open
+from torch import Tensor, nn
+
+from training.errors import TrainingError
+
+IMAGENET_MEAN: Final = (0.485, 0.456, 0.406)
+IMAGENET_STD: Final = (0.229, 0.224, 0.225)
+
+_CONVOLUTION_KEY: Final = re.compile(r"features\.(\d+)\.weight")
+
+PaddingMode = Literal["zeros", "reflect"]
+
+
+class LossNetwork(nn.Module):
+    """A VGG's convolutions, as deep as the layers asked for, frozen.
+
+    Layers are named as in the paper's table: ``relu3_2`` is the activation behind the second
+    convolution of the third block. Pooling is 2 × 2 maximum between blocks.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(
+        self, weights: Mapping[str, Tensor], layers: Iterable[str], padding: PaddingMode = "zeros"
+    ) -> None:
+        """Keep the convolutions up to the deepest of ``layers``.
+
+        Args:
+            weights: torchvision's keys (``features.0.weight`` …); any width, any depth. Block
+                boundaries are read off the indices: a convolution, its ReLU and a pool take
+                three places, without the pool two.
+            layers: names of the features to return.
+            padding: how the weights' convolutions were trained to pad.
+
+        Raises:
+            TrainingError: a layer is not in the weights, or the weights are no VGG.
+        """
+        super().__init__()
+        self.layers = tuple(dict.fromkeys(layers))
+        indices = _indices_by_layer(weights)
+        for layer in self.layers:
+            if layer not in indices:
+                raise TrainingError(
+                    f"loss layer {layer!r} is not in the loss network's weights, "
+                    f"which have {', '.join(indices)}"
+                )
+        depth = max(list(indices).index(layer) for layer in self.layers) + 1
+        self._names = tuple(indices)[:depth]
+        self._padding = padding
+        for name in self._names:
+            for part in ("weight", "bias"):
+                tensor = weights[f"features.{indices[name]}.{part}"].detach().float()
+                self.register_buffer(f"{name}_{part}", tensor, persistent=False)
+        for name, values in (("mean", IMAGENET_MEAN), ("std", IMAGENET_STD)):
+            self.register_buffer(name, torch.tensor(values).view(1, 3, 1, 1), persistent=False)
+
+    def forward(self, x: Tensor, layers: Iterable[str] | None = None) -> dict[str, Tensor]:
+        """Return the features [N, C, h, w] of ``x`` [N, 3, H, W] in [0, 1] by layer name.
+
+        ``layers`` is a subset of those given at construction; nothing deeper than its deepest
+        is computed.
+        """
+        wanted = set(self.layers if layers is None else layers)
+        features: dict[str, Tensor] = {}
+        x = (x - self.mean) / self.std
+        block = "1"
+        for name in self._names:
+            if name[4] != block:
+                x, block = F.max_pool2d(x, 2), name[4]
+            x = F.relu(self._convolve(x, name))
+            if name in wanted:
+                features[name] = x
+                if len(features) == len(wanted):
+                    break
+        return features
+
+    def _convolve(self, x: Tensor, name: str) -> Tensor:
+        weight, bias = self.get_buffer(f"{name}_weight"), self.get_buffer(f"{name}_bias")
+        if self._padding == "reflect":
+            return F.conv2d(F.pad(x, (1, 1, 1, 1), mode="reflect"), weight, bias)
+        return F.conv2d(x, weight, bias, padding=1)
+
+    def digest(self) -> str:
+        """Return ``sha256:<hex>`` over the weights in use: which network judged a training run."""
+        sha = hashlib.sha256(self._padding.encode())
+        for name, tensor in self.named_buffers():
+            sha.update(name.encode())
+            sha.update(tensor.float().cpu().contiguous().numpy().tobytes())
+        return f"sha256:{sha.hexdigest()}"
+
+
+def load_loss_network(source: str, layers: Iterable[str]) -> LossNetwork:
+    """Load a loss network.
+
+    Args:
+        source: ``vgg16`` or ``vgg19`` for torchvision's ImageNet weights (downloaded once, by
+            torchvision), or the path of a safetensors file with torchvision's key names. A file
+            whose metadata says "reflection padding" is run with it.
+        layers: names of the features it shall return.
+
+    Raises:
+        TrainingError: the file is missing or damaged, the download failed, or a layer is absent.
+    """
+    if source in ("vgg16", "vgg19"):
+        return LossNetwork(_torchvision_weights(source), layers)
+    weights, metadata = _read_weights(Path(source))
+    padding: PaddingMode = "reflect" if "reflection padding" in metadata else "zeros"
+    return LossNetwork(weights, layers, padding)
+
+
+def _torchvision_weights(name: str) -> Mapping[str, Tensor]:
+    from torchvision.models import VGG16_Weights, VGG19_Weights
+
+    weights = {"vgg16": VGG16_Weights, "vgg19": VGG19_Weights}[name].IMAGENET1K_V1
+    try:
+        state: Mapping[str, Tensor] = weights.get_state_dict(progress=True, check_hash=True)
+    except OSError as error:
+        raise TrainingError(
+            f"torchvision could not download the weights of {name} ({error}): go online once, "
+            "or give a safetensors file with --model.loss_weights FILE"
+        ) from error
+    return state
+
+
+def _read_weights(path: Path) -> tuple[dict[str, Tensor], str]:
+    """Return the tensors of a safetensors file and its metadata as one text."""
+    if not path.is_file():
+        raise TrainingError(
+            f"loss weights {str(path)!r} is no file: give a safetensors file, vgg16 or vgg19"
+        )
+    try:
+        with safe_open(path, framework="pt") as file:
+            weights = {key: file.get_tensor(key).float() for key in file.keys()}  # noqa: SIM118
+            return weights, " ".join((file.metadata() or {}).values())
+    except SafetensorError as error:
+        raise TrainingError(f"loss weights {str(path)!r} cannot be read: {error}") from error
+
+
+def _indices_by_layer(weights: Mapping[str, Tensor]) -> dict[str, int]:
+    """Name the convolutions: ``{"relu1_1": 0, "relu1_2": 2, "relu2_1": 5, …}``."""
+    found = (_CONVOLUTION_KEY.fullmatch(key) for key in weights)
+    indices = sorted(int(match.group(1)) for match in found if match)
+    if not indices or indices[0] != 0:
+        raise TrainingError(
+            "these weights are no VGG: its first convolution would be 'features.0.weight', but "
+            f"the keys are {', '.join(sorted(weights)[:4]) or 'none at all'} …"
+        )
+    names: dict[str, int] = {}
+    block, number, previous = 1, 0, -2
+    for index in indices:
+        if index - previous == 2:
+            number += 1
+        else:
+            block, number = block + 1, 1
+        names[f"relu{block}_{number}"] = index
+        previous = index
+    return names

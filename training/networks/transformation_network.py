@@ -1,0 +1,249 @@
+"""Transformation networks: photo and style vector in, painted photo out.
+
+References:
+    Johnson, Alahi, Fei-Fei 2016, "Perceptual Losses for Real-Time Style Transfer" (the body).
+    Dumoulin, Shlens, Kudlur 2017, "A Learned Representation for Artistic Style" (conditional
+    instance normalization, mirror padding, nearest-neighbour upsampling).
+    Shi et al. 2016, "Real-Time Single Image and Video Super-Resolution Using an Efficient
+    Sub-Pixel Convolutional Neural Network" (pixel shuffle, in the lite network).
+    Aitken et al. 2017, "Checkerboard artifact free sub-pixel convolution" (its initialization).
+
+Everything here takes RGB float images [N, 3, H, W] in [0, 1] and returns the same.
+"""
+
+import hashlib
+from collections.abc import Iterator
+from typing import Final
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from training.errors import TrainingError
+
+MIN_SIDE: Final = 16
+"""Smallest height or width: at a quarter of it, reflection padding still has pixels to mirror."""
+
+STRIDE: Final = 4
+"""Both networks work at a quarter of the resolution, so inputs are padded to a multiple of it."""
+
+NORM_EPSILON: Final = 1e-5
+
+
+class ConditionalInstanceNorm(nn.Module):
+    """Instance normalization whose scale and shift come from the style (Dumoulin 2017, eq. 5).
+
+    It has no parameters: γ and β [N, C] are given per image, so one batch can mix styles. The
+    batch is folded into the channels, which makes the whole step one InstanceNormalization in
+    ONNX with γ and β as its scale and bias. Statistics are computed in float32, because the
+    sums of a large half-precision map overflow.
+    """
+
+    def __init__(self, channels: int) -> None:
+        """Normalize maps of ``channels`` channels."""
+        super().__init__()
+        self.channels = channels
+
+    def forward(self, x: Tensor, gamma: Tensor, beta: Tensor) -> Tensor:
+        """Normalize ``x`` [N, C, H, W] and apply ``gamma`` and ``beta`` [N, C]."""
+        n, c, h, w = x.shape
+        folded = x.reshape(1, n * c, h, w).float()  # [1, N·C, H, W]
+        normalized = F.instance_norm(
+            folded,
+            weight=gamma.reshape(-1).float(),
+            bias=beta.reshape(-1).float(),
+            eps=NORM_EPSILON,
+        )
+        return normalized.reshape(n, c, h, w).to(x.dtype)
+
+
+class StyledConvolution(nn.Module):
+    """Reflection padding, convolution, conditional instance normalization, optional ReLU.
+
+    The convolution has no bias: the normalization would subtract it.
+    """
+
+    def __init__(
+        self, c_in: int, c_out: int, kernel: int, *, stride: int = 1, relu: bool = True
+    ) -> None:
+        """Convolve ``c_in`` to ``c_out`` channels with an odd ``kernel``."""
+        super().__init__()
+        self.convolution = nn.Conv2d(
+            c_in, c_out, kernel, stride, kernel // 2, bias=False, padding_mode="reflect"
+        )
+        self.norm = ConditionalInstanceNorm(c_out)
+        self.relu = relu
+
+    def forward(self, x: Tensor, gamma: Tensor, beta: Tensor) -> Tensor:
+        """Map ``x`` [N, c_in, H, W] to [N, c_out, H / stride, W / stride]."""
+        y: Tensor = self.norm(self.convolution(x), gamma, beta)
+        return F.relu(y) if self.relu else y
+
+
+class StylePack:
+    """Reads a packed style [N, P] as consecutive (γ, β) pairs, in the order of the layers."""
+
+    def __init__(self, packed: Tensor) -> None:
+        """Start at the first layer of ``packed`` [N, P]."""
+        self._packed = packed
+        self._offset = 0
+
+    def take(self, layer: StyledConvolution) -> tuple[Tensor, Tensor]:
+        """Return γ and β [N, C] of the next layer."""
+        c = layer.norm.channels
+        gamma = self._packed[:, self._offset : self._offset + c]
+        beta = self._packed[:, self._offset + c : self._offset + 2 * c]
+        self._offset += 2 * c
+        return gamma, beta
+
+
+class TransformationNetwork(nn.Module):
+    """What both networks share: the style vector's layout, padding to the stride, the digest."""
+
+    architecture: str
+
+    def styled_layers(self) -> Iterator[StyledConvolution]:
+        """Yield the conditional layers in the order in which the style vector lists them."""
+        return (m for m in self.modules() if isinstance(m, StyledConvolution))
+
+    @property
+    def style_size(self) -> int:
+        """P, the length of a packed style vector."""
+        return sum(2 * layer.norm.channels for layer in self.styled_layers())
+
+    def neutral_style(self) -> Tensor:
+        """Return the style vector [P] with every γ = 1 and every β = 0."""
+        pairs = [torch.ones(2, layer.norm.channels) for layer in self.styled_layers()]
+        for pair in pairs:
+            pair[1] = 0.0
+        return torch.cat([pair.reshape(-1) for pair in pairs])
+
+    def digest(self) -> str:
+        """Return ``sha256:<hex>`` over the architecture's name and every weight in float32.
+
+        Style vectors belong to the network with this digest and to no other.
+        """
+        sha = hashlib.sha256(self.architecture.encode())
+        for name, tensor in sorted(self.state_dict().items()):
+            sha.update(name.encode())
+            sha.update(tensor.detach().float().cpu().contiguous().numpy().tobytes())
+        return f"sha256:{sha.hexdigest()}"
+
+    def forward(self, x: Tensor, style: Tensor) -> Tensor:
+        """Paint ``x`` [N, 3, H, W] in [0, 1] with ``style`` [N, P]; any H, W from 16 up."""
+        h, w = x.shape[-2:]
+        x = F.pad(x, (0, -w % STRIDE, 0, -h % STRIDE), mode="reflect")
+        return self.paint(x, StylePack(style))[..., :h, :w]
+
+    def paint(self, x: Tensor, style: StylePack) -> Tensor:
+        """Paint ``x`` [N, 3, H, W] with H and W multiples of the stride."""
+        raise NotImplementedError
+
+
+class ResidualBlock(nn.Module):
+    """Two 3 × 3 convolutions and a sum without a ReLU behind it (Johnson 2016, supplement)."""
+
+    def __init__(self, channels: int) -> None:
+        """Keep ``channels`` channels."""
+        super().__init__()
+        self.first = StyledConvolution(channels, channels, 3)
+        self.second = StyledConvolution(channels, channels, 3, relu=False)
+
+    def forward(self, x: Tensor, style: StylePack) -> Tensor:
+        """Refine ``x`` [N, C, H, W]."""
+        y = self.first(x, *style.take(self.first))
+        return x + self.second(y, *style.take(self.second))
+
+
+class ReferenceNetwork(TransformationNetwork):
+    """The network of Johnson 2016 as changed by Dumoulin 2017; P = 3,200.
+
+    Deviation from Dumoulin: the last convolution has no conditional normalization, because its
+    absence goes with the absence of diagonal colour lines in published models.
+    """
+
+    architecture = "reference"
+
+    def __init__(self, blocks: int = 5) -> None:
+        """Build with ``blocks`` residual blocks."""
+        super().__init__()
+        self.encode1 = StyledConvolution(3, 32, 9)
+        self.encode2 = StyledConvolution(32, 64, 3, stride=2)
+        self.encode3 = StyledConvolution(64, 128, 3, stride=2)
+        self.blocks = nn.ModuleList(ResidualBlock(128) for _ in range(blocks))
+        self.decode1 = StyledConvolution(128, 64, 3)
+        self.decode2 = StyledConvolution(64, 32, 3)
+        self.to_rgb = nn.Conv2d(32, 3, 9, padding=4, padding_mode="reflect")
+
+    def paint(self, x: Tensor, style: StylePack) -> Tensor:  # noqa: D102
+        x = self.encode1(x, *style.take(self.encode1))  # [N, 32, H, W]
+        x = self.encode2(x, *style.take(self.encode2))  # [N, 64, H/2, W/2]
+        x = self.encode3(x, *style.take(self.encode3))  # [N, 128, H/4, W/4]
+        for block in self.blocks:
+            x = block(x, style)
+        x = upsample(x)
+        x = self.decode1(x, *style.take(self.decode1))  # [N, 64, H/2, W/2]
+        x = upsample(x)
+        x = self.decode2(x, *style.take(self.decode2))  # [N, 32, H, W]
+        return torch.sigmoid(self.to_rgb(x))  # [N, 3, H, W]
+
+
+class LiteNetwork(TransformationNetwork):
+    """About six times cheaper, for CPUs: nothing but bytes lives at full resolution; P = 1,280.
+
+    Pixel unshuffle folds 2 × 2 pixels into channels at the entrance, pixel shuffle unfolds them
+    at the exit; between them it is the reference network at half the width.
+    """
+
+    architecture = "lite"
+
+    def __init__(self, blocks: int = 4) -> None:
+        """Build with ``blocks`` residual blocks."""
+        super().__init__()
+        self.encode1 = StyledConvolution(12, 32, 3)
+        self.encode2 = StyledConvolution(32, 64, 3, stride=2)
+        self.blocks = nn.ModuleList(ResidualBlock(64) for _ in range(blocks))
+        self.decode1 = StyledConvolution(64, 32, 3)
+        self.to_rgb = nn.Conv2d(32, 12, 3, padding=1, padding_mode="reflect")
+        initialize_without_checkerboard(self.to_rgb)
+
+    def paint(self, x: Tensor, style: StylePack) -> Tensor:  # noqa: D102
+        x = F.pixel_unshuffle(x, 2)  # [N, 12, H/2, W/2]
+        x = self.encode1(x, *style.take(self.encode1))  # [N, 32, H/2, W/2]
+        x = self.encode2(x, *style.take(self.encode2))  # [N, 64, H/4, W/4]
+        for block in self.blocks:
+            x = block(x, style)
+        x = upsample(x)
+        x = self.decode1(x, *style.take(self.decode1))  # [N, 32, H/2, W/2]
+        return torch.sigmoid(F.pixel_shuffle(self.to_rgb(x), 2))  # [N, 3, H, W]
+
+
+def upsample(x: Tensor) -> Tensor:
+    """Double height and width by repeating pixels; the convolution behind it does the rest."""
+    return F.interpolate(x, scale_factor=2.0, mode="nearest")
+
+
+def initialize_without_checkerboard(convolution: nn.Conv2d) -> None:
+    """Give the four sub-pixels of a pixel shuffle the same filters (Aitken 2017, "ICNR")."""
+    with torch.no_grad():
+        weight = convolution.weight  # [4·C, c_in, k, k], sub-pixels of a channel are neighbours
+        weight.copy_(weight[::4].repeat_interleave(4, dim=0))
+        if convolution.bias is not None:
+            convolution.bias.zero_()
+
+
+ARCHITECTURES: Final[dict[str, type[TransformationNetwork]]] = {
+    network.architecture: network for network in (ReferenceNetwork, LiteNetwork)
+}
+
+
+def build_network(architecture: str) -> TransformationNetwork:
+    """Build a network by the name of its architecture.
+
+    Raises:
+        TrainingError: no such architecture; the message lists those that exist.
+    """
+    if architecture not in ARCHITECTURES:
+        known = ", ".join(ARCHITECTURES)
+        raise TrainingError(f"unknown architecture {architecture!r}: choose one of {known}")
+    return ARCHITECTURES[architecture]()
