@@ -1,0 +1,63 @@
+# `make` lists the targets. Needs Python >= 3.11 with pip, nothing else; another interpreter is
+# chosen with `make PYTHON=python3.13 …`. Everything is installed into .venv, in the versions of
+# constraints.txt.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+# Debian's python3 cannot put pip into a virtual environment, so pip works on it from outside.
+PIP := $(PYTHON) -m pip --python $(BIN)/python --disable-pip-version-check --quiet
+INSTALL := $(PIP) install --constraint constraints.txt --editable
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check format protos constraints clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: $(VENV)/.serving ## serve the default model and paint photos into out/ (no torch)
+	@$(BIN)/python -m examples.demo
+
+test: $(VENV)/.dev ## run the tests
+	$(BIN)/pytest
+
+check: $(VENV)/.dev ## run the linters and type checkers, and compare the stubs with the .proto
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/buf lint protos
+	$(PYTHON) protos/generate.py --check
+
+format: $(VENV)/.dev ## format the code and mend what ruff can mend
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+protos: ## generate sfumato/v1 from protos/
+	$(PYTHON) protos/generate.py
+
+# Keeps the pins that still fit; `make constraints UPGRADE=--upgrade` takes the newest of all.
+constraints: $(VENV)/.dev ## pin what pyproject.toml asks for in constraints.txt
+	$(BIN)/uv pip compile --quiet --no-config --universal --python-version 3.11 --all-extras \
+		--fork-strategy fewest --no-emit-index-url --no-annotate $(UPGRADE) \
+		--custom-compile-command "make constraints" --output-file constraints.txt pyproject.toml
+
+clean: ## remove what was built and painted; .venv and runs/ stay
+	rm -rf build dist out .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "$(PYTHON) is too old: name a Python >= 3.11, as in make PYTHON=python3.13"; exit 1; }
+	@$(PYTHON) -m pip --version >/dev/null || \
+		{ echo "$(PYTHON) has no pip: install it (Debian: apt install python3-pip)"; exit 1; }
+	@$(PYTHON) -m venv --without-pip $(VENV)
+
+$(VENV)/.serving: pyproject.toml constraints.txt | $(BIN)/python
+	@echo "installing the client and the server (about 0.4 GB to download, once)"
+	@$(INSTALL) '.[serving]'
+	@touch $@
+
+$(VENV)/.dev: pyproject.toml constraints.txt | $(BIN)/python
+	@echo "installing everything, torch too (about 3 GB to download, once)"
+	@$(INSTALL) '.[serving,training,dev]'
+	@touch $(VENV)/.serving $@
