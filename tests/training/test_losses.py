@@ -1,0 +1,118 @@
+"""Content, style and total-variation losses against numbers worked out by hand."""
+
+import pytest
+import torch
+
+from training.losses.content import ContentLoss
+from training.losses.gram import gram_matrix
+from training.losses.perceptual import PerceptualLoss
+from training.losses.style import GramStyleLoss
+from training.losses.total_variation import TotalVariationLoss
+from training.networks.loss_network import LossNetwork
+
+
+def test_the_gram_matrix_is_the_inner_products_divided_by_channels_and_pixels() -> None:
+    features = torch.tensor([[[[1.0, 2.0]], [[3.0, 4.0]]]])  # two channels, two pixels
+    # Products: 1·1+2·2 = 5, 1·3+2·4 = 11, 3·3+4·4 = 25; divided by 2 · 1 · 2.
+    expected = torch.tensor([[[1.25, 2.75], [2.75, 6.25]]])
+    torch.testing.assert_close(gram_matrix(features), expected)
+
+
+def test_the_gram_matrix_does_not_care_where_things_are() -> None:
+    features = torch.rand(1, 3, 4, 5)
+    shuffled = features.flatten(2)[..., torch.randperm(20)].reshape(1, 3, 4, 5)
+    torch.testing.assert_close(gram_matrix(features), gram_matrix(shuffled))
+
+
+def test_the_gram_matrix_is_float32_even_under_autocast() -> None:
+    features = torch.full((1, 2, 300, 300), 10.0, dtype=torch.bfloat16)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        gram = gram_matrix(features)
+    assert gram.dtype == torch.float32
+    torch.testing.assert_close(gram, torch.full((1, 2, 2), 50.0))
+
+
+def test_style_loss_is_zero_for_the_painting_and_one_for_nothing() -> None:
+    features = torch.rand(2, 3, 6, 6)
+    loss = GramStyleLoss(gram_matrix(features))
+    torch.testing.assert_close(loss(features, torch.tensor([0, 1])), torch.zeros(2))
+    nothing = loss(torch.zeros(2, 3, 6, 6), torch.tensor([0, 1]))
+    torch.testing.assert_close(nothing, torch.ones(2))
+
+
+def test_style_loss_compares_each_image_with_its_own_painting() -> None:
+    targets = torch.stack([torch.eye(2), 2 * torch.eye(2)])
+    loss = GramStyleLoss(targets)
+    features = torch.zeros(2, 2, 1, 2)
+    features[:, 0, 0, 0] = features[:, 1, 0, 1] = 2.0  # Gram: 4 / (2·1·2) = 1 on the diagonal
+    # Against the unit matrix 0; against twice it (1² + 1²) / (2² + 2²) = 1 / 4.
+    torch.testing.assert_close(
+        loss(features, torch.tensor([0, 1])), torch.tensor([0.0, 0.25])
+    )
+
+
+def test_style_loss_means_the_same_for_a_loud_and_a_quiet_painting() -> None:
+    features, painting = torch.rand(1, 3, 5, 5), torch.rand(1, 3, 5, 5)
+    quiet = GramStyleLoss(gram_matrix(0.1 * painting))(0.1 * features, torch.tensor([0]))
+    loud = GramStyleLoss(gram_matrix(10 * painting))(10 * features, torch.tensor([0]))
+    torch.testing.assert_close(quiet, loud)
+
+
+def test_a_layer_without_features_on_the_painting_gives_a_finite_loss() -> None:
+    loss = GramStyleLoss(torch.zeros(1, 2, 2))
+    assert torch.isfinite(loss(torch.rand(1, 2, 3, 3), torch.tensor([0]))).all()
+
+
+def test_content_loss_is_the_squared_error_over_the_photos_energy() -> None:
+    loss = ContentLoss(torch.tensor([[[[1.0, 3.0]]]]))
+    # ((2-1)² + (3-3)²) / (1² + 3²) = 0.1
+    torch.testing.assert_close(loss(torch.tensor([[[[2.0, 3.0]]]])), torch.tensor([0.1]))
+
+
+def test_total_variation_is_the_mean_square_of_both_differences() -> None:
+    image = torch.tensor([[[[0.0, 0.5], [1.0, 0.5]]]])
+    # Down: (1-0)², (0.5-0.5)², mean 0.5. Across: 0.5², (-0.5)², mean 0.25.
+    torch.testing.assert_close(TotalVariationLoss()(image), torch.tensor([0.75]))
+
+
+@pytest.fixture
+def loss(vgg_weights: dict[str, torch.Tensor]) -> PerceptualLoss:
+    torch.manual_seed(1)
+    return PerceptualLoss(
+        LossNetwork(vgg_weights, ["relu1_1", "relu2_1", "relu3_1"]),
+        [torch.rand(3, 32, 48), torch.rand(3, 40, 32)],
+        content_layers=["relu3_1"],
+        style_layers=["relu1_1", "relu2_1"],
+        content_weight=2.0,
+        style_weight=3.0,
+        total_variation_weight=5.0,
+    )
+
+
+def test_the_total_is_the_weighted_sum_of_the_terms(loss: PerceptualLoss) -> None:
+    photos, painted = torch.rand(2, 3, 32, 32), torch.rand(2, 3, 32, 32)
+    terms = loss(photos, painted, torch.tensor([1, 0]))
+    expected = 2 * terms.content + 3 * terms.style + 5 * terms.total_variation
+    torch.testing.assert_close(terms.total, expected)
+    assert terms.total.shape == (2,)
+
+
+def test_an_unchanged_photo_has_no_content_loss(loss: PerceptualLoss) -> None:
+    photos = torch.rand(1, 3, 32, 32)
+    torch.testing.assert_close(loss(photos, photos, torch.tensor([0])).content, torch.zeros(1))
+
+
+def test_the_painting_itself_has_no_style_loss(loss: PerceptualLoss) -> None:
+    torch.manual_seed(1)
+    painting = torch.rand(1, 3, 32, 48)  # the first that the fixture draws
+    terms = loss(torch.rand(1, 3, 32, 48), painting, torch.tensor([0]))
+    torch.testing.assert_close(terms.style, torch.zeros(1), atol=1e-9, rtol=0)
+
+
+def test_the_painted_photo_gets_gradients_and_the_photo_none(loss: PerceptualLoss) -> None:
+    photos = torch.rand(1, 3, 32, 32, requires_grad=True)
+    painted = torch.rand(1, 3, 32, 32, requires_grad=True)
+    loss(photos, painted, torch.tensor([0])).total.sum().backward()
+    assert photos.grad is None
+    assert painted.grad is not None
+    assert painted.grad.abs().sum() > 0

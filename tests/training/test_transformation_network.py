@@ -1,0 +1,108 @@
+"""Transformation networks."""
+
+import pytest
+import torch
+
+from training.errors import TrainingError
+from training.networks.transformation_network import (
+    ConditionalInstanceNorm,
+    LiteNetwork,
+    ReferenceNetwork,
+    TransformationNetwork,
+    build_network,
+)
+
+
+@pytest.fixture(params=["reference", "lite"])
+def network(request: pytest.FixtureRequest) -> TransformationNetwork:
+    torch.manual_seed(0)
+    return build_network(request.param).eval()
+
+
+def random_styles(network: TransformationNetwork, n: int) -> torch.Tensor:
+    return network.neutral_style() + 0.3 * torch.randn(n, network.style_size)
+
+
+def test_normalization_gives_each_channel_the_mean_beta_and_the_deviation_gamma() -> None:
+    norm = ConditionalInstanceNorm(2)
+    x = torch.tensor([[[[0.0, 2.0]], [[10.0, 30.0]]]])  # [1, 2, 1, 2]
+    y = norm(x, torch.tensor([[3.0, 5.0]]), torch.tensor([[1.0, -1.0]]))
+    # (0, 2) has mean 1 and deviation 1: normalized (-1, 1); times 3 plus 1.
+    torch.testing.assert_close(y[0, 0], torch.tensor([[-2.0, 4.0]]), atol=1e-4, rtol=0)
+    torch.testing.assert_close(y[0, 1], torch.tensor([[-6.0, 4.0]]), atol=1e-4, rtol=0)
+
+
+def test_the_folded_normalization_equals_the_explicit_formula() -> None:
+    torch.manual_seed(0)
+    x, gamma, beta = torch.randn(3, 4, 8, 9), torch.randn(3, 4), torch.randn(3, 4)
+    variance, mean = torch.var_mean(x, dim=(2, 3), keepdim=True, correction=0)
+    explicit = (x - mean) / (variance + 1e-5).sqrt() * gamma[..., None, None]
+    explicit = explicit + beta[..., None, None]
+    torch.testing.assert_close(ConditionalInstanceNorm(4)(x, gamma, beta), explicit)
+
+
+def test_half_precision_maps_are_normalized_with_float32_statistics() -> None:
+    x = torch.full((1, 1, 64, 64), 300.0, dtype=torch.float16)
+    x[..., ::2] = 100.0  # the sum, 819,200, is beyond float16
+    y = ConditionalInstanceNorm(1)(x, torch.ones(1, 1), torch.zeros(1, 1))
+    assert y.dtype == torch.float16
+    assert set(y.unique().tolist()) == {-1.0, 1.0}
+
+
+def test_a_style_vector_has_the_documented_length() -> None:
+    # Two numbers per channel of 32 + 64 + 128 + 10 · 128 + 64 + 32 = 1,600 conditional channels.
+    assert ReferenceNetwork().style_size == 3200
+    # 32 + 64 + 8 · 64 + 32 = 640.
+    assert LiteNetwork().style_size == 1280
+
+
+@pytest.mark.parametrize("size", [(16, 16), (17, 16), (18, 31), (35, 50), (64, 19)])
+def test_the_output_has_exactly_the_size_of_the_input(
+    network: TransformationNetwork, size: tuple[int, int]
+) -> None:
+    painted = network(torch.rand(2, 3, *size), random_styles(network, 2))
+    assert painted.shape == (2, 3, *size)
+
+
+def test_colours_stay_between_zero_and_one(network: TransformationNetwork) -> None:
+    painted = network(torch.rand(1, 3, 32, 32), 20 * random_styles(network, 1))
+    assert 0 <= painted.min()
+    assert painted.max() <= 1
+
+
+def test_each_image_of_a_batch_gets_its_own_style(network: TransformationNetwork) -> None:
+    photos, styles = torch.rand(3, 3, 24, 28), random_styles(network, 3)
+    together = network(photos, styles)
+    alone = torch.cat([network(photos[i : i + 1], styles[i : i + 1]) for i in range(3)])
+    torch.testing.assert_close(together, alone, atol=1e-5, rtol=0)
+    assert not torch.allclose(together, network(photos, styles.flip(0)), atol=1e-3)
+
+
+def test_every_number_of_the_style_vector_matters(network: TransformationNetwork) -> None:
+    style = random_styles(network, 1).requires_grad_()
+    network(torch.rand(1, 3, 32, 32), style).square().sum().backward()
+    assert style.grad is not None
+    used = (style.grad != 0).float().mean()
+    # A channel that a ReLU kills everywhere has no gradient; whole layers may not be missing.
+    assert used > 0.9
+
+
+def test_the_digest_changes_with_any_weight(network: TransformationNetwork) -> None:
+    before = network.digest()
+    assert before == network.digest()
+    with torch.no_grad():
+        next(network.parameters()).view(-1)[0] += 1e-3
+    assert network.digest() != before
+
+
+def test_the_lite_network_starts_without_a_checkerboard() -> None:
+    network = LiteNetwork()
+    flat = torch.full((1, 3, 32, 32), 0.4)
+    painted = network(flat, network.neutral_style()[None])
+    phases = torch.stack([painted[..., i::2, j::2] for i in (0, 1) for j in (0, 1)])
+    torch.testing.assert_close(phases, phases[:1].expand_as(phases), atol=1e-6, rtol=0)
+
+
+def test_an_unknown_architecture_is_an_error_that_lists_the_known_ones() -> None:
+    with pytest.raises(TrainingError, match="choose one of reference, lite"):
+        build_network("resnet")
