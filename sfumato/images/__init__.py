@@ -1,0 +1,1 @@
+"""Reading and writing photos; ``sfumato.image_codec`` is the entrance."""
