@@ -3,8 +3,11 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
 
 TORCH = {"torch", "torchvision", "lightning", "pytorch_lightning"}
 EXPORT = {"onnx", "onnxscript"}
@@ -21,7 +24,7 @@ for module in pkgutil.walk_packages(package.__path__, {package + "."!r}):
 print(json.dumps(sorted({{name.partition(".")[0] for name in sys.modules}})))
 """
     answer = subprocess.run(
-        [sys.executable, "-c", program], check=True, capture_output=True, text=True
+        [sys.executable, "-c", program], cwd=ROOT, check=True, capture_output=True, text=True
     )
     return set(json.loads(answer.stdout))
 
