@@ -1,0 +1,85 @@
+"""``python -m serving``: reads the settings, serves until a signal, and says how it went."""
+
+import asyncio
+import logging
+import os
+import signal
+import sys
+from typing import Final
+
+from serving.command_line import PROGRAM, read_config, unknown_variables
+from serving.config import ServerConfig
+from serving.logs import configure_logging
+from sfumato.errors import SfumatoError
+
+_log = logging.getLogger(PROGRAM)
+
+_USAGE_ERROR: Final = 2
+_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
+
+
+def main() -> int:
+    """Runs one server; gives the exit status.
+
+    0: stopped and everything accepted was finished. 1: could not start, or requests were cut
+    off. 2: wrong settings. 128 + n: ended at once by a second signal n.
+    """
+    try:
+        config = read_config(sys.argv[1:])
+    except SfumatoError as error:
+        return _complain(error, _USAGE_ERROR)
+    configure_logging(config.log_level)
+    for name in unknown_variables():
+        _log.warning("%s sets no option; see %s --help", name, PROGRAM)
+    try:
+        finished = asyncio.run(_serve(config))
+    except SfumatoError as error:
+        return _complain(error, 1)
+    if not finished:
+        _end_at_once(1)
+    return 0
+
+
+async def _serve(config: ServerConfig) -> bool:
+    from serving.server import Server  # after the settings: --help need not load ONNX Runtime
+
+    stopping = asyncio.create_task(_signalled().wait())
+    server = Server(config)
+    starting = asyncio.create_task(server.start())
+    await asyncio.wait({starting, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    if not starting.done():
+        _end_at_once(0)  # nothing was accepted yet
+    await starting
+    await stopping
+    return await server.stop()
+
+
+def _signalled() -> asyncio.Event:
+    """Gives an event that the first signal sets; the second ends the process at once."""
+    stopping = asyncio.Event()
+
+    def receive(number: signal.Signals) -> None:
+        _log.info("received %s", number.name)
+        if stopping.is_set():
+            _end_at_once(128 + number)
+        stopping.set()
+
+    for number in _SIGNALS:
+        asyncio.get_running_loop().add_signal_handler(number, receive, number)
+    return stopping
+
+
+def _end_at_once(status: int) -> None:
+    """Ends the process without waiting for threads, which may be busy with a network."""
+    logging.shutdown()
+    sys.stderr.flush()
+    os._exit(status)
+
+
+def _complain(error: SfumatoError, status: int) -> int:
+    print(f"{PROGRAM}: error: {error}", file=sys.stderr)
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,67 @@
+"""The door of the server: how many requests are inside, and whether more may come in."""
+
+import asyncio
+
+from serving.errors import NotServingError, QueueFullError
+
+
+class Admission:
+    """Counts requests from before their photo is decoded until their answer is sent.
+
+    One bound over the whole way is enough to bound memory at every stage, and a request that
+    finds the server full is refused before it has cost any work.
+
+    Starts closed. To be used from the event loop's thread only.
+    """
+
+    def __init__(self, limit: int) -> None:
+        """Admits at most ``limit`` requests at once."""
+        self._limit = limit
+        self._inside = 0
+        self._empty = asyncio.Event()
+        self._empty.set()
+        self._closed: str | None = "the server is starting and not ready yet; try again soon"
+
+    @property
+    def inside(self) -> int:
+        """Number of admitted requests that have not left."""
+        return self._inside
+
+    def open(self) -> None:
+        """Lets requests in."""
+        self._closed = None
+
+    def close(self, reason: str) -> None:
+        """Lets nobody in any more; ``reason`` is what those who try are told."""
+        self._closed = reason
+
+    def check_open(self) -> None:
+        """Raises NotServingError with the reason if the door is closed."""
+        if self._closed is not None:
+            raise NotServingError(self._closed)
+
+    def enter(self) -> None:
+        """Lets one request in; ``leave`` must be called once for it.
+
+        Raises:
+            NotServingError: the door is closed.
+            QueueFullError: ``limit`` requests are inside.
+        """
+        self.check_open()
+        if self._inside >= self._limit:
+            raise QueueFullError(
+                f"the server is full: {self._inside} requests are inside, its limit; "
+                "try again later"
+            )
+        self._inside += 1
+        self._empty.clear()
+
+    def leave(self) -> None:
+        """Says that one request is done."""
+        self._inside -= 1
+        if self._inside == 0:
+            self._empty.set()
+
+    async def empty(self) -> None:
+        """Waits until nobody is inside."""
+        await self._empty.wait()

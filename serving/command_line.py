@@ -1,0 +1,84 @@
+"""Reads a ServerConfig from flags, SFUMATO_* environment variables and a YAML file."""
+
+import argparse
+import difflib
+import os
+import re
+from collections.abc import Iterator, Mapping, Sequence
+
+from jsonargparse import ArgumentParser
+
+from serving.config import ServerConfig
+from serving.errors import ConfigError
+
+PROGRAM = "python -m serving"
+ENVIRONMENT_PREFIX = "SFUMATO"
+_DESCRIPTION = (
+    "Serve the models of a folder over gRPC. Every option can also be set by its SFUMATO_* "
+    "environment variable or in a YAML file. The command line wins over variables, and variables "
+    "win over the file that SFUMATO_CONFIG names; on the command line the last one wins, so put "
+    "--config first. Words of an option may be joined by - or _."
+)
+
+
+def read_config(arguments: Sequence[str]) -> ServerConfig:
+    """Parses the command line and the environment.
+
+    Raises:
+        ConfigError: an unknown option or a value that does not fit; one line that says which.
+        SystemExit: after printing, for --help and --print_config.
+    """
+    parser = _parser()
+    try:
+        settings = parser.parse_args([_underscored(word) for word in arguments]).as_dict()
+    except argparse.ArgumentError as error:
+        raise ConfigError(_one_line(str(error))) from None
+    return ServerConfig(**{name: settings[name] for name in ServerConfig.names()})
+
+
+def unknown_variables(environment: Mapping[str, str] = os.environ) -> list[str]:
+    """Lists SFUMATO_* variables that set nothing here, most likely misspelt."""
+    known = {f"{ENVIRONMENT_PREFIX}_{name.upper()}" for name in (*ServerConfig.names(), "config")}
+    ours = {name for name in environment if name.startswith(f"{ENVIRONMENT_PREFIX}_")}
+    return sorted(ours - known)
+
+
+def _parser() -> ArgumentParser:
+    parser = ArgumentParser(
+        prog=PROGRAM,
+        description=_DESCRIPTION,
+        default_env=True,
+        env_prefix=ENVIRONMENT_PREFIX,
+        exit_on_error=False,  # its own report is a page of usage
+        allow_abbrev=False,
+    )
+    parser.add_argument("--config", action="config", help="YAML file with settings.")
+    parser.add_class_arguments(ServerConfig)
+    return parser
+
+
+def _underscored(word: str) -> str:
+    """Turns --port-file=a-b into --port_file=a-b: either spelling of an option works."""
+    if not word.startswith("--"):
+        return word
+    name, equals, value = word[2:].partition("=")
+    return "--" + name.replace("-", "_") + equals + value
+
+
+def _one_line(message: str) -> str:
+    """Says on one line, in words of the command line, what jsonargparse says on several."""
+    text = " ".join(message.split())
+    text = re.sub(r"typing\.Literal\[(.*?)\]", r"one of \1", text)
+    text = re.sub(r"<class '(?:\w+\.)*(\w+)'>", r"\1", text)
+    text = re.sub(r'^Parser key "(\w+)": ', r"\1: ", text)
+    text = re.sub(r"Expected an? (.*?)\. Got value: (.*)", r"expected \1, not \2", text)
+    return text + "".join(f"; did you mean {name}?" for name in _close_options(text))
+
+
+def _close_options(text: str) -> Iterator[str]:
+    wrong = re.search(r"unrecognized arguments: --(\w+)|Option '(\w+)' is not accepted", text)
+    if wrong:
+        name = wrong[1] or wrong[2]
+        dashes = "--" if wrong[1] else ""
+        for close in difflib.get_close_matches(name, ServerConfig.names(), n=1):
+            yield dashes + close

@@ -1,0 +1,90 @@
+"""The settings of one server and the ranges in which they make sense."""
+
+import math
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Literal
+
+from serving.errors import ConfigError
+
+Device = Literal["auto", "cuda", "cpu"]
+Precision = Literal["float32", "float16"]
+LogLevel = Literal["debug", "info", "warning", "error"]
+
+MEBIBYTE = 1024 * 1024
+
+# (lowest, highest) value of each number. An unset (None) value is always allowed.
+_RANGES: dict[str, tuple[float, float]] = {
+    "port": (0, 65535),
+    "intra_op_threads": (1, 1024),
+    "codec_threads": (1, 1024),
+    "max_message_bytes": (1024, 2**31 - 1),  # gRPC's own limit is a signed 32-bit number
+    "max_pixels": (256, 2**31 - 1),  # 256: the smallest photo, 16 x 16
+    "max_queue_size": (1, 1_000_000),
+    "max_batch_size": (1, 1024),
+    "max_batch_delay_ms": (0, 60_000),
+    "grace_seconds": (0, 86_400),
+}
+
+
+@dataclass(frozen=True)
+class ServerConfig:
+    """Settings of one server.
+
+    Args:
+        models: Model folder; holds <name>/<version>/ with one bundle each.
+        host: Address to listen on. The default can be reached from this machine only.
+        port: TCP port to listen on; 0 takes a free one and logs which.
+        port_file: File that receives the port as text once the server is ready.
+        device: Where the network runs; auto takes CUDA if it works and the CPU otherwise,
+            cuda refuses to start without it.
+        precision: Which of a bundle's networks to load; float16 is meant for CUDA.
+        intra_op_threads: Threads of ONNX Runtime; unset means every core that the process may
+            use on the CPU and 1 on CUDA.
+        codec_threads: Threads that decode and encode photos; unset means one per core that the
+            process may use, at most 8.
+        max_message_bytes: Largest message in bytes, both ways.
+        max_pixels: Largest photo, and largest batch of photos, in pixels.
+        max_queue_size: Requests inside the server at once, from admission to the sent answer;
+            a further one is refused with RESOURCE_EXHAUSTED.
+        max_batch_size: Photos of the same size that run together; unset means 1 on the CPU and
+            8 on CUDA.
+        max_batch_delay_ms: Longest time in milliseconds that a photo waits for others to fill
+            its batch; never waits when batches hold one photo.
+        grace_seconds: Longest time in seconds that accepted requests may take to finish after
+            SIGTERM or SIGINT.
+        log_level: Least important messages that are logged.
+
+    Raises:
+        ConfigError: a number is out of its range.
+    """
+
+    models: Path = Path("models")
+    host: str = "127.0.0.1"
+    port: int = 8001
+    port_file: Path | None = None
+    device: Device = "auto"
+    precision: Precision = "float32"
+    intra_op_threads: int | None = None
+    codec_threads: int | None = None
+    max_message_bytes: int = 64 * MEBIBYTE
+    max_pixels: int = 24_000_000
+    max_queue_size: int = 64
+    max_batch_size: int | None = None
+    max_batch_delay_ms: float = 2.0
+    grace_seconds: float = 30.0
+    log_level: LogLevel = "info"
+
+    def __post_init__(self) -> None:
+        """Checks the ranges, so that settings made in Python are checked like flags."""
+        for name, (low, high) in _RANGES.items():
+            value = getattr(self, name)
+            if value is not None and not (math.isfinite(value) and low <= value <= high):
+                raise ConfigError(f"{name} must be between {low:,} and {high:,}, not {value}")
+        if not self.host:
+            raise ConfigError("host must not be empty; use 0.0.0.0 to listen on every address")
+
+    @classmethod
+    def names(cls) -> tuple[str, ...]:
+        """Names of all settings, in order."""
+        return tuple(field.name for field in fields(cls))

@@ -1,0 +1,39 @@
+"""What can go wrong inside the server; the service turns each kind into one gRPC status code."""
+
+from sfumato.errors import SfumatoError
+
+
+class ConfigError(SfumatoError):
+    """The server cannot start with these settings on this machine."""
+
+
+class ModelNotFoundError(SfumatoError):
+    """No model or version of that name."""
+
+
+class DamagedModelError(SfumatoError):
+    """The model is in the folder, but its files cannot be used."""
+
+
+class NotServingError(SfumatoError):
+    """The server is starting or draining; the same request may work elsewhere or later."""
+
+
+class QueueFullError(SfumatoError):
+    """As many requests as the server admits are inside it already."""
+
+
+class AnswerTooLargeError(SfumatoError):
+    """The painted photo does not fit into one message."""
+
+
+class DeadlineExpiredError(SfumatoError):
+    """Nobody waits for the answer any more, or it cannot be ready in time."""
+
+
+class InferenceError(SfumatoError):
+    """The session failed on a batch."""
+
+
+class InvalidRequestError(SfumatoError):
+    """A value of the request is out of its range."""

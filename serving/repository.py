@@ -1,0 +1,187 @@
+"""The model folder: which models and versions can be served, and why the others cannot."""
+
+import difflib
+import logging
+import os
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Protocol
+
+from serving.batcher import Session
+from serving.errors import ConfigError, DamagedModelError, ModelNotFoundError
+from sfumato.bundle import Bundle, list_versions, read_bundle
+from sfumato.errors import BundleError
+
+_log = logging.getLogger(__name__)
+
+DEFAULT_MODEL: Final = "default"
+_LAST_VERSION: Final = 2**32 - 1  # the highest that the protocol's uint32 can name
+_MAX_LISTED: Final = 20
+
+
+class LoadableSession(Session, Protocol):
+    """A session that can be made ready.
+
+    Attributes:
+        provider: what it runs on.
+    """
+
+    provider: str
+
+    def warm_up(self, batch_size: int) -> None:
+        """Run the slow first times; raise BundleError if the network does not work."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class Model:
+    """One version of a model, ready to run."""
+
+    name: str
+    version: int
+    bundle: Bundle
+    session: LoadableSession
+
+    def __str__(self) -> str:
+        """Gives ``name/version``, as the folders are called."""
+        return f"{self.name}/{self.version}"
+
+
+class Repository:
+    """The models of a folder, read once.
+
+    What a request asks for is only ever looked up in memory; no request reaches the file system.
+    """
+
+    def __init__(self, root: Path, open_session: Callable[[Bundle], LoadableSession]) -> None:
+        """Reads every bundle under ``root`` and opens a session for each.
+
+        A bundle that cannot be used is logged and remembered with its reason.
+
+        Args:
+            root: folder with <name>/<version>/.
+            open_session: loads a bundle's network; raises BundleError if it is no good.
+
+        Raises:
+            ConfigError: ``root`` is no folder, or nothing in it can be served.
+        """
+        self._root = root
+        self._models: dict[str, dict[int, Model]] = {}
+        self._damaged: dict[str, dict[int, str]] = {}
+        for name in _model_names(root):
+            self._load(name, open_session)
+        self._require_one()
+
+    def warm_up(self, batch_size: int) -> None:
+        """Runs every network for the first times; one that fails counts as damaged from here on.
+
+        Raises:
+            ConfigError: none works.
+        """
+        for model in list(self):
+            try:
+                model.session.warm_up(batch_size)
+            except BundleError as error:
+                del self._models[model.name][model.version]
+                self._note_damage(model.name, model.version, error)
+        self._require_one()
+
+    def __iter__(self) -> Iterator[Model]:
+        """Yields every version of every model that can be served."""
+        for versions in self._models.values():
+            yield from versions.values()
+
+    def latest(self) -> list[Model]:
+        """Lists the highest version of each model that can be served, by name."""
+        return [versions[max(versions)] for versions in self._models.values() if versions]
+
+    def find(self, name: str = "", version: int | None = None) -> Model:
+        """Looks a model up.
+
+        Args:
+            name: its name; empty means "default".
+            version: its version; None means the highest that can be served.
+
+        Raises:
+            ModelNotFoundError: there is none of that name or version.
+            DamagedModelError: it is there but cannot be served.
+        """
+        name = name or DEFAULT_MODEL
+        if name not in self._models:
+            raise ModelNotFoundError(f"no model {name[:100]!r}; {self._hint(name)}")
+        versions, damaged = self._models[name], self._damaged[name]
+        if version is None and versions:
+            version = max(versions)
+        if version in versions:
+            return versions[version]
+        if version is None and damaged:
+            version = max(damaged)
+        if version in damaged:
+            raise DamagedModelError(
+                f"version {version} of model {name!r} cannot be served: {damaged[version]}"
+            )
+        raise ModelNotFoundError(_no_version(name, version, versions))
+
+    def _load(self, name: str, open_session: Callable[[Bundle], LoadableSession]) -> None:
+        self._models[name], self._damaged[name] = {}, {}
+        for version in list_versions(self._root / name):
+            try:
+                if version > _LAST_VERSION:
+                    raise BundleError(f"version {version} is too high; rename the folder")
+                bundle = read_bundle(self._root / name / str(version))
+                model = Model(name, version, bundle, open_session(bundle))
+            except BundleError as error:
+                self._note_damage(name, version, error)
+            else:
+                self._models[name][version] = model
+                _log.info(
+                    "loaded model=%s styles=%d provider=%s",
+                    model,
+                    len(bundle.styles),
+                    model.session.provider,
+                )
+
+    def _note_damage(self, name: str, version: int, error: BundleError) -> None:
+        _log.error("cannot serve model=%s/%d: %s", name, version, error)
+        # Clients learn the reason, but not where the folder lies on this machine.
+        self._damaged[name][version] = str(error).replace(f"{self._root}{os.sep}", "")
+
+    def _require_one(self) -> None:
+        if any(self._models.values()):
+            return
+        reasons = [reason for damaged in self._damaged.values() for reason in damaged.values()]
+        raise ConfigError(
+            f"no model in {self._root} can be served; "
+            + (
+                reasons[0]
+                if reasons
+                else "it must hold <name>/<version>/ folders, as `python -m training export` writes"
+            )
+        )
+
+    def _hint(self, name: str) -> str:
+        close = difflib.get_close_matches(name[:100], self._models)
+        if close:
+            return "did you mean " + " or ".join(repr(match) for match in close) + "?"
+        return "there are " + _listed(repr(known) for known in self._models)
+
+
+def _model_names(root: Path) -> list[str]:
+    try:
+        entries = sorted(root.iterdir())
+    except OSError as error:
+        raise ConfigError(
+            f"the model folder {root} cannot be read ({error.strerror}); name one with --models"
+        ) from error
+    return [entry.name for entry in entries if entry.is_dir() and list_versions(entry)]
+
+
+def _no_version(name: str, version: int | None, versions: Iterable[int]) -> str:
+    return f"model {name!r} has no version {version}; there are {_listed(map(str, versions))}"
+
+
+def _listed(names: Iterable[str]) -> str:
+    known = list(names)
+    more = f" and {len(known) - _MAX_LISTED} more" if len(known) > _MAX_LISTED else ""
+    return (", ".join(known[:_MAX_LISTED]) or "none") + more

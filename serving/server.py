@@ -1,0 +1,202 @@
+"""Puts the server together and takes it from starting over serving to a clean stop."""
+
+import asyncio
+import logging
+import os
+import socket
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Final, TypeVar
+
+import grpc
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+
+from serving.admission import Admission
+from serving.batcher import Batcher
+from serving.config import ServerConfig
+from serving.cores import usable_cores
+from serving.errors import ConfigError
+from serving.repository import Repository
+from serving.service import SERVICE_NAME, StylizationService
+from serving.session import CUDA, OnnxSession, SessionSettings
+from serving.stylizer import Stylizer
+from sfumato.atomic import write_file
+from sfumato.v1.stylization_service_pb2_grpc import add_StylizationServiceServicer_to_server
+
+_log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+_KEEPALIVE: Final = (
+    # A client that vanished without a word is found out, and its requests are dropped.
+    ("grpc.keepalive_time_ms", 60_000),
+    ("grpc.keepalive_timeout_ms", 20_000),
+    # Clients behind load balancers ping to keep idle connections; gRPC's own limit is 5 minutes.
+    ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
+    ("grpc.keepalive_permit_without_calls", 1),
+)
+_BATCH_ON_CUDA: Final = 8
+_BATCH_ON_CPU: Final = 1  # on a CPU a batch is no faster than its photos one by one
+_MOST_CODEC_THREADS: Final = 8
+_SPARE_CALLS: Final = 64  # for health checks, reflection and refusals while the server is full
+_LAST_WORDS_SECONDS: Final = 0.5  # for answers on their way, and for streams that never end
+
+
+class Server:
+    """One server, from ``start`` to ``stop``; to be made in a running event loop."""
+
+    def __init__(self, config: ServerConfig) -> None:
+        """Prepares a server; nothing is read or opened before ``start``."""
+        self._config = config
+        self._admission = Admission(config.max_queue_size)
+        self._health = health.aio.HealthServicer()
+        self._device = ThreadPoolExecutor(1, thread_name_prefix="device")
+        self._stylizer: Stylizer | None = None
+        self._port = 0
+        self._grpc = grpc.aio.server(
+            options=_options(config),
+            maximum_concurrent_rpcs=2 * config.max_queue_size + _SPARE_CALLS,
+        )
+
+    @property
+    def address(self) -> str:
+        """Where the server listens, once started: ``host:port``."""
+        return _address(self._config.host, self._port)
+
+    async def start(self) -> None:
+        """Opens the port, loads and warms up the models, and then serves.
+
+        Until the models are warm, health answers NOT_SERVING and other calls get UNAVAILABLE.
+
+        Raises:
+            ConfigError: the port cannot be opened, no model can be served, or a device that is
+                demanded does not work.
+        """
+        self._port = _open_port(self._grpc, self._config.host, self._config.port)
+        repository = await self._on_device(self._load)
+        batch_size = self._batch_size(repository)
+        self._assemble(repository, batch_size)
+        await self._set_health(health_pb2.HealthCheckResponse.NOT_SERVING)
+        await self._grpc.start()
+        _log.info("warming up")
+        await self._on_device(lambda: repository.warm_up(batch_size))
+        self._admission.open()
+        await self._set_health(health_pb2.HealthCheckResponse.SERVING)
+        self._write_port_file()
+        _log.info("serving on %s max_batch_size=%d", self.address, batch_size)
+
+    async def stop(self) -> bool:
+        """Refuses new requests, finishes the accepted ones, and closes the port.
+
+        Returns:
+            Whether everything was finished within the grace period. If not, a network may still
+            be running on the device's thread, and only the end of the process stops it.
+        """
+        _log.info("stopping: %d requests to finish", self._admission.inside)
+        await self._health.enter_graceful_shutdown()
+        self._admission.close("the server is shutting down; send the request to another one")
+        try:
+            async with asyncio.timeout(self._config.grace_seconds):
+                await self._admission.empty()
+        except TimeoutError:
+            _log.error("the grace period is over: %d requests cut off", self._admission.inside)
+            await self._grpc.stop(0)
+            return False
+        await self._grpc.stop(_LAST_WORDS_SECONDS)
+        self._close_threads()
+        _log.info("stopped")
+        return True
+
+    def _load(self) -> Repository:
+        settings = SessionSettings(
+            device=self._config.device,
+            precision=self._config.precision,
+            intra_op_threads=self._config.intra_op_threads,
+        )
+        return Repository(self._config.models, lambda bundle: OnnxSession(bundle, settings))
+
+    def _batch_size(self, repository: Repository) -> int:
+        on_cuda = any(model.session.provider == CUDA for model in repository)
+        return self._config.max_batch_size or (_BATCH_ON_CUDA if on_cuda else _BATCH_ON_CPU)
+
+    def _assemble(self, repository: Repository, batch_size: int) -> None:
+        config = self._config
+        batcher = Batcher(
+            self._device,
+            max_batch_size=batch_size,
+            max_batch_pixels=config.max_pixels,
+            max_batch_delay=config.max_batch_delay_ms / 1000,
+        )
+        self._stylizer = Stylizer(
+            repository,
+            batcher,
+            codec_threads=config.codec_threads or min(_MOST_CODEC_THREADS, usable_cores()),
+            max_pixels=config.max_pixels,
+        )
+        service = StylizationService(
+            repository=repository,
+            stylizer=self._stylizer,
+            admission=self._admission,
+            max_message_bytes=config.max_message_bytes,
+        )
+        add_StylizationServiceServicer_to_server(service, self._grpc)
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._grpc)
+        names = (SERVICE_NAME, health.SERVICE_NAME, reflection.SERVICE_NAME)
+        reflection.enable_server_reflection(names, self._grpc)
+
+    async def _on_device(self, work: Callable[[], T]) -> T:
+        """Runs ``work`` on the device's thread: CUDA keeps state per thread."""
+        return await asyncio.get_running_loop().run_in_executor(self._device, work)
+
+    async def _set_health(self, status: int) -> None:
+        for name in (health.OVERALL_HEALTH, SERVICE_NAME):
+            await self._health.set(name, status)
+
+    def _write_port_file(self) -> None:
+        path = self._config.port_file
+        if path is not None:
+            try:
+                write_file(path, f"{self._port}\n".encode())
+            except OSError as error:
+                raise ConfigError(f"cannot write port_file {path}: {error.strerror}") from error
+
+    def _close_threads(self) -> None:
+        self._device.shutdown()
+        if self._stylizer is not None:
+            self._stylizer.close()
+
+
+def _options(config: ServerConfig) -> list[tuple[str, int]]:
+    return [
+        ("grpc.max_receive_message_length", config.max_message_bytes),
+        ("grpc.max_send_message_length", config.max_message_bytes),
+        # Otherwise a second server on the same port would take half of the calls unnoticed.
+        ("grpc.so_reuseport", 0),
+        *_KEEPALIVE,
+    ]
+
+
+def _open_port(server: grpc.aio.Server, host: str, port: int) -> int:
+    try:
+        # gRPC does not say why it cannot listen, so ask the operating system first.
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        socket.create_server((host, port), family=family).close()
+        return server.add_insecure_port(_address(host, port))
+    except (OSError, RuntimeError) as error:
+        reason = _reason(error) if isinstance(error, OSError) else "gRPC refuses it"
+        raise ConfigError(
+            f"cannot listen on {_address(host, port)}: {reason}; "
+            "choose another --host or --port (0 takes a free port)"
+        ) from error
+
+
+def _reason(error: OSError) -> str:
+    # Of an address that does not resolve, errno is negative and os.strerror knows nothing.
+    if error.errno and error.errno > 0:
+        return os.strerror(error.errno)
+    return str(error.strerror or error)
+
+
+def _address(host: str, port: int) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

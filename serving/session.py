@@ -1,0 +1,203 @@
+"""One network in ONNX Runtime: the only file that knows it."""
+
+import contextlib
+import io
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+import onnxruntime as ort
+
+from serving.config import Device, Precision
+from serving.cores import usable_cores
+from serving.errors import ConfigError
+from sfumato.bundle import Bundle
+from sfumato.errors import BundleError
+
+_log = logging.getLogger(__name__)
+
+CUDA: Final = "CUDAExecutionProvider"
+CPU: Final = "CPUExecutionProvider"
+
+CUDA_OPTIONS: Final = {
+    # EXHAUSTIVE searches anew for each photo size (hundreds of milliseconds); DEFAULT has been
+    # cuDNN's slow fallback since ONNX Runtime 1.20 (onnxruntime #22705).
+    "cudnn_conv_algo_search": "HEURISTIC",
+    # The other strategy doubles the arena each time it grows.
+    "arena_extend_strategy": "kSameAsRequested",
+    # ONNX Runtime's documentation: "If false, there are race conditions".
+    "do_copy_in_default_stream": "1",
+}
+
+_SHRINK: Final = "memory.enable_memory_arena_shrinkage"
+_QUIET: Final = 4  # only fatal messages: errors reach us as exceptions and are told in our words
+
+_EXPECTED: Final = {
+    "image": ("tensor(uint8)", (None, None, None, 3)),
+    "style": ("tensor(float)", (None, None)),
+    "stylized": ("tensor(uint8)", (None, None, None, 3)),
+}
+
+
+@dataclass(frozen=True)
+class SessionSettings:
+    """How networks are loaded; the fields of ServerConfig of the same names."""
+
+    device: Device = "auto"
+    precision: Precision = "float32"
+    intra_op_threads: int | None = None
+
+
+class OnnxSession:
+    """A network that runs; for one thread at a time.
+
+    Attributes:
+        provider: name of the execution provider that really runs, not of the one asked for.
+    """
+
+    def __init__(self, bundle: Bundle, settings: SessionSettings) -> None:
+        """Loads the network of ``bundle``.
+
+        Raises:
+            BundleError: no file of the wanted precision, or not a graph that fits the bundle.
+            ConfigError: CUDA is demanded and does not work here.
+        """
+        path = _model_path(bundle, settings.precision)
+        self._session = _open(path, settings)
+        self.provider: str = self._session.get_providers()[0]
+        self._style_size = bundle.network.style_size
+        _check_graph(self._session, path, self._style_size)
+        self._min_side = bundle.network.min_side
+        self._shrink = ort.RunOptions()
+        device = "gpu:0" if self.provider == CUDA else "cpu:0"
+        self._shrink.add_run_config_entry(_SHRINK, device)
+        self._last_size: tuple[int, ...] = ()
+
+    def run(
+        self, images: npt.NDArray[np.uint8], styles: npt.NDArray[np.float32], /
+    ) -> npt.NDArray[np.uint8]:
+        """Paints ``images`` uint8 [N, H, W, 3] with ``styles`` float32 [N, P]; same shape out."""
+        # Arenas never shrink by themselves, and a server sees every size there is. Shrinking
+        # after every run costs 10 to 15 % (docs/serving.md); after a change of size, nothing.
+        size = images.shape[1:3]
+        options = None if size == self._last_size else self._shrink
+        self._last_size = size
+        feeds = {"image": np.ascontiguousarray(images), "style": styles}
+        painted: npt.NDArray[np.uint8] = self._session.run(["stylized"], feeds, options)[0]
+        return painted
+
+    def warm_up(self, batch_size: int) -> None:
+        """Runs the first, slow times of the network and checks that sizes are kept.
+
+        Args:
+            batch_size: largest batch to expect.
+
+        Raises:
+            BundleError: the network fails or gives an image of another size.
+        """
+        odd = (self._min_side, self._min_side + 1)
+        for n, (height, width) in ((1, odd), (batch_size, odd), (1, (256, 256)), (1, (256, 256))):
+            images = np.zeros((n, height, width, 3), np.uint8)
+            styles = np.zeros((n, self._style_size), np.float32)
+            try:
+                painted = self.run(images, styles)
+            except Exception as error:
+                raise BundleError(
+                    f"the network fails on {list(images.shape)}: {_first_line(error)}"
+                ) from error
+            if painted.shape != images.shape:
+                raise BundleError(
+                    f"the network answers {list(images.shape)} with {list(painted.shape)}; "
+                    "it must keep the size"
+                )
+
+
+def _model_path(bundle: Bundle, precision: Precision) -> Path:
+    if precision == "float32":
+        return bundle.model_path
+    if bundle.float16_path is None:
+        raise BundleError(
+            f"bundle {bundle.path} has no float16 network; serve it with --precision float32"
+        )
+    return bundle.float16_path
+
+
+def _open(path: Path, settings: SessionSettings) -> ort.InferenceSession:
+    """Opens the file on CUDA or on the CPU.
+
+    Asking for CUDA where it does not work raises nothing and gives a session on the CPU, and
+    CUDA is listed as available wherever ONNX Runtime was built with it. Only the session's own
+    providers tell the truth.
+    """
+    if settings.device != "cpu" and CUDA in ort.get_available_providers():
+        ort.set_default_logger_severity(_QUIET)  # a missing GPU is told once, by us
+        _preload_libraries()
+        session = _create(path, [(CUDA, CUDA_OPTIONS), CPU], settings.intra_op_threads or 1)
+        if session.get_providers()[0] == CUDA:
+            return session
+    if settings.device == "cuda":
+        raise ConfigError(_no_cuda())
+    return _create(path, [CPU], settings.intra_op_threads or usable_cores())
+
+
+def _preload_libraries() -> None:
+    """Loads CUDA and cuDNN from their Python packages, if they are installed."""
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):  # it prints what it misses
+        ort.preload_dlls()
+    _log.debug("CUDA libraries: %s", printed.getvalue().strip() or "found")
+
+
+def _create(path: Path, providers: list[Any], threads: int) -> ort.InferenceSession:
+    options = ort.SessionOptions()
+    options.log_severity_level = _QUIET
+    options.enable_mem_pattern = False  # a pattern per photo size is kept for ever
+    options.intra_op_num_threads = threads
+    # Threads that spin while they wait take the cores from decoding and encoding.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    try:
+        return ort.InferenceSession(str(path), options, providers=providers)
+    except Exception as error:  # ONNX Runtime's errors have no common base of their own
+        raise BundleError(f"ONNX Runtime refuses {path}: {_first_line(error)}") from error
+
+
+def _check_graph(session: ort.InferenceSession, path: Path, style_size: int) -> None:
+    nodes = {node.name: node for node in (*session.get_inputs(), *session.get_outputs())}
+    if set(nodes) != set(_EXPECTED):
+        raise BundleError(
+            f"{path} has the inputs and outputs {', '.join(sorted(nodes))}; "
+            f"it must have {', '.join(sorted(_EXPECTED))}"
+        )
+    for name, (kind, shape) in _EXPECTED.items():
+        found = (nodes[name].type, nodes[name].shape)
+        if found[0] != kind or not _fits(found[1], shape):
+            raise BundleError(f"{name} of {path} is {found[0]} {found[1]}, not {kind} {shape}")
+    columns = nodes["style"].shape[1]
+    if isinstance(columns, int) and columns != style_size:
+        raise BundleError(f"{path} takes {columns} numbers per style, the rows have {style_size}")
+
+
+def _fits(found: list[Any], expected: tuple[int | None, ...]) -> bool:
+    return len(found) == len(expected) and all(
+        wanted is None or size == wanted or not isinstance(size, int)
+        for size, wanted in zip(found, expected, strict=True)
+    )
+
+
+def _no_cuda() -> str:
+    if CUDA not in ort.get_available_providers():
+        return (
+            "device is cuda, but this ONNX Runtime is built without CUDA; "
+            "install onnxruntime-gpu or use --device cpu"
+        )
+    return (
+        "device is cuda, but CUDA does not work here (no GPU, no driver, or no CUDA and cuDNN "
+        "libraries); use --device auto or cpu to run on the CPU"
+    )
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]
