@@ -43,7 +43,7 @@ def main(arguments: Sequence[str]) -> int:
         return 2
     try:
         COMMANDS[name][1](rest)
-    except SfumatoError as error:
+    except (SfumatoError, OSError) as error:
         print(f"python -m training {name}: {error}", file=sys.stderr)
         return 1
     return 0

@@ -1,6 +1,7 @@
 """Checkpoints of ``fit`` as export reads them: network, style rows, what is known of the styles."""
 
 import pickle
+import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -91,10 +92,12 @@ def _plain(value: Any) -> Any:
 def _load(path: Path) -> dict[str, Any]:
     if not path.is_file():
         raise TrainingError(f"no checkpoint {str(path)!r}: give the .ckpt file of a run of fit")
+    if not zipfile.is_zipfile(path):  # torch.save writes an archive; nothing else is looked at
+        raise TrainingError(f"{str(path)!r} is damaged or no checkpoint of `python -m training fit`")
     try:
         loaded = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError) as error:
-        first_line = str(error).splitlines()[0] if str(error) else type(error).__name__
+    except (pickle.UnpicklingError, RuntimeError) as error:
+        first_line = str(error).splitlines()[0]
         raise TrainingError(
             f"{str(path)!r} is no checkpoint that is safe to read: {first_line}"
         ) from error

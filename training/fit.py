@@ -1,38 +1,65 @@
-"""``python -m training fit``: LightningCLI with Sfumato's module, data and callbacks."""
+"""``python -m training fit``: LightningCLI with Sfumato's module, data and checkpoints."""
 
+import logging
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Final
 
+import lightning as L
 from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
+from lightning.pytorch.utilities.exceptions import SIGTERMException
 
 from training.data.module import PhotosAndPaintings
 from training.module import MultiStyleModule
 
+_ADVERTISEMENTS: Final = ("litlogger", "litmodels")
+
+_LIBRARY_WARNINGS: Final = (
+    "LightningCLI's args parameter",  # main() is also called from Python
+    r"`isinstance\(treespec, LeafSpec\)` is deprecated",
+    "The '.*dataloader' does not have many workers",  # the number is ours and documented
+)
+
+
+class InterruptedCheckpoint(ModelCheckpoint):
+    """Saves every so many steps, and when the run is interrupted from outside.
+
+    A run that fails from inside (its loss is no number any more) keeps its last good checkpoint.
+    """
+
+    def on_exception(
+        self, trainer: L.Trainer, pl_module: L.LightningModule, exception: BaseException
+    ) -> None:
+        """Save if somebody pressed Ctrl-C or asked the process to end."""
+        if isinstance(exception, KeyboardInterrupt | SIGTERMException):
+            super().on_exception(trainer, pl_module, exception)
+
 
 class SfumatoCLI(LightningCLI):
-    """Only fit; the crop size and the folders are the data module's, the losses the module's."""
+    """Offers ``fit`` alone; checkpoints lie beside the previews."""
 
     @staticmethod
     def subcommands() -> dict[str, set[str]]:
-        """Offer ``fit`` and nothing else."""
+        """Return the trainer's methods that are commands."""
         return {"fit": LightningCLI.subcommands()["fit"]}
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         """Add the checkpoint's options."""
-        parser.add_lightning_class_args(ModelCheckpoint, "checkpoint")
+        parser.add_lightning_class_args(InterruptedCheckpoint, "checkpoint")
         parser.set_defaults(
             {
-                "checkpoint.save_last": True,
-                "checkpoint.every_n_train_steps": 500,
                 "checkpoint.filename": "step-{step:06d}",
                 "checkpoint.auto_insert_metric_name": False,
+                "checkpoint.every_n_train_steps": 500,
+                "checkpoint.save_last": True,
                 "checkpoint.save_on_exception": True,
             }
         )
 
     def before_fit(self) -> None:
-        """Keep checkpoints beside the previews, where ``--ckpt_path last`` finds them."""
+        """Put checkpoints where ``--ckpt_path last`` finds them in the next run."""
         for callback in self.trainer.checkpoint_callbacks:
             if isinstance(callback, ModelCheckpoint) and callback.dirpath is None:
                 callback.dirpath = str(Path(self.trainer.default_root_dir) / "checkpoints")
@@ -40,6 +67,9 @@ class SfumatoCLI(LightningCLI):
 
 def main(arguments: Sequence[str]) -> None:
     """Run ``fit`` with command-line ``arguments``."""
+    for message in _LIBRARY_WARNINGS:
+        warnings.filterwarnings("ignore", message=message)
+    logging.getLogger("lightning.pytorch.utilities.rank_zero").addFilter(_is_no_advertisement)
     SfumatoCLI(
         MultiStyleModule,
         PhotosAndPaintings,
@@ -47,3 +77,7 @@ def main(arguments: Sequence[str]) -> None:
         seed_everything_default=0,
         save_config_kwargs={"overwrite": True},
     )
+
+
+def _is_no_advertisement(record: logging.LogRecord) -> bool:
+    return not any(word in record.getMessage() for word in _ADVERTISEMENTS)

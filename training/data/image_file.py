@@ -22,4 +22,4 @@ def read_image(path: Path) -> Tensor:
         OSError: the file cannot be opened.
     """
     photo = decode_photo(path.read_bytes(), max_pixels=MAX_PIXELS)
-    return torch.from_numpy(photo.rgb).permute(2, 0, 1).float() / 255
+    return torch.tensor(photo.rgb).permute(2, 0, 1).float() / 255

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import lightning as L
+import torch
 from torch.utils.data import DataLoader
 
 from training.data.paintings import Painting, load_paintings
@@ -52,6 +53,7 @@ class PhotosAndPaintings(L.LightningDataModule):
                 f"data.crop_size is {self.crop_size}: it must be a multiple of 4 and at least 32"
             )
         self.photos = PhotoFolder(self.photos_folders, self.crop_size)
+        self.photos[0]  # A folder in which nothing can be read is an error here, not in a worker.
         self.paintings = load_paintings(self.styles_folder, self.style_size, self.style_names)
 
     def train_dataloader(self) -> DataLoader[PhotoBatch]:
@@ -63,6 +65,6 @@ class PhotosAndPaintings(L.LightningDataModule):
             num_workers=self.num_workers,
             collate_fn=collate,
             drop_last=True,
-            pin_memory=True,
+            pin_memory=torch.cuda.is_available(),
             persistent_workers=self.num_workers > 0,
         )

@@ -45,13 +45,17 @@ def load_paintings(
         if name not in files:
             raise TrainingError(f"no painting {name!r} in {str(folder)!r}: it has {sorted(files)}")
     metadata = _read_metadata(folder / METADATA_FILE)
-    return [
+    paintings = [
         Painting(
             style_info(files[name], metadata.get(files[name].name, {})),
             resize_short_side(_read(files[name]), style_size),
         )
         for name in names or files
     ]
+    ids = [painting.info.id for painting in paintings]
+    if twice := {style_id for style_id in ids if ids.count(style_id) > 1}:
+        raise TrainingError(f"several paintings would be style {twice.pop()!r}: rename all but one")
+    return paintings
 
 
 def style_info(file: Path, columns: dict[str, str]) -> StyleInfo:

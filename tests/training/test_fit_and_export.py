@@ -1,0 +1,265 @@
+"""``fit``, ``--ckpt_path last`` and ``export`` on pictures that the test draws."""
+
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+
+import onnxruntime
+import pytest
+import torch
+from PIL import Image
+
+from sfumato.bundle import list_versions, read_bundle
+from training.__main__ import main
+from training.checkpoint import read_checkpoint
+
+SMOKE = "training/configs/smoke.yaml"
+
+
+@pytest.fixture(autouse=True)
+def _lightning_may_warn() -> Iterator[None]:
+    """Warnings of Lightning and torch are theirs to mend."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("default")
+        yield
+
+
+@pytest.fixture
+def fit(photos: Path, paintings: Path, vgg_file: Path, tmp_path: Path) -> "Fit":
+    return Fit(photos, paintings, vgg_file, tmp_path / "run")
+
+
+class Fit:
+    """Runs ``python -m training fit`` in this process."""
+
+    def __init__(self, photos: Path, paintings: Path, weights: Path, run: Path) -> None:
+        self.run = run
+        self.arguments = [
+            *("fit", "--config", SMOKE),
+            *("--data.photos", str(photos), "--data.styles", str(paintings)),
+            *("--model.loss_weights", str(weights)),
+            *("--trainer.default_root_dir", str(run)),
+            *("--trainer.enable_progress_bar", "false"),
+        ]
+
+    def __call__(self, *more: str) -> int:
+        return main([*self.arguments, *more])
+
+    @property
+    def last(self) -> Path:
+        return self.run / "checkpoints" / "last.ckpt"
+
+
+def test_fit_writes_a_checkpoint_with_the_styles_and_their_conventions(fit: Fit) -> None:
+    assert fit() == 0
+    trained = read_checkpoint(fit.last)
+    assert [style.id for style in trained.styles] == ["blue", "green", "red"]
+    assert trained.styles[1].artist == "Anna"
+    assert trained.rows.shape == (3, 1280)
+    assert trained.training["steps"] == 8
+    assert trained.training["style_size"] == 64
+    assert trained.training["loss_network"].startswith("sha256:")
+    # Not even the run's own folders are told to those who get the model.
+    assert trained.training["loss_weights"] == "vgg.safetensors"
+
+
+def test_fit_writes_preview_sheets_of_photos_by_styles(fit: Fit) -> None:
+    assert fit() == 0
+    sheets = sorted(file.name for file in (fit.run / "previews").iterdir())
+    assert sheets == ["step-000004.png", "step-000008.png"]
+    with Image.open(fit.run / "previews" / sheets[-1]) as sheet:
+        # Four columns (the photo and three styles) of 64 pixels and gaps of 2; two rows.
+        assert sheet.size == (4 * 66 + 2, 2 * 66 + 2)
+
+
+def test_the_same_seed_trains_the_same_network(fit: Fit, tmp_path: Path) -> None:
+    assert fit("--trainer.max_steps", "3") == 0
+    first = read_checkpoint(fit.last).network.digest()
+    other = str(tmp_path / "other")
+    assert fit("--trainer.max_steps", "3", "--trainer.default_root_dir", other) == 0
+    second = read_checkpoint(Path(other) / "checkpoints" / "last.ckpt").network.digest()
+    assert first == second
+    assert fit("--trainer.max_steps", "3", "--seed_everything", "1") == 0
+
+
+def test_a_run_goes_on_from_its_last_checkpoint_with_the_optimizer(fit: Fit) -> None:
+    assert fit("--trainer.max_steps", "4") == 0
+    before = torch.load(fit.last, weights_only=True)
+    assert fit("--trainer.max_steps", "6", "--ckpt_path", "last") == 0
+    after = torch.load(fit.last, weights_only=True)
+    assert (before["global_step"], after["global_step"]) == (4, 6)
+    steps = {float(s["step"]) for s in after["optimizer_states"][0]["state"].values()}
+    assert steps == {6.0}
+
+
+def test_unreadable_photos_are_skipped_with_one_warning_each(
+    fit: Fit, photos: Path, recwarn: pytest.WarningsRecorder
+) -> None:
+    (photos / "a.jpg").write_bytes(b"no photo")
+    (photos / "b.png").write_bytes(b"")
+    assert fit() == 0
+    messages = [str(w.message) for w in recwarn if "photo skipped" in str(w.message)]
+    assert sorted(m.split(": ")[1].rsplit("/")[-1] for m in messages) == ["a.jpg", "b.png"]
+
+
+def test_a_loss_that_is_no_number_stops_the_run_and_keeps_the_last_checkpoint(
+    fit: Fit, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert fit("--trainer.max_steps", "4") == 0
+    kept = fit.last.read_bytes()
+    more = ("--trainer.max_steps", "9", "--ckpt_path", "last", "--model.style_weight", ".nan")
+    assert fit(*more) == 1
+    assert "the loss became nan at step 5: lower" in capsys.readouterr().err
+    assert fit.last.read_bytes() == kept
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "message"),
+    [
+        ("--data.photos", "empty", "no image below"),
+        ("--data.photos", "absent", "is no folder"),
+        ("--data.styles", "empty", "no image below"),
+        ("--model.loss_weights", "absent", "give a safetensors file, vgg16 or vgg19"),
+        ("--model.style_layers", "[relu5_1]", "loss layer 'relu5_1' is not in"),
+    ],
+)
+def test_wrong_input_is_one_clear_line(
+    fit: Fit,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    option: str,
+    value: str,
+    message: str,
+) -> None:
+    (tmp_path / "empty").mkdir()
+    value = str(tmp_path / value) if value in ("empty", "absent") else value
+    assert fit(option, value) == 1
+    error = capsys.readouterr().err
+    assert message in error
+    assert "Traceback" not in error
+
+
+def test_a_wrong_option_name_is_refused(fit: Fit, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as exit_info:
+        fit("--model.stile_weight", "3")
+    assert exit_info.value.code == 2
+    assert "stile_weight" in capsys.readouterr().err
+
+
+def test_a_wrong_command_shows_the_table(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["fitt"]) == 2
+    error = capsys.readouterr().err
+    assert "no command 'fitt'" in error
+    assert "export" in error
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory: pytest.TempPathFactory) -> "Exported":
+    """A checkpoint and the bundle that export made of it."""
+    return Exported(tmp_path_factory.mktemp("exported"))
+
+
+class Exported:
+    """Holds an untrained checkpoint, as fit would write it, and its bundle."""
+
+    def __init__(self, folder: Path) -> None:
+        from sfumato.style_info import StyleInfo
+        from training.checkpoint import CHECKPOINT_KEY, checkpoint_extras
+        from training.networks.transformation_network import LiteNetwork
+
+        torch.manual_seed(0)
+        network = LiteNetwork()
+        rows = network.neutral_style() + 0.2 * torch.randn(2, network.style_size)
+        self.checkpoint = folder / "last.ckpt"
+        self.state = {
+            "state_dict": {
+                **{f"network.{name}": value for name, value in network.state_dict().items()},
+                "rows": rows,
+            },
+            "hyper_parameters": {"architecture": "lite", "loss_weights": "/home/me/vgg.st"},
+            "global_step": 7,
+            CHECKPOINT_KEY: checkpoint_extras([StyleInfo(id="one"), StyleInfo(id="two")], {}),
+        }
+        torch.save(self.state, self.checkpoint)
+        self.model = folder / "model"
+        assert main(["export", str(self.checkpoint), str(self.model)]) == 0
+
+
+def test_export_writes_a_bundle_of_both_precisions(exported: Exported) -> None:
+    bundle = read_bundle(exported.model / "1")
+    assert [style.id for style in bundle.styles] == ["one", "two"]
+    assert bundle.network.architecture == "lite"
+    assert bundle.network.digest == read_checkpoint(exported.checkpoint).network.digest()
+    assert bundle.rows.shape == (2, 1280)
+    assert bundle.float16_path is not None
+    assert bundle.float16_path.stat().st_size < 0.7 * bundle.model_path.stat().st_size
+
+
+def test_the_graph_is_free_in_batch_height_and_width_and_says_so(exported: Exported) -> None:
+    session = onnxruntime.InferenceSession(
+        exported.model / "1" / "model.onnx", providers=["CPUExecutionProvider"]
+    )
+    inputs = {i.name: (i.type, i.shape) for i in session.get_inputs()}
+    assert inputs == {
+        "image": ("tensor(uint8)", ["N", "H", "W", 3]),
+        "style": ("tensor(float)", ["N", 1280]),
+    }
+    (output,) = session.get_outputs()
+    assert (output.name, output.type) == ("stylized", "tensor(uint8)")
+    assert output.shape == ["N", "H", "W", 3]
+
+
+def test_the_files_tell_nothing_of_the_trainers_machine(exported: Exported) -> None:
+    for file in (exported.model / "1").iterdir():
+        data = file.read_bytes()
+        for secret in (b"/home/", b"site-packages", b"transformation_network.py"):
+            assert secret not in data, f"{secret!r} in {file.name}"
+
+
+def test_each_export_is_the_next_version(exported: Exported) -> None:
+    before = list_versions(exported.model)
+    assert main(["export", str(exported.checkpoint), str(exported.model), "--no-float16"]) == 0
+    assert list_versions(exported.model) == [*before, before[-1] + 1]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"hyper_parameters": {"architecture": "reference"}}, "another network than 'reference'"),
+        ({"sfumato": None}, "not of `python -m training fit`"),
+        ({"sfumato": {"format_version": 99}}, "not of `python -m training fit`"),
+    ],
+)
+def test_a_checkpoint_of_another_network_or_program_is_refused(
+    exported: Exported,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    change: dict[str, object],
+    message: str,
+) -> None:
+    torch.save({**exported.state, **change}, tmp_path / "other.ckpt")
+    assert main(["export", str(tmp_path / "other.ckpt"), str(tmp_path / "model")]) == 1
+    assert message in capsys.readouterr().err
+    assert not (tmp_path / "model").exists()
+
+
+@pytest.mark.parametrize("content", [b"", b"not a checkpoint at all", b"\x80\x04junk"])
+def test_a_file_that_is_no_checkpoint_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], content: bytes
+) -> None:
+    (tmp_path / "x.ckpt").write_bytes(content)
+    assert main(["export", str(tmp_path / "x.ckpt"), str(tmp_path / "model")]) == 1
+    assert "x.ckpt" in capsys.readouterr().err
+
+
+def test_a_checkpoint_is_never_unpickled(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Bomb:
+        def __reduce__(self) -> tuple[object, tuple[str]]:
+            return (Path.touch, (str(tmp_path / "exploded"),))
+
+    torch.save({"state_dict": {}, "bomb": Bomb()}, tmp_path / "x.ckpt")
+    assert main(["export", str(tmp_path / "x.ckpt"), str(tmp_path / "model")]) == 1
+    assert "safe to read" in capsys.readouterr().err
+    assert not (tmp_path / "exploded").exists()
