@@ -23,7 +23,7 @@ _WEBP_METHOD = 2
 def encode_photo(
     rgb: npt.NDArray[np.uint8],
     *,
-    format: ImageFormat,
+    format: ImageFormat,  # noqa: A002
     quality: int = DEFAULT_QUALITY,
     alpha: npt.NDArray[np.uint8] | None = None,
 ) -> bytes:
@@ -69,7 +69,7 @@ def _over_white(rgb: npt.NDArray[np.uint8], alpha: npt.NDArray[np.uint8]) -> npt
 def _check(
     rgb: npt.NDArray[np.uint8],
     alpha: npt.NDArray[np.uint8] | None,
-    format: ImageFormat,
+    image_format: ImageFormat,
     quality: int,
 ) -> None:
     if rgb.dtype != np.uint8 or rgb.ndim != 3 or rgb.shape[2] != 3 or not rgb.size:
@@ -79,10 +79,10 @@ def _check(
         raise ImageError(f"opacity must be uint8 {list(rgb.shape[:2])}, not {found}")
     if not 1 <= quality <= 100:
         raise ImageError(f"the quality is {quality}; it must be from 1 to 100")
-    limit = _MAX_SIDES.get(format)
+    limit = _MAX_SIDES.get(image_format)
     if limit is not None and max(rgb.shape[:2]) > limit:
         height, width, _ = rgb.shape
         raise ImageTooLargeError(
-            f"{width} x {height} pixels do not fit into {format.name}, which takes {limit} a side; "
-            "ask for PNG"
+            f"{width} x {height} pixels do not fit into {image_format.name}, "
+            f"which takes {limit} a side; ask for PNG"
         )

@@ -1,0 +1,119 @@
+"""A client for asyncio, the same as ``sfumato.client`` with ``await``."""
+
+# ruff: noqa: ASYNC109 - a deadline of gRPC, which the server learns of too
+
+import asyncio
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Self, TypeVar
+
+import grpc
+import grpc.aio
+
+from sfumato.address import DEFAULT_TARGET
+from sfumato.connection import (
+    DEFAULT_MAX_MESSAGE_BYTES,
+    DEFAULT_TIMEOUT,
+    HEALTH_METHOD,
+    HEALTH_SERVING,
+    Connection,
+    HealthRequest,
+    HealthResponse,
+)
+from sfumato.images.image_format import ImageFormat
+from sfumato.messages import read_photo, style_summaries, stylize_request, stylized_photo
+from sfumato.stylized_photo import StyleSummary, StylizedPhoto
+from sfumato.v1 import stylization_service_pb2 as pb
+from sfumato.v1.stylization_service_pb2_grpc import StylizationServiceStub
+
+_Request = TypeVar("_Request")
+_Response = TypeVar("_Response")
+
+
+class AsyncClient:
+    """Paints photos on a server, any number at the same time.
+
+    To be made in a coroutine and used in the same event loop. The arguments are those of
+    ``Client``.
+    """
+
+    def __init__(
+        self,
+        target: str = DEFAULT_TARGET,
+        *,
+        timeout: float = DEFAULT_TIMEOUT,
+        wait_for_ready: bool = True,
+        credentials: grpc.ChannelCredentials | None = None,
+        max_message_bytes: int = DEFAULT_MAX_MESSAGE_BYTES,
+    ) -> None:
+        """Opens a channel, which connects at the first call; see ``Client``."""
+        self._connection = Connection(
+            target, timeout, wait_for_ready, credentials, max_message_bytes
+        )
+        self._channel = _open(self._connection)
+        self._stub = StylizationServiceStub(self._channel)
+        self._check = self._channel.unary_unary(
+            HEALTH_METHOD, HealthRequest.SerializeToString, HealthResponse.FromString
+        )
+
+    async def stylize(
+        self,
+        image: bytes | Path,
+        styles: str | Mapping[str, float],
+        *,
+        model: str = "",
+        version: int | None = None,
+        output_format: ImageFormat | str | None = None,
+        quality: int | None = None,
+        timeout: float | None = None,
+    ) -> StylizedPhoto:
+        """Paints one photo; arguments and errors are those of ``Client.stylize``."""
+        data = await asyncio.to_thread(read_photo, image)
+        request = stylize_request(data, styles, model, version, output_format, quality)
+        return stylized_photo(await self._call(self._stub.Stylize, request, timeout))
+
+    async def list_styles(
+        self, model: str = "", *, timeout: float | None = None
+    ) -> list[StyleSummary]:
+        """Lists the styles of a model, or of all models. Raises ServiceError."""
+        request = pb.ListStylesRequest(model=model)
+        return style_summaries(await self._call(self._stub.ListStyles, request, timeout))
+
+    async def health(self, service: str = "", *, timeout: float | None = None) -> bool:
+        """Asks whether the server is serving; see ``Client.health``."""
+        answer = await self._call(self._check, HealthRequest(value=service), timeout)
+        return answer.value == HEALTH_SERVING
+
+    async def close(self) -> None:
+        """Closes the channel; running calls are cancelled."""
+        await self._channel.close()
+
+    async def __aenter__(self) -> Self:
+        """Gives the client itself."""
+        return self
+
+    async def __aexit__(self, *exception: object) -> None:
+        """Closes the channel."""
+        await self.close()
+
+    async def _call(
+        self,
+        method: "grpc.aio.UnaryUnaryMultiCallable[_Request, _Response]",
+        request: _Request,
+        timeout: float | None,
+    ) -> _Response:
+        seconds = self._connection.timeout if timeout is None else timeout
+        try:
+            return await method(
+                request, timeout=seconds, wait_for_ready=self._connection.wait_for_ready
+            )
+        except grpc.aio.AioRpcError as error:
+            connected = self._channel.get_state() is grpc.ChannelConnectivity.READY
+            raise self._connection.error(error, seconds, connected=connected) from error
+
+
+def _open(connection: Connection) -> grpc.aio.Channel:
+    options = connection.channel_options()
+    if connection.credentials is None:
+        return grpc.aio.insecure_channel(connection.target, options)
+    return grpc.aio.secure_channel(connection.target, connection.credentials, options)

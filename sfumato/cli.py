@@ -1,0 +1,228 @@
+"""The command line: ``sfumato stylize``, ``sfumato styles`` and ``sfumato health``."""
+
+import argparse
+import asyncio
+import math
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from sfumato import __version__
+from sfumato.address import DEFAULT_TARGET
+from sfumato.blend_weights import normalize_weights
+from sfumato.errors import SfumatoError
+from sfumato.images.image_format import ImageFormat
+from sfumato.painting_plan import Painting, plan_folder, plan_photo
+
+if TYPE_CHECKING:
+    from sfumato.async_client import AsyncClient
+    from sfumato.client import Client
+
+_Number = TypeVar("_Number", int, float)
+
+_INTERRUPTED = 130  # as shells report a program that Ctrl-C ended
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs a command and returns its exit status: 0, 1 for a failure, 2 for wrong usage."""
+    # gRPC prints its own view of failures that we report; set before it is imported.
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
+    options = _parser().parse_args(arguments)
+    try:
+        status: int = options.command(options)
+    except (SfumatoError, OSError) as error:
+        _complain(error)
+        return 1
+    except KeyboardInterrupt:
+        return _INTERRUPTED
+    return status
+
+
+def _stylize(options: argparse.Namespace) -> int:
+    options.styles = normalize_weights(options.style)
+    asked = None if options.format is None else ImageFormat(options.format)
+    if options.photo.is_dir():
+        paintings = plan_folder(options.photo, options.output, asked)
+        return asyncio.run(_stylize_folder(paintings, options))
+    painting = plan_photo(options.photo, options.output, asked)
+    with _client(options) as client:
+        painted = client.stylize(painting.photo, **_request(painting, options))
+    painting.output.parent.mkdir(parents=True, exist_ok=True)
+    painted.save(painting.output)
+    size = f"{painted.width} x {painted.height}"
+    print(f"{painting.output}: {size} pixels, painted by {painted.model}/{painted.version}")
+    return 0
+
+
+async def _stylize_folder(paintings: list[Painting], options: argparse.Namespace) -> int:
+    from tqdm import tqdm
+
+    from sfumato.async_client import AsyncClient
+    from sfumato.folder_painter import paint_all
+
+    failures: list[str] = []
+    client = AsyncClient(options.server, timeout=options.timeout, wait_for_ready=False)
+    bar = tqdm(total=len(paintings), unit="photo", disable=None)
+
+    async def paint(painting: Painting) -> None:
+        await _paint(client, painting, options)
+
+    def on_done(painting: Painting, failure: Exception | None) -> None:
+        bar.update()
+        if failure is not None:
+            failures.append(f"{painting.photo}: {failure}")
+
+    try:
+        async with client:
+            await paint_all(paintings, paint, jobs=options.jobs, on_done=on_done)
+    finally:
+        bar.close()
+        for failure in failures:
+            _complain(failure)
+    print(f"{len(paintings) - len(failures)} of {len(paintings)} photos painted into", end=" ")
+    print(options.output)
+    return 1 if failures else 0
+
+
+async def _paint(client: "AsyncClient", painting: Painting, options: argparse.Namespace) -> None:
+    painted = await client.stylize(painting.photo, **_request(painting, options))
+    painting.output.parent.mkdir(parents=True, exist_ok=True)
+    await asyncio.to_thread(painted.save, painting.output)
+
+
+def _styles(options: argparse.Namespace) -> int:
+    with _client(options) as client:
+        styles = client.list_styles(options.model)
+    rows = [
+        (style.id, style.title, style.artist, style.year, f"{style.model}/{style.version}")
+        for style in styles
+    ]
+    _print_table([("STYLE", "TITLE", "ARTIST", "YEAR", "MODEL"), *rows])
+    return 0
+
+
+def _health(options: argparse.Namespace) -> int:
+    with _client(options) as client:
+        healthy = client.health(options.service)
+    print("serving" if healthy else "not serving")
+    return 0 if healthy else 1
+
+
+def _client(options: argparse.Namespace) -> "Client":
+    from sfumato.client import Client
+
+    return Client(options.server, timeout=options.timeout, wait_for_ready=False)
+
+
+def _request(painting: Painting, options: argparse.Namespace) -> dict[str, Any]:
+    return {
+        "styles": options.styles,
+        "model": options.model,
+        "version": options.version,
+        "output_format": painting.format,
+        "quality": options.quality,
+    }
+
+
+def _print_table(rows: Sequence[Sequence[str]]) -> None:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        print("  ".join(cells).rstrip())
+
+
+def _complain(problem: object) -> None:
+    print("sfumato:", *str(problem).split(), file=sys.stderr)  # one line, whatever was said
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="sfumato", description="Paint photographs in the style of paintings."
+    )
+    parser.add_argument("--version", action="version", version=f"sfumato {__version__}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    _add_stylize(commands)
+    styles = commands.add_parser("styles", help="list the styles that a server has")
+    styles.set_defaults(command=_styles)
+    _add_model(styles)
+    _add_server(styles, timeout=10.0)
+    health = commands.add_parser("health", help="exit with status 0 if a server is serving")
+    health.set_defaults(command=_health)
+    health.add_argument("--service", default="", help="one service of it (default: all of it)")
+    _add_server(health, timeout=5.0)
+    return parser
+
+
+def _add_stylize(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    parser = commands.add_parser(
+        "stylize",
+        help="paint a photo, or every photo of a folder",
+        epilog="example: sfumato stylize photo.jpg --style munch-scream=0.3 "
+        "--style hokusai-great-wave=0.7 -o out.jpg",
+    )
+    parser.set_defaults(command=_stylize)
+    parser.add_argument("photo", type=Path, help="a JPEG, PNG or WebP file, or a folder of them")
+    parser.add_argument(
+        "--style",
+        type=_weighted_style,
+        action="append",
+        required=True,
+        metavar="STYLE[=WEIGHT]",
+        help="a style, see `sfumato styles`; several are blended by weight (default weight: 1)",
+    )
+    parser.add_argument(
+        "-o", "--output", type=Path, required=True, help="the file, or folder, to write"
+    )
+    _add_model(parser)
+    parser.add_argument("--version", type=_positive(int), help="version (default: the highest)")
+    parser.add_argument(
+        "--format", choices=list(ImageFormat), help="format (default: by the output's suffix)"
+    )
+    parser.add_argument(
+        "--quality", type=int, choices=range(1, 101), metavar="1-100", help="of JPEG and WebP"
+    )
+    parser.add_argument(
+        "--jobs", type=_positive(int), default=4, help="photos on the way at a time (default: 4)"
+    )
+    _add_server(parser, timeout=60.0)
+
+
+def _add_model(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--model", default="", help="name of a model (default: the server's)")
+
+
+def _add_server(parser: argparse.ArgumentParser, timeout: float) -> None:
+    parser.add_argument(
+        "--server",
+        default=DEFAULT_TARGET,
+        metavar="HOST:PORT",
+        help=f"address of the server (default: {DEFAULT_TARGET})",
+    )
+    parser.add_argument(
+        "--timeout",
+        type=_positive(float),
+        default=timeout,
+        metavar="SECONDS",
+        help=f"for each call (default: {timeout:g})",
+    )
+
+
+def _weighted_style(text: str) -> tuple[str, float]:
+    style, equals, weight = text.partition("=")
+    try:
+        return style, float(weight) if equals else 1.0
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not STYLE or STYLE=WEIGHT") from None
+
+
+def _positive(kind: type[_Number]) -> Callable[[str], _Number]:
+    def parse(text: str) -> _Number:
+        number = kind(text)
+        if not 0 < number < math.inf:
+            raise argparse.ArgumentTypeError(f"{text} is not a positive number")
+        return number
+
+    parse.__name__ = kind.__name__  # argparse names it where a value is no number at all
+    return parse

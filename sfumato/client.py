@@ -1,0 +1,143 @@
+"""A client that blocks. ``sfumato.async_client`` has the same for asyncio."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Self, TypeVar
+
+import grpc
+
+from sfumato.address import DEFAULT_TARGET
+from sfumato.connection import (
+    DEFAULT_MAX_MESSAGE_BYTES,
+    DEFAULT_TIMEOUT,
+    HEALTH_METHOD,
+    HEALTH_SERVING,
+    Connection,
+    HealthRequest,
+    HealthResponse,
+)
+from sfumato.images.image_format import ImageFormat
+from sfumato.messages import read_photo, style_summaries, stylize_request, stylized_photo
+from sfumato.stylized_photo import StyleSummary, StylizedPhoto
+from sfumato.v1 import stylization_service_pb2 as pb
+from sfumato.v1.stylization_service_pb2_grpc import StylizationServiceStub
+
+_Request = TypeVar("_Request")
+_Response = TypeVar("_Response")
+
+
+class Client:
+    """Paints photos on a server. One client may be used from many threads.
+
+    Args:
+        target: address of the server, as gRPC takes it.
+        timeout: seconds for a whole call, unless the call says otherwise.
+        wait_for_ready: whether a call waits, within its timeout, for a server that is not there
+            yet; if not, it fails after a few attempts, in about a second.
+        credentials: of TLS, made by ``grpc.ssl_channel_credentials``; None for plain text.
+        max_message_bytes: the largest photo file, both ways; the server has such a limit too.
+    """
+
+    def __init__(
+        self,
+        target: str = DEFAULT_TARGET,
+        *,
+        timeout: float = DEFAULT_TIMEOUT,
+        wait_for_ready: bool = True,
+        credentials: grpc.ChannelCredentials | None = None,
+        max_message_bytes: int = DEFAULT_MAX_MESSAGE_BYTES,
+    ) -> None:
+        """Opens a channel, which connects at the first call; see the class."""
+        self._connection = Connection(
+            target, timeout, wait_for_ready, credentials, max_message_bytes
+        )
+        self._channel = _open(self._connection)
+        self._stub = StylizationServiceStub(self._channel)
+        self._check = self._channel.unary_unary(
+            HEALTH_METHOD, HealthRequest.SerializeToString, HealthResponse.FromString
+        )
+
+    def stylize(
+        self,
+        image: bytes | Path,
+        styles: str | Mapping[str, float],
+        *,
+        model: str = "",
+        version: int | None = None,
+        output_format: ImageFormat | str | None = None,
+        quality: int | None = None,
+        timeout: float | None = None,
+    ) -> StylizedPhoto:
+        """Paints one photo.
+
+        Args:
+            image: a JPEG, PNG or WebP file, as bytes or as a path.
+            styles: the id of a style, or weights by id; weights need not sum to one.
+            model: name of a model on the server; empty for its default.
+            version: version of the model; None for the highest.
+            output_format: "jpeg", "png" or "webp"; None for that of the photo.
+            quality: 1 to 100, of JPEG and WebP; None for 90.
+            timeout: seconds for the whole call; None for the client's.
+
+        Raises:
+            StyleError: no style, or weights that are negative, not finite or all zero.
+            ImageError: the file cannot be read, or the output format is unknown.
+            ServiceError: the server refused, failed, or was not reached; it has the status code.
+        """
+        request = stylize_request(read_photo(image), styles, model, version, output_format, quality)
+        return stylized_photo(self._call(self._stub.Stylize, request, timeout))
+
+    def list_styles(self, model: str = "", *, timeout: float | None = None) -> list[StyleSummary]:
+        """Lists the styles of a model, or of all models. Raises ServiceError."""
+        request = pb.ListStylesRequest(model=model)
+        return style_summaries(self._call(self._stub.ListStyles, request, timeout))
+
+    def health(self, service: str = "", *, timeout: float | None = None) -> bool:
+        """Asks whether the server, or one of its services, is serving.
+
+        Raises:
+            ServiceError: the server was not reached, or does not know the service.
+        """
+        answer = self._call(self._check, HealthRequest(value=service), timeout)
+        return answer.value == HEALTH_SERVING
+
+    def close(self) -> None:
+        """Closes the channel; running calls are cancelled."""
+        self._channel.close()
+
+    def __enter__(self) -> Self:
+        """Gives the client itself."""
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        """Closes the channel."""
+        self.close()
+
+    def _call(
+        self,
+        method: "grpc.UnaryUnaryMultiCallable[_Request, _Response]",
+        request: _Request,
+        timeout: float | None,
+    ) -> _Response:
+        seconds = self._connection.timeout if timeout is None else timeout
+        try:
+            return method(request, timeout=seconds, wait_for_ready=self._connection.wait_for_ready)
+        except grpc.RpcError as error:
+            raise self._connection.error(error, seconds, connected=self._connected()) from error
+
+    def _connected(self) -> bool:
+        ready = grpc.channel_ready_future(self._channel)
+        try:
+            ready.result(timeout=0.1)
+        except grpc.FutureTimeoutError:
+            return False
+        finally:
+            ready.cancel()
+        return True
+
+
+def _open(connection: Connection) -> grpc.Channel:
+    options = connection.channel_options()
+    if connection.credentials is None:
+        return grpc.insecure_channel(connection.target, options)
+    return grpc.secure_channel(connection.target, connection.credentials, options)

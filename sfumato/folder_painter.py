@@ -1,0 +1,67 @@
+"""Painting many photos with several of them on the way at the same time."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+
+import grpc
+
+from sfumato.errors import ImageError, ServiceError
+from sfumato.painting_plan import Painting
+
+# After these the next photo would fare no better.
+_FATAL = frozenset(
+    {
+        grpc.StatusCode.FAILED_PRECONDITION,
+        grpc.StatusCode.NOT_FOUND,
+        grpc.StatusCode.PERMISSION_DENIED,
+        grpc.StatusCode.UNAUTHENTICATED,
+        grpc.StatusCode.UNAVAILABLE,
+        grpc.StatusCode.UNIMPLEMENTED,
+    }
+)
+
+
+async def paint_all(
+    paintings: Iterable[Painting],
+    paint: Callable[[Painting], Awaitable[None]],
+    *,
+    jobs: int,
+    on_done: Callable[[Painting, Exception | None], None],
+) -> None:
+    """Paints photos, each when one of the jobs is free; memory is bounded by their number.
+
+    Args:
+        paintings: what to paint.
+        paint: paints one photo and writes it.
+        jobs: the most photos that are on the way at the same time.
+        on_done: called for each photo, with the error if there was one.
+
+    Raises:
+        SfumatoError: an error after which no photo can be painted, such as no server.
+    """
+    waiting = iter(paintings)  # shared: each worker takes the next
+    workers = [asyncio.create_task(_work(waiting, paint, on_done)) for _ in range(jobs)]
+    try:
+        await asyncio.gather(*workers)
+    finally:
+        for worker in workers:
+            worker.cancel()
+        await asyncio.gather(*workers, return_exceptions=True)
+
+
+async def _work(
+    waiting: Iterator[Painting],
+    paint: Callable[[Painting], Awaitable[None]],
+    on_done: Callable[[Painting, Exception | None], None],
+) -> None:
+    for painting in waiting:
+        failure: Exception | None = None
+        try:
+            await paint(painting)
+        except ServiceError as error:
+            if error.code in _FATAL:
+                raise
+            failure = error
+        except (ImageError, OSError) as error:
+            failure = error
+        on_done(painting, failure)

@@ -1,0 +1,104 @@
+"""Between the client's own types and the messages of the protocol."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from sfumato.blend_weights import normalize_weights
+from sfumato.errors import ImageError, SfumatoError
+from sfumato.images.image_format import ImageFormat
+from sfumato.stylized_photo import StyleSummary, StylizedPhoto, Timings
+from sfumato.v1 import stylization_service_pb2 as pb
+
+TO_WIRE = {
+    ImageFormat.JPEG: pb.IMAGE_FORMAT_JPEG,
+    ImageFormat.PNG: pb.IMAGE_FORMAT_PNG,
+    ImageFormat.WEBP: pb.IMAGE_FORMAT_WEBP,
+}
+FROM_WIRE = {value: key for key, value in TO_WIRE.items()}
+
+
+def read_photo(image: bytes | Path) -> bytes:
+    """Gives the bytes of a photo. Raises ImageError if the file cannot be read."""
+    if isinstance(image, bytes):
+        return image
+    try:
+        return image.read_bytes()
+    except OSError as error:
+        raise ImageError(f"{image} cannot be read: {error.strerror}") from error
+
+
+def stylize_request(
+    image: bytes,
+    styles: str | Mapping[str, float],
+    model: str,
+    version: int | None,
+    output_format: ImageFormat | str | None,
+    quality: int | None,
+) -> pb.StylizeRequest:
+    """Builds a request; see ``Client.stylize``.
+
+    Raises:
+        SfumatoError: a value that no server would take.
+    """
+    weights = [(styles, 1.0)] if isinstance(styles, str) else styles.items()
+    # Shares instead of weights, which may be too large or too small for the wire's float.
+    shares = normalize_weights(weights)
+    try:
+        return pb.StylizeRequest(
+            model=model,
+            version=version,
+            image=image,
+            styles=[
+                pb.WeightedStyle(style_id=style, weight=share) for style, share in shares.items()
+            ],
+            output_format=_output_format(output_format),
+            quality=quality,
+        )
+    except (TypeError, ValueError) as error:
+        raise SfumatoError(f"this cannot be sent: {error}") from error
+
+
+def stylized_photo(response: pb.StylizeResponse) -> StylizedPhoto:
+    """Reads the answer to a request."""
+    timings = response.timings
+    return StylizedPhoto(
+        image=response.image,
+        format=FROM_WIRE[response.format],
+        width=response.width,
+        height=response.height,
+        model=response.model,
+        version=response.version,
+        timings=Timings(
+            decode_ms=timings.decode_ms,
+            queue_ms=timings.queue_ms,
+            inference_ms=timings.inference_ms,
+            encode_ms=timings.encode_ms,
+            batch_size=timings.batch_size,
+        ),
+    )
+
+
+def style_summaries(response: pb.ListStylesResponse) -> list[StyleSummary]:
+    """Reads a list of styles."""
+    return [
+        StyleSummary(
+            id=style.id,
+            title=style.title,
+            artist=style.artist,
+            year=style.year,
+            licence=style.licence,
+            model=style.model,
+            version=style.version,
+        )
+        for style in response.styles
+    ]
+
+
+def _output_format(output_format: ImageFormat | str | None) -> pb.ImageFormat.ValueType:
+    if output_format is None:
+        return pb.IMAGE_FORMAT_UNSPECIFIED
+    try:
+        return TO_WIRE[ImageFormat(output_format)]
+    except ValueError:
+        known = ", ".join(ImageFormat)
+        raise ImageError(f"{output_format!r} cannot be written; choose one of {known}") from None
