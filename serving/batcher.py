@@ -19,7 +19,7 @@ from typing import Final, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from serving.errors import DeadlineExpiredError, InferenceError, NotServingError
+from serving.errors import DeadlineExpiredError, InferenceError
 
 _log = logging.getLogger(__name__)
 
@@ -101,8 +101,8 @@ class Batcher:
         max_batch_delay: longest time in seconds that a photo waits for its batch to fill.
         clock: time in seconds; deadlines are given in it.
 
-    How many photos wait is bounded by ``Admission``, which every request passes before.
-    All methods are for the event loop's thread.
+    How many photos wait is bounded by ``Admission``, which every request passes before; it also
+    says when the last one is done. All methods are for the event loop's thread.
     """
 
     def __init__(
@@ -124,9 +124,6 @@ class Batcher:
         self._groups: dict[tuple[int, int, int], deque[_Waiting]] = {}
         self._in_hand = 0
         self._timer: asyncio.TimerHandle | None = None
-        self._closing = False
-        self._idle = asyncio.Event()
-        self._idle.set()
         self._pace: dict[int, float] = {}
 
     async def run(
@@ -143,10 +140,7 @@ class Batcher:
         Raises:
             DeadlineExpiredError: the deadline passed, or cannot be met while others wait.
             InferenceError: the session failed on the batch.
-            NotServingError: the batcher was closed before.
         """
-        if self._closing:
-            raise NotServingError("the server is shutting down; send the request to another one")
         item = _Waiting(
             session=session,
             image=image,
@@ -157,7 +151,6 @@ class Batcher:
             future=asyncio.get_running_loop().create_future(),
         )
         self._groups.setdefault(item.group, deque()).append(item)
-        self._idle.clear()
         self._dispatch()
         try:
             return await item.future
@@ -165,11 +158,10 @@ class Batcher:
             self._forget(item)
             raise
 
-    async def close(self) -> None:
-        """Refuses new photos, runs everything that waits without delay, and waits for it."""
-        self._closing = True
+    def hurry(self) -> None:
+        """From now on no photo waits for others: the server is about to stop."""
+        self._max_batch_delay = 0.0
         self._dispatch()
-        await self._idle.wait()
 
     def _dispatch(self) -> None:
         """Gives the worker as many batches as it may hold, the longest waiting first."""
@@ -177,8 +169,6 @@ class Batcher:
         while self._in_hand < DEPTH and (batch := self._next_batch()):
             self._hand_over(batch)
         self._set_timer()
-        if not self._groups and not self._in_hand:
-            self._idle.set()
 
     def _next_batch(self) -> list[_Waiting]:
         now = self._clock()
@@ -194,7 +184,7 @@ class Batcher:
     def _is_ready(self, group: deque[_Waiting], now: float) -> bool:
         first = group[0]
         waited_enough = now - first.arrived >= self._max_batch_delay
-        return self._closing or waited_enough or len(group) >= self._limit(first)
+        return waited_enough or len(group) >= self._limit(first)
 
     def _limit(self, item: _Waiting) -> int:
         return max(1, min(self._max_batch_size, self._max_batch_pixels // item.pixels))
@@ -237,8 +227,6 @@ class Batcher:
         group.remove(item)
         if not group:
             del self._groups[item.group]
-        if not self._groups and not self._in_hand:
-            self._idle.set()
 
     def _hand_over(self, batch: list[_Waiting]) -> None:
         self._in_hand += 1

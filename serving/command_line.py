@@ -71,6 +71,11 @@ def _one_line(message: str) -> str:
     text = re.sub(r"typing\.Literal\[(.*?)\]", r"one of \1", text)
     text = re.sub(r"<class '(?:\w+\.)*(\w+)'>", r"\1", text)
     text = re.sub(r'^Parser key "(\w+)": ', r"\1: ", text)
+    text = re.sub(
+        r"Does not validate.*?Subtypes: \[(.*?)(?:, NoneType)?\] .* Given value: (.*)",
+        r"expected \1, not \2",
+        text,
+    )
     text = re.sub(r"Expected an? (.*?)\. Got value: (.*)", r"expected \1, not \2", text)
     return text + "".join(f"; did you mean {name}?" for name in _close_options(text))
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import os
 import socket
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -52,7 +51,8 @@ class Server:
         self._admission = Admission(config.max_queue_size)
         self._health = health.aio.HealthServicer()
         self._device = ThreadPoolExecutor(1, thread_name_prefix="device")
-        self._stylizer: Stylizer | None = None
+        self._codecs = ThreadPoolExecutor(_codec_threads(config), thread_name_prefix="codec")
+        self._batcher: Batcher | None = None
         self._port = 0
         self._grpc = grpc.aio.server(
             options=_options(config),
@@ -96,6 +96,8 @@ class Server:
         _log.info("stopping: %d requests to finish", self._admission.inside)
         await self._health.enter_graceful_shutdown()
         self._admission.close("the server is shutting down; send the request to another one")
+        if self._batcher is not None:
+            self._batcher.hurry()
         try:
             async with asyncio.timeout(self._config.grace_seconds):
                 await self._admission.empty()
@@ -104,7 +106,8 @@ class Server:
             await self._grpc.stop(0)
             return False
         await self._grpc.stop(_LAST_WORDS_SECONDS)
-        self._close_threads()
+        self._device.shutdown()
+        self._codecs.shutdown()
         _log.info("stopped")
         return True
 
@@ -122,21 +125,17 @@ class Server:
 
     def _assemble(self, repository: Repository, batch_size: int) -> None:
         config = self._config
-        batcher = Batcher(
+        self._batcher = Batcher(
             self._device,
             max_batch_size=batch_size,
             max_batch_pixels=config.max_pixels,
             max_batch_delay=config.max_batch_delay_ms / 1000,
         )
-        self._stylizer = Stylizer(
-            repository,
-            batcher,
-            codec_threads=config.codec_threads or min(_MOST_CODEC_THREADS, usable_cores()),
-            max_pixels=config.max_pixels,
-        )
         service = StylizationService(
             repository=repository,
-            stylizer=self._stylizer,
+            stylizer=Stylizer(
+                repository, self._batcher, self._codecs, max_pixels=config.max_pixels
+            ),
             admission=self._admission,
             max_message_bytes=config.max_message_bytes,
         )
@@ -161,10 +160,9 @@ class Server:
             except OSError as error:
                 raise ConfigError(f"cannot write port_file {path}: {error.strerror}") from error
 
-    def _close_threads(self) -> None:
-        self._device.shutdown()
-        if self._stylizer is not None:
-            self._stylizer.close()
+
+def _codec_threads(config: ServerConfig) -> int:
+    return config.codec_threads or min(_MOST_CODEC_THREADS, usable_cores())
 
 
 def _options(config: ServerConfig) -> list[tuple[str, int]]:
@@ -192,10 +190,8 @@ def _open_port(server: grpc.aio.Server, host: str, port: int) -> int:
 
 
 def _reason(error: OSError) -> str:
-    # Of an address that does not resolve, errno is negative and os.strerror knows nothing.
-    if error.errno and error.errno > 0:
-        return os.strerror(error.errno)
-    return str(error.strerror or error)
+    # create_server adds the address, which our message names already.
+    return str(error.strerror or error).partition(" (while attempting")[0]
 
 
 def _address(host: str, port: int) -> str:

@@ -6,7 +6,7 @@ Every front door (``service``, and whatever is served beside it) sends its reque
 import asyncio
 import time
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -76,22 +76,18 @@ class Stylizer:
     Args:
         repository: the models.
         batcher: runs the networks.
-        codec_threads: threads for decoding and encoding.
+        codecs: threads for decoding and encoding.
         max_pixels: largest photo in pixels.
     """
 
     def __init__(
-        self, repository: Repository, batcher: Batcher, *, codec_threads: int, max_pixels: int
+        self, repository: Repository, batcher: Batcher, codecs: Executor, *, max_pixels: int
     ) -> None:
-        """Starts the threads; see the class."""
+        """Works with what it is given; see the class."""
         self._repository = repository
         self._batcher = batcher
+        self._codecs = codecs
         self._max_pixels = max_pixels
-        self._threads = ThreadPoolExecutor(codec_threads, thread_name_prefix="codec")
-
-    def close(self) -> None:
-        """Ends the threads after what they are doing."""
-        self._threads.shutdown()
 
     async def paint(self, order: Order) -> tuple[Model, Painting]:
         """Paints one photo.
@@ -103,7 +99,7 @@ class Stylizer:
             ModelNotFoundError, DamagedModelError: see ``Repository.find``.
             StyleError: unknown styles or invalid weights.
             ImageError: not a photo that can be read, too small or too large.
-            DeadlineExpiredError, InferenceError, NotServingError: see ``Batcher.run``.
+            DeadlineExpiredError, InferenceError: see ``Batcher.run``.
         """
         model = self._repository.find(order.model, order.version)
         style = model.bundle.bank.blend(order.styles)
@@ -140,5 +136,5 @@ class Stylizer:
                 raise DeadlineExpiredError("the deadline passed before the photo's turn")
             return work()
 
-        result = await asyncio.get_running_loop().run_in_executor(self._threads, run)
+        result = await asyncio.get_running_loop().run_in_executor(self._codecs, run)
         return result, time.monotonic() - arrived
