@@ -53,7 +53,7 @@ $(BIN)/python:
 	@$(PYTHON) -m venv --without-pip $(VENV)
 
 $(VENV)/.serving: pyproject.toml constraints.txt | $(BIN)/python
-	@echo "installing the client and the server (about 0.4 GB to download, once)"
+	@echo "installing the client and the server (about 0.3 GB to download, once)"
 	@$(INSTALL) '.[serving]'
 	@touch $@
 
