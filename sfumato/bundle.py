@@ -125,7 +125,8 @@ def write_bundle(
         BundleError: ``version_dir`` exists, or the arguments do not make a valid bundle.
         OSError: the disk refuses.
     """
-    styles_bytes = _rows_to_bytes(styles, rows, network)
+    bank = _checked_bank(styles, rows, network)
+    styles_bytes = safetensors.numpy.save({style: bank.row(style) for style in bank.ids})
     try:
         with new_directory(version_dir) as staging:
             files = {STYLES_FILE: _store(staging / STYLES_FILE, styles_bytes)}
@@ -165,15 +166,14 @@ def _read(version_dir: Path) -> Bundle:
     for name, digest in manifest.files.items():
         _check_digest(version_dir / name, digest)
     rows = _rows_from_bytes((version_dir / STYLES_FILE).read_bytes(), manifest)
-    bundle = Bundle(
+    return Bundle(
         path=version_dir,
         network=manifest.network,
         styles=manifest.styles,
-        rows=rows,
+        rows=_checked_bank(manifest.styles, rows, manifest.network).rows,
         training=manifest.training,
         files=manifest.files,
     )
-    return replace(bundle, rows=bundle.bank.rows)
 
 
 def _read_manifest(path: Path) -> Manifest:
@@ -226,14 +226,13 @@ def _rows_from_bytes(data: bytes, manifest: Manifest) -> npt.NDArray[np.float32]
     return np.stack([tensors[style] for style in ids])
 
 
-def _rows_to_bytes(
+def _checked_bank(
     styles: Sequence[StyleInfo], rows: npt.NDArray[np.float32], network: NetworkInfo
-) -> bytes:
+) -> StyleBank:
     try:
-        bank = StyleBank(styles, rows, network.digest)
+        return StyleBank(styles, rows, network.digest)
     except StyleError as error:
         raise BundleError(str(error)) from error
-    return safetensors.numpy.save({style: bank.row(style).copy() for style in bank.ids})
 
 
 def _store(target: Path, source: bytes | Path) -> str:

@@ -92,8 +92,8 @@ def _mapping(name: str, value: object) -> Mapping[str, Any]:
 
 
 def _styles(value: object) -> tuple[StyleInfo, ...]:
-    if not isinstance(value, list):
-        raise BundleError("the styles must be a list")
+    if not isinstance(value, list) or not value:
+        raise BundleError("the styles must be a list of at least one style")
     try:
         return tuple(StyleInfo.from_json(entry) for entry in value)
     except StyleError as error:

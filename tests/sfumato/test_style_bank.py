@@ -1,0 +1,137 @@
+"""Rows of styles and their blends."""
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sfumato.errors import StyleError, StyleFileError, UnknownStyleError
+from sfumato.style_bank import StyleBank
+from sfumato.style_file import StyleFile
+from sfumato.style_info import StyleInfo
+
+DIGEST = "sha256:" + "1" * 64
+OTHER_DIGEST = "sha256:" + "2" * 64
+ROWS = np.array([[1, 2, 3, 4], [5, 6, 7, 8], [-1, 0.25, 1e-3, 1e6]], np.float32)
+
+
+def make_bank(rows: npt.NDArray[np.float32] = ROWS) -> StyleBank:
+    return StyleBank([StyleInfo("red"), StyleInfo("green"), StyleInfo("blue")], rows, DIGEST)
+
+
+def test_a_blend_of_one_style_is_that_style_to_the_bit() -> None:
+    bank = make_bank()
+    for style in bank.ids:
+        assert bank.blend([(style, 0.3)]).tobytes() == bank.row(style).tobytes()
+
+
+def test_a_blend_is_the_weighted_mean_of_the_rows() -> None:
+    blend = make_bank().blend([("green", 1), ("red", 3)])
+    assert blend.dtype == np.float32
+    assert blend.tolist() == [2, 3, 4, 5]  # (5 + 3 * 1) / 4, (6 + 3 * 2) / 4, ...
+
+
+def test_weights_are_normalized() -> None:
+    bank = make_bank()
+    small = bank.blend([("red", 0.1), ("green", 0.3)])
+    assert np.allclose(small, bank.blend([("red", 100), ("green", 300)]), rtol=1e-6)
+
+
+@given(st.lists(st.floats(0, 1e6), min_size=3, max_size=3).filter(any))
+def test_a_blend_never_leaves_the_range_of_its_rows(weights: list[float]) -> None:
+    blend = make_bank().blend(zip(("red", "green", "blue"), weights, strict=True))
+    assert (blend >= ROWS.min(axis=0)).all()
+    assert (blend <= ROWS.max(axis=0)).all()
+
+
+def test_a_blend_moves_evenly_from_one_style_to_the_other() -> None:
+    bank = make_bank()
+    strip = [bank.blend([("red", 1 - t), ("green", t)])[0] for t in np.linspace(0, 1, 5)]
+    assert np.allclose(strip, [1, 2, 3, 4, 5])
+
+
+def test_a_mistyped_style_gets_the_close_ones() -> None:
+    with pytest.raises(UnknownStyleError, match=r"no style 'gren'; did you mean 'green'"):
+        make_bank().blend([("gren", 1)])
+
+
+def test_a_style_unlike_any_other_gets_the_list() -> None:
+    with pytest.raises(UnknownStyleError, match="there are red, green, blue"):
+        make_bank().row("zzz")
+
+
+def test_the_list_and_the_name_are_cut_where_they_are_long() -> None:
+    infos = [StyleInfo(f"style-{number}") for number in range(50)]
+    bank = StyleBank(infos, np.zeros((50, 2), np.float32), DIGEST)
+    with pytest.raises(UnknownStyleError, match="and 30 more") as error:
+        bank.info("?" * 10_000)
+    assert len(str(error.value)) < 500
+
+
+def test_an_unknown_style_is_refused_even_with_weight_zero() -> None:
+    with pytest.raises(UnknownStyleError):
+        make_bank().blend([("red", 1), ("nobody", 0)])
+
+
+@pytest.mark.parametrize("weight", [-1.0, float("nan"), float("inf")])
+def test_invalid_weights_are_refused(weight: float) -> None:
+    with pytest.raises(StyleError):
+        make_bank().blend([("red", 1), ("green", weight)])
+
+
+def test_rows_cannot_be_changed_from_outside() -> None:
+    rows = ROWS.copy()
+    bank = make_bank(rows)
+    rows[:] = 0
+    assert bank.row("red").tolist() == [1, 2, 3, 4]
+    with pytest.raises(ValueError, match="read-only"):
+        bank.row("red")[0] = 9
+
+
+@pytest.mark.parametrize(
+    ("infos", "rows", "reason"),
+    [
+        ([], np.zeros((0, 2), np.float32), "at least one"),
+        (["a"], np.zeros((2, 2), np.float32), "as many rows"),
+        (["a", "a"], np.zeros((2, 2), np.float32), "occurs twice"),
+        (["a"], np.zeros((1, 2), np.float64), "float32"),
+        (["a"], np.zeros(2, np.float32), "float32"),
+        (["a"], np.zeros((1, 0), np.float32), "float32"),
+        (["a"], np.array([[1, np.nan]], np.float32), "row of style 'a' holds NaN"),
+        (["a"], np.array([[1, np.inf]], np.float32), "row of style 'a' holds NaN or infinity"),
+    ],
+)
+def test_a_bank_that_makes_no_sense_is_refused(
+    infos: list[str], rows: npt.NDArray[np.float32], reason: str
+) -> None:
+    with pytest.raises(StyleError, match=reason):
+        StyleBank([StyleInfo(name) for name in infos], rows, DIGEST)
+
+
+def test_adding_a_style_makes_a_bank_with_one_more_and_leaves_the_old() -> None:
+    bank = make_bank()
+    row = np.array([9, 9, 9, 9], np.float32)
+    larger = bank.with_style(StyleFile(StyleInfo("white"), row, DIGEST))
+    assert larger.ids == ("red", "green", "blue", "white")
+    assert larger.row("white").tolist() == [9, 9, 9, 9]
+    assert larger.row("red").tolist() == [1, 2, 3, 4]
+    assert bank.ids == ("red", "green", "blue")
+
+
+def test_a_style_of_another_network_is_refused() -> None:
+    row = np.zeros(4, np.float32)
+    with pytest.raises(StyleFileError, match="belongs to network sha256:222"):
+        make_bank().with_style(StyleFile(StyleInfo("white"), row, OTHER_DIGEST))
+
+
+def test_a_row_of_another_size_is_refused() -> None:
+    row = np.zeros(5, np.float32)
+    with pytest.raises(StyleFileError, match="has 5 numbers, the network takes 4"):
+        make_bank().with_style(StyleFile(StyleInfo("white"), row, DIGEST))
+
+
+def test_a_style_that_is_there_already_is_refused() -> None:
+    row = np.zeros(4, np.float32)
+    with pytest.raises(StyleError, match="occurs twice"):
+        make_bank().with_style(StyleFile(StyleInfo("red"), row, DIGEST))

@@ -1,0 +1,40 @@
+"""The description of a style."""
+
+import pytest
+
+from sfumato.errors import StyleError
+from sfumato.style_info import StyleInfo
+
+
+@pytest.mark.parametrize("name", ["a", "munch-scream", "2001", "a-1-b", "x" * 100])
+def test_words_joined_by_hyphens_are_an_id(name: str) -> None:
+    assert StyleInfo(name).id == name
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["", "A", "a_b", "a b", "-a", "a-", "a--b", "ä", "a/b", "..", "a\n", "a=1", "x" * 101],
+)
+def test_anything_else_is_not(name: str) -> None:
+    with pytest.raises(StyleError, match="cannot be a style id"):
+        StyleInfo(name)
+
+
+def test_json_and_back_is_the_same_style() -> None:
+    info = StyleInfo("munch-scream", "Skrik", "Edvard Munch", "1893", "public domain", {"n": 1.5})
+    assert StyleInfo.from_json(info.to_json()) == info
+
+
+def test_keys_of_a_later_version_are_ignored() -> None:
+    assert StyleInfo.from_json({"id": "a", "mood": "blue"}) == StyleInfo("a")
+
+
+@pytest.mark.parametrize("value", [None, [], "a", {}, {"id": 1}, {"id": "a", "title": None}])
+def test_a_value_of_the_wrong_type_is_refused(value: object) -> None:
+    with pytest.raises(StyleError, match="must be"):
+        StyleInfo.from_json(value)
+
+
+def test_a_card_that_is_no_mapping_is_refused() -> None:
+    with pytest.raises(StyleError, match="card of style 'a' must be a mapping"):
+        StyleInfo.from_json({"id": "a", "card": [1]})
