@@ -93,7 +93,9 @@ def _load(path: Path) -> dict[str, Any]:
     if not path.is_file():
         raise TrainingError(f"no checkpoint {str(path)!r}: give the .ckpt file of a run of fit")
     if not zipfile.is_zipfile(path):  # torch.save writes an archive; nothing else is looked at
-        raise TrainingError(f"{str(path)!r} is damaged or no checkpoint of `python -m training fit`")
+        raise TrainingError(
+            f"{str(path)!r} is damaged or no checkpoint of `python -m training fit`"
+        )
     try:
         loaded = torch.load(path, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError) as error:

@@ -83,4 +83,5 @@ def paint_sheet(module: MultiStyleModule, photos: Tensor) -> Tensor:
             for style in range(len(module.rows))
         ]
         rows += [photo.unsqueeze(0), *painted]
-    return make_grid(torch.cat(rows).float().cpu(), nrow=len(module.rows) + 1, padding=2)
+    sheet: Tensor = make_grid(torch.cat(rows).float().cpu(), nrow=len(module.rows) + 1, padding=2)
+    return sheet

@@ -35,7 +35,9 @@ def test_layers_are_named_from_a_truncated_slim_file(vgg_file: Path) -> None:
     }
 
 
-def test_nothing_deeper_than_the_deepest_layer_is_kept(vgg_weights: dict[str, torch.Tensor]) -> None:
+def test_nothing_deeper_than_the_deepest_layer_is_kept(
+    vgg_weights: dict[str, torch.Tensor],
+) -> None:
     names = [name for name, _ in LossNetwork(vgg_weights, ["relu1_1"]).named_buffers()]
     assert names == ["relu1_1_weight", "relu1_1_bias", "mean", "std"]
 

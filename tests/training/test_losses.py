@@ -46,9 +46,7 @@ def test_style_loss_compares_each_image_with_its_own_painting() -> None:
     features = torch.zeros(2, 2, 1, 2)
     features[:, 0, 0, 0] = features[:, 1, 0, 1] = 2.0  # Gram: 4 / (2·1·2) = 1 on the diagonal
     # Against the unit matrix 0; against twice it (1² + 1²) / (2² + 2²) = 1 / 4.
-    torch.testing.assert_close(
-        loss(features, torch.tensor([0, 1])), torch.tensor([0.0, 0.25])
-    )
+    torch.testing.assert_close(loss(features, torch.tensor([0, 1])), torch.tensor([0.0, 0.25]))
 
 
 def test_style_loss_means_the_same_for_a_loud_and_a_quiet_painting() -> None:

@@ -133,7 +133,8 @@ class TransformationNetwork(nn.Module):
         """Paint ``x`` [N, 3, H, W] in [0, 1] with ``style`` [N, P]; any H, W from 16 up."""
         h, w = x.shape[-2:]
         x = F.pad(x, (0, -w % STRIDE, 0, -h % STRIDE), mode="reflect")
-        return self.paint(x, StylePack(style))[..., :h, :w]
+        painted: Tensor = self.paint(x, StylePack(style))[..., :h, :w]
+        return painted
 
     def paint(self, x: Tensor, style: StylePack) -> Tensor:
         """Paint ``x`` [N, 3, H, W] with H and W multiples of the stride."""
@@ -151,8 +152,9 @@ class ResidualBlock(nn.Module):
 
     def forward(self, x: Tensor, style: StylePack) -> Tensor:
         """Refine ``x`` [N, C, H, W]."""
-        y = self.first(x, *style.take(self.first))
-        return x + self.second(y, *style.take(self.second))
+        y: Tensor = self.first(x, *style.take(self.first))
+        y = self.second(y, *style.take(self.second))
+        return x + y
 
 
 class ReferenceNetwork(TransformationNetwork):
