@@ -73,18 +73,11 @@ class Server:
             ConfigError: the port cannot be opened, no model can be served, or a device that is
                 demanded does not work.
         """
-        self._port = _open_port(self._grpc, self._config.host, self._config.port)
-        repository = await self._on_device(self._load)
-        batch_size = self._batch_size(repository)
-        self._assemble(repository, batch_size)
-        await self._set_health(health_pb2.HealthCheckResponse.NOT_SERVING)
-        await self._grpc.start()
-        _log.info("warming up")
-        await self._on_device(lambda: repository.warm_up(batch_size))
-        self._admission.open()
-        await self._set_health(health_pb2.HealthCheckResponse.SERVING)
-        self._write_port_file()
-        _log.info("serving on %s max_batch_size=%d", self.address, batch_size)
+        try:
+            await self._start()
+        except Exception:
+            await self._grpc.stop(0)
+            raise
 
     async def stop(self) -> bool:
         """Refuses new requests, finishes the accepted ones, and closes the port.
@@ -110,6 +103,20 @@ class Server:
         self._codecs.shutdown()
         _log.info("stopped")
         return True
+
+    async def _start(self) -> None:
+        self._port = _open_port(self._grpc, self._config.host, self._config.port)
+        repository = await self._on_device(self._load)
+        batch_size = self._batch_size(repository)
+        self._assemble(repository, batch_size)
+        await self._set_health(health_pb2.HealthCheckResponse.NOT_SERVING)
+        await self._grpc.start()
+        _log.info("warming up")
+        await self._on_device(lambda: repository.warm_up(batch_size))
+        self._admission.open()
+        await self._set_health(health_pb2.HealthCheckResponse.SERVING)
+        self._write_port_file()
+        _log.info("serving on %s max_batch_size=%d", self.address, batch_size)
 
     def _load(self) -> Repository:
         settings = SessionSettings(

@@ -103,6 +103,7 @@ class StylizationService(pb_grpc.StylizationServiceServicer):
         self, request: pb.StylizeRequest, context: Context, entry: AccessEntry
     ) -> pb.StylizeResponse:
         self._admission.enter()
+        _log.debug("admitted a request, %d inside", self._admission.inside)
         # Not before the answer is sent: it occupies memory until then.
         context.add_done_callback(lambda _: self._admission.leave())  # type: ignore[arg-type]
         model, painting = await self._stylizer.paint(_order(request, context))
@@ -135,9 +136,9 @@ async def _answer(
         entry.write("DEADLINE_EXCEEDED" if expired else "CANCELLED")
         raise
     except SfumatoError as error:
-        status = status_of(error)
-        entry.write(status.name, str(error))
-        await context.abort(status, _shortened(str(error)))
+        status, message = status_of(error), _shortened(str(error))
+        entry.write(status.name, message)
+        await context.abort(status, message)
     except Exception:
         _log.exception("unexpected error")
         entry.write("INTERNAL", "unexpected error")

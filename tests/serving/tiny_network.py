@@ -59,6 +59,52 @@ def tiny_graph(*, shrink: int = 0, style_size: int = 2, output: str = "stylized"
         [helper.make_tensor_value_info(output, TensorProto.UINT8, ["N", "K", "W", 3])],
         constants,
     )
+    return _finished(graph)
+
+
+def endless_graph() -> bytes:
+    """Builds a network that copies the photo after style[0, 0] rounds of counting."""
+    count = helper.make_graph(
+        [
+            helper.make_node("Identity", ["go_on"], ["still_go_on"]),
+            helper.make_node("Add", ["counted", "counted"], ["counted_on"]),
+        ],
+        "count",
+        [
+            helper.make_tensor_value_info("round", TensorProto.INT64, []),
+            helper.make_tensor_value_info("go_on", TensorProto.BOOL, []),
+            helper.make_tensor_value_info("counted", TensorProto.FLOAT, []),
+        ],
+        [
+            helper.make_tensor_value_info("still_go_on", TensorProto.BOOL, []),
+            helper.make_tensor_value_info("counted_on", TensorProto.FLOAT, []),
+        ],
+    )
+    nodes = [
+        helper.make_node("ReduceMax", ["style"], ["most"], keepdims=0),
+        helper.make_node("Cast", ["most"], ["rounds"], to=TensorProto.INT64),
+        helper.make_node("Loop", ["rounds", "yes", "zero"], ["total"], body=count),
+        helper.make_node("Cast", ["total"], ["nothing"], to=TensorProto.UINT8),
+        helper.make_node("Add", ["image", "nothing"], ["stylized"]),
+    ]
+    photos: list[str | int | None] = ["N", "H", "W", 3]
+    graph = helper.make_graph(
+        nodes,
+        "endless",
+        [
+            helper.make_tensor_value_info("image", TensorProto.UINT8, photos),
+            helper.make_tensor_value_info("style", TensorProto.FLOAT, ["N", 2]),
+        ],
+        [helper.make_tensor_value_info("stylized", TensorProto.UINT8, photos)],
+        [
+            helper.make_tensor("yes", TensorProto.BOOL, [], [True]),
+            helper.make_tensor("zero", TensorProto.FLOAT, [], [0.0]),
+        ],
+    )
+    return _finished(graph)
+
+
+def _finished(graph: onnx.GraphProto) -> bytes:
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
     onnx.checker.check_model(model)
     return model.SerializeToString()

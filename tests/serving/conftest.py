@@ -1,0 +1,30 @@
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from serving.server import Server
+from tests.serving.running import connected, running
+from tests.serving.tiny_network import write_tiny_bundle
+
+
+@pytest.fixture
+def models(tmp_path: Path) -> Path:
+    """A model folder with one tiny network, the default model."""
+    write_tiny_bundle(tmp_path / "models" / "default" / "1")
+    return tmp_path / "models"
+
+
+@pytest.fixture
+async def server(models: Path) -> AsyncIterator[Server]:
+    """A server of ``models``."""
+    async with running(models) as server:
+        yield server
+
+
+@pytest.fixture
+async def stub(server: Server) -> AsyncIterator[Any]:
+    """A client of ``server``."""
+    async with connected(server) as stub:
+        yield stub

@@ -1,0 +1,125 @@
+import re
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+
+from serving.command_line import read_config, unknown_variables
+from serving.config import ServerConfig
+from serving.errors import ConfigError
+
+DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "serving.md"
+
+
+@pytest.fixture(autouse=True)
+def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in (*ServerConfig.names(), "config"):
+        monkeypatch.delenv(f"SFUMATO_{name.upper()}", raising=False)
+
+
+def test_without_settings_the_defaults_hold() -> None:
+    config = read_config([])
+    assert config == ServerConfig()
+    assert (config.host, config.port) == ("127.0.0.1", 8001)
+    assert config.max_message_bytes == 64 * 1024 * 1024
+    assert config.max_pixels == 24_000_000
+
+
+def test_flags_fill_the_settings_in_either_spelling() -> None:
+    config = read_config(["--max-batch-size=3", "--max_queue_size", "5", "--models", "a-b_c"])
+    assert (config.max_batch_size, config.max_queue_size) == (3, 5)
+    assert config.models == Path("a-b_c")
+
+
+def test_variables_fill_the_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SFUMATO_MAX_BATCH_DELAY_MS", "7.5")
+    monkeypatch.setenv("SFUMATO_DEVICE", "cpu")
+    config = read_config([])
+    assert (config.max_batch_delay_ms, config.device) == (7.5, "cpu")
+
+
+def test_a_file_fills_the_settings(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text("port: 7\nport_file: there\nmax_batch_size: null\n")
+    config = read_config(["--config", str(tmp_path / "a.yaml")])
+    assert (config.port, config.port_file, config.max_batch_size) == (7, Path("there"), None)
+
+
+def test_flags_win_over_variables_and_variables_over_their_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "a.yaml").write_text("port: 1\nmax_queue_size: 1\nmax_batch_size: 1\n")
+    monkeypatch.setenv("SFUMATO_CONFIG", str(tmp_path / "a.yaml"))
+    monkeypatch.setenv("SFUMATO_MAX_QUEUE_SIZE", "2")
+    monkeypatch.setenv("SFUMATO_MAX_BATCH_SIZE", "2")
+    config = read_config(["--max_batch_size", "3"])
+    assert (config.port, config.max_queue_size, config.max_batch_size) == (1, 2, 3)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"port": -1},
+        {"max_pixels": 255},
+        {"max_message_bytes": 2**31},
+        {"max_batch_delay_ms": float("inf")},
+        {"codec_threads": 0},
+    ],
+)
+def test_settings_made_in_python_are_checked_too(wrong: dict[str, int]) -> None:
+    with pytest.raises(ConfigError, match=next(iter(wrong))):
+        ServerConfig(**wrong)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--prot", "1"], "unrecognized arguments: --prot 1; did you mean --port?"),
+        (["--max-batch-sise=1"], "did you mean --max_batch_size?"),
+        (["--nothing-like-it"], "unrecognized arguments: --nothing_like_it"),
+        (["--port", "many"], "port: expected int, not many"),
+        (["--port", "65536"], "port must be between 0 and 65,535, not 65536"),
+        (["--device", "gpu"], "device: expected one of 'auto', 'cuda', 'cpu', not gpu"),
+        (["--max-batch-size", "x"], "max_batch_size: expected int, not x"),
+        (["--max-batch-size", "0"], "max_batch_size must be between 1 and 1,024, not 0"),
+        (["--grace-seconds", "-1"], "grace_seconds must be between 0 and 86,400, not -1"),
+        (["--config", "absent.yaml"], "File does not exist"),
+        (["models"], "unrecognized arguments: models"),
+    ],
+)
+def test_wrong_settings_are_told_on_one_line(options: list[str], words: str) -> None:
+    with pytest.raises(ConfigError) as refusal:
+        read_config(options)
+    assert words in str(refusal.value)
+    assert "\n" not in str(refusal.value)
+
+
+def test_a_wrong_name_in_the_file_is_told_on_one_line(tmp_path: Path) -> None:
+    (tmp_path / "server.yaml").write_text("prot: 1\n")
+    with pytest.raises(ConfigError, match="'prot' is not accepted; did you mean port?"):
+        read_config(["--config", str(tmp_path / "server.yaml")])
+
+
+def test_an_empty_host_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"0\.0\.0\.0"):
+        ServerConfig(host="")
+
+
+def test_misspelt_variables_are_found() -> None:
+    environment = {"SFUMATO_PROT": "1", "SFUMATO_PORT": "2", "SFUMATO_CONFIG": "x", "PATH": ""}
+    assert unknown_variables(environment) == ["SFUMATO_PROT"]
+
+
+def test_every_setting_is_explained() -> None:
+    explained = re.findall(r"^        (\w+): ", ServerConfig.__doc__ or "", re.MULTILINE)
+    settings = [name for name in explained if name != "ConfigError"]
+    assert settings == list(ServerConfig.names())
+
+
+def test_the_document_lists_every_option_with_its_default() -> None:
+    rows = re.findall(r"^\| `--([\w-]+)` \| `?(.*?)`? \|", DOCUMENT.read_text(), re.MULTILINE)
+    documented = {name.replace("-", "_"): default for name, default in rows}
+    defaults = {
+        field.name: "unset" if field.default is None else str(field.default)
+        for field in fields(ServerConfig)
+    }
+    assert documented == defaults

@@ -1,0 +1,88 @@
+"""Signals to a real server process."""
+
+import asyncio
+import signal
+from pathlib import Path
+from typing import Any
+
+import grpc
+import numpy as np
+import pytest
+
+from tests.serving.photos import decode, draw, encode
+from tests.serving.running import PATIENCE, ServerProcess, connected, order
+from tests.serving.tiny_network import endless_graph, write_tiny_bundle
+
+# Photos wait for a batch that never fills, so they are inside when the signal comes.
+WAITING = ("--max-batch-size", "64", "--max-batch-delay-ms", "60000", "--log-level", "debug")
+
+
+async def unavailable(stub: Any, photo: bytes) -> str:
+    with pytest.raises(grpc.aio.AioRpcError) as refusal:
+        await stub.Stylize(order(photo), timeout=PATIENCE)
+    assert refusal.value.code() is grpc.StatusCode.UNAVAILABLE
+    return refusal.value.details() or ""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_a_signal_under_load_finishes_every_accepted_photo(
+    models: Path, tmp_path: Path, number: signal.Signals
+) -> None:
+    photos = [draw(20 + seed % 2, 20, seed) for seed in range(6)]
+    with ServerProcess(models, tmp_path, *WAITING) as server:
+        async with connected(server) as stub:
+            calls = [stub.Stylize(order(encode(photo)), timeout=PATIENCE) for photo in photos]
+            await server.logs("admitted a request", len(photos))
+            server.send(number)
+            answers = await asyncio.gather(*calls)
+            await unavailable(stub, encode(photos[0]))
+        assert await server.ended() == 0
+        assert "stopping: 6 requests to finish" in server.log
+        assert "Traceback" not in server.log
+    for photo, answer in zip(photos, answers, strict=True):
+        np.testing.assert_array_equal(decode(answer.image), photo)
+
+
+def endless_models(folder: Path) -> Path:
+    """A model whose style "now" is painted at once and whose style "never" takes for ever."""
+    rows = {"now": (0.0, 0.0), "never": (1e18, 0.0)}
+    write_tiny_bundle(folder / "endless" / "default" / "1", styles=rows, graph=endless_graph())
+    return folder / "endless"
+
+
+async def test_while_it_drains_the_server_refuses_new_photos(tmp_path: Path) -> None:
+    with ServerProcess(endless_models(tmp_path), tmp_path, "--log-level", "debug") as server:
+        async with connected(server) as stub:
+            call = stub.Stylize(order(encode(draw()), "never"), timeout=PATIENCE)
+            await server.logs("admitted a request")
+            server.send(signal.SIGTERM)
+            await server.logs("stopping: 1 requests")
+            assert "shutting down" in await unavailable(stub, encode(draw()))
+            call.cancel()
+
+
+async def test_what_outlasts_the_grace_period_is_cut_off(tmp_path: Path) -> None:
+    options = ("--grace-seconds", "0.2", "--log-level", "debug")
+    with ServerProcess(endless_models(tmp_path), tmp_path, *options) as server:
+        async with connected(server) as stub:
+            call = stub.Stylize(order(encode(draw()), "never"), timeout=PATIENCE)
+            await server.logs("admitted a request")
+            server.send(signal.SIGTERM)
+            with pytest.raises(grpc.aio.AioRpcError) as cut:
+                await call
+        assert cut.value.code() is grpc.StatusCode.UNAVAILABLE
+        assert await server.ended() == 1
+        assert "1 requests cut off" in server.log
+
+
+async def test_a_second_signal_ends_the_server_at_once(tmp_path: Path) -> None:
+    with ServerProcess(endless_models(tmp_path), tmp_path, "--log-level", "debug") as server:
+        async with connected(server) as stub:
+            call = stub.Stylize(order(encode(draw()), "never"), timeout=PATIENCE)
+            await server.logs("admitted a request")
+            server.send(signal.SIGTERM)
+            await server.logs("stopping: 1 requests")
+            server.send(signal.SIGINT)
+            assert await server.ended() == 128 + signal.SIGINT
+            with pytest.raises(grpc.aio.AioRpcError):
+                await call

@@ -1,0 +1,79 @@
+import asyncio
+import threading
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from serving.config import ServerConfig
+from serving.repository import Repository
+from serving.server import Server
+from sfumato.v1 import stylization_service_pb2 as pb
+from sfumato.v1.stylization_service_pb2_grpc import StylizationServiceStub
+from tests.serving.photos import draw, encode
+from tests.serving.running import PATIENCE, order, refused
+
+SERVING = health_pb2.HealthCheckResponse.SERVING
+NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
+SERVICES = ("", "sfumato.v1.StylizationService")
+
+
+async def health_of(channel: grpc.aio.Channel, service: str) -> int:
+    stub: Any = health_pb2_grpc.HealthStub(channel)
+    answer = await stub.Check(health_pb2.HealthCheckRequest(service=service), timeout=PATIENCE)
+    return int(answer.status)
+
+
+@pytest.mark.parametrize("service", SERVICES)
+async def test_a_ready_server_is_healthy(server: Server, service: str) -> None:
+    async with grpc.aio.insecure_channel(server.address) as channel:
+        assert await health_of(channel, service) == SERVING
+
+
+async def test_a_service_that_is_not_there_has_no_health(server: Server) -> None:
+    async with grpc.aio.insecure_channel(server.address) as channel:
+        with pytest.raises(grpc.aio.AioRpcError) as unknown:
+            await health_of(channel, "sfumato.v1.NoService")
+    assert unknown.value.code() is grpc.StatusCode.NOT_FOUND
+
+
+async def test_until_the_models_are_warm_the_server_is_not_healthy_and_takes_nothing(
+    models: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, warm = threading.Event(), threading.Event()
+
+    def warm_up(*_: object) -> None:
+        begun.set()
+        assert warm.wait(PATIENCE)
+
+    monkeypatch.setattr(Repository, "warm_up", warm_up)
+    server = Server(ServerConfig(models=models, port=0, device="cpu"))
+    starting = asyncio.create_task(server.start())
+    assert await asyncio.to_thread(begun.wait, PATIENCE)
+    async with grpc.aio.insecure_channel(server.address) as channel:
+        stub: Any = StylizationServiceStub(channel)
+        assert [await health_of(channel, service) for service in SERVICES] == [NOT_SERVING] * 2
+        status, message = await refused(stub, order(encode(draw())))
+        assert status is grpc.StatusCode.UNAVAILABLE
+        assert "starting" in message
+        with pytest.raises(grpc.aio.AioRpcError) as unlisted:
+            await stub.ListStyles(pb.ListStylesRequest())
+        assert unlisted.value.code() is grpc.StatusCode.UNAVAILABLE
+        warm.set()
+        await starting
+        assert [await health_of(channel, service) for service in SERVICES] == [SERVING] * 2
+    await server.stop()
+
+
+async def test_who_watches_sees_the_server_stop(models: Path) -> None:
+    server = Server(ServerConfig(models=models, port=0, device="cpu"))
+    await server.start()
+    async with grpc.aio.insecure_channel(server.address) as channel:
+        stub: Any = health_pb2_grpc.HealthStub(channel)
+        watch = stub.Watch(health_pb2.HealthCheckRequest())
+        assert (await watch.read()).status == SERVING
+        stopping = asyncio.create_task(server.stop())
+        assert (await watch.read()).status == NOT_SERVING
+        assert await stopping

@@ -1,0 +1,82 @@
+import logging
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+
+from serving.logs import OneLineFormatter
+from sfumato.v1 import stylization_service_pb2 as pb
+from tests.serving.photos import draw, encode
+from tests.serving.running import PATIENCE, connected, order, refused, running, until_inside
+
+
+@pytest.fixture
+def access_log(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
+    caplog.set_level(logging.INFO, "serving.access_log")
+    return caplog
+
+
+async def test_a_painted_photo_leaves_one_line(
+    stub: Any, access_log: pytest.LogCaptureFixture
+) -> None:
+    photo = encode(draw())
+    await stub.Stylize(order(photo, {"plain": 0.5, "dark": 1.0}))
+    [line] = [record.getMessage() for record in access_log.records]
+    assert line.startswith("Stylize model=''/latest styles='plain':0.5,'dark':1 ")
+    fields = dict(field.split("=", 1) for field in line.split()[1:])
+    assert fields["bytes_in"] == str(len(photo))
+    assert (fields["size"], fields["format"], fields["batch"]) == ("40x24", "png", "1")
+    assert fields["status"] == "OK"
+    assert float(fields["ms"]) >= float(fields["inference_ms"]) > 0
+
+
+async def test_a_refusal_leaves_one_line_that_says_why(
+    stub: Any, access_log: pytest.LogCaptureFixture
+) -> None:
+    await refused(stub, order(b"", model="default", version=1))
+    [line] = [record.getMessage() for record in access_log.records]
+    assert "model='default'/1" in line
+    assert "status=INVALID_ARGUMENT" in line
+    assert "reason='the photo is empty" in line
+
+
+async def test_clients_cannot_forge_or_flood_the_log(
+    stub: Any, access_log: pytest.LogCaptureFixture
+) -> None:
+    await refused(stub, order(b"", "x" * 1_000_000, model="a\nStylize status=OK"))
+    await refused(stub, order(b"", {f"style-{n}": 1.0 for n in range(1000)}))
+    twice = pb.WeightedStyle(style_id="y" * 1_000_000, weight=1.0)
+    await refused(stub, pb.StylizeRequest(image=b"", styles=[twice, twice]))
+    for record in access_log.records:
+        assert "\n" not in record.getMessage()
+        assert len(record.getMessage()) < 2000
+
+
+async def test_calls_that_end_early_leave_a_line_that_says_how(
+    models: Path, access_log: pytest.LogCaptureFixture
+) -> None:
+    photo = order(encode(draw()))
+    waiting = {"max_batch_size": 64, "max_batch_delay_ms": 60_000}
+    async with running(models, **waiting) as server, connected(server) as stub:
+        with pytest.raises(grpc.aio.AioRpcError):
+            await stub.Stylize(photo, timeout=0.1)
+        await until_inside(server, 0)
+        cancelled = stub.Stylize(photo, timeout=PATIENCE)
+        await until_inside(server, 1)
+        cancelled.cancel()
+        await until_inside(server, 0)
+    first, second = (record.getMessage() for record in access_log.records)
+    assert "status=DEADLINE_EXCEEDED" in first
+    assert "status=CANCELLED" in second
+
+
+def test_a_traceback_stays_on_one_line() -> None:
+    try:
+        raise ValueError("two\nlines")
+    except ValueError as error:
+        info = (ValueError, error, error.__traceback__)
+    record = logging.LogRecord("name", logging.ERROR, "", 0, "it\nbroke", (), info)
+    line = OneLineFormatter("%(message)s").format(record)
+    assert line.startswith("it | broke | Traceback")
+    assert line.endswith("ValueError: two | lines")

@@ -1,0 +1,161 @@
+import threading
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+import pytest
+
+from serving import session as session_module
+from serving.errors import ConfigError
+from serving.session import CPU, CUDA, OnnxSession, SessionSettings
+from sfumato.bundle import Bundle
+from sfumato.errors import BundleError
+from tests.serving.photos import draw
+from tests.serving.tiny_network import paint, tiny_graph, write_tiny_bundle
+
+ON_CPU = SessionSettings(device="cpu", intra_op_threads=1)
+
+
+@pytest.fixture
+def bundle(tmp_path: Path) -> Bundle:
+    return write_tiny_bundle(tmp_path / "1")
+
+
+def test_each_photo_of_a_batch_has_its_own_style(bundle: Bundle) -> None:
+    photos = np.stack([draw(seed=0), draw(seed=1)])
+    styles = np.array([[0.5, 0.0], [1.0, 30.0]], np.float32)
+    painted = OnnxSession(bundle, ON_CPU).run(photos, styles)
+    np.testing.assert_array_equal(painted[0], paint(photos[0], 0.5, 0.0))
+    np.testing.assert_array_equal(painted[1], paint(photos[1], 1.0, 30.0))
+
+
+def test_a_photo_need_not_be_contiguous(bundle: Bundle) -> None:
+    turned = np.rot90(draw(40, 24))
+    painted = OnnxSession(bundle, ON_CPU).run(turned[None], np.array([[1.0, 0.0]], np.float32))
+    np.testing.assert_array_equal(painted[0], turned)
+
+
+def test_memory_is_given_back_when_the_size_changes_and_only_then(
+    bundle: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = OnnxSession(bundle, ON_CPU)
+    options: list[Any] = []
+    run = session._session.run
+
+    class Spy:
+        def run(self, names: Any, feeds: Any, run_options: Any) -> Any:
+            options.append(run_options is not None)
+            return run(names, feeds, run_options)
+
+    monkeypatch.setattr(session, "_session", Spy())
+    for width in (20, 20, 30, 20, 20):
+        session.run(draw(width, 20)[None], np.zeros((1, 2), np.float32))
+    assert options == [True, False, True, True, False]
+
+
+def test_warming_up_runs_the_smallest_photos_and_the_largest_batch(
+    bundle: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shapes: list[tuple[int, ...]] = []
+    session = OnnxSession(bundle, ON_CPU)
+    run = session.run
+
+    def spy(images: Any, styles: Any) -> Any:
+        shapes.append(images.shape)
+        return run(images, styles)
+
+    monkeypatch.setattr(session, "run", spy)
+    session.warm_up(5)
+    assert (1, 16, 17, 3) in shapes
+    assert (5, 16, 17, 3) in shapes
+
+
+def test_a_network_that_fails_while_it_warms_up_is_refused(
+    bundle: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise RuntimeError("no such kernel\nlong story")
+
+    session = OnnxSession(bundle, ON_CPU)
+    monkeypatch.setattr(session, "run", fail)
+    with pytest.raises(BundleError, match=r"no such kernel$"):
+        session.warm_up(1)
+
+
+def test_a_wrong_type_of_input_is_refused(tmp_path: Path) -> None:
+    graph = tiny_graph().replace(b"stylized", b"painting")
+    with pytest.raises(BundleError, match="it must have image, style, stylized"):
+        OnnxSession(write_tiny_bundle(tmp_path / "1", graph=graph), ON_CPU)
+
+
+class PretendedCuda:
+    """An ONNX Runtime with CUDA built in, which works or falls back without a word."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, *, works: bool) -> None:
+        self.asked: list[Any] = []
+        self.threads: list[int] = []
+        pretended = self
+
+        class Session(onnxruntime.InferenceSession):  # type: ignore[misc]
+            def __init__(self, path: str, options: Any, providers: list[Any]) -> None:
+                pretended.asked.append(providers)
+                pretended.threads.append(options.intra_op_num_threads)
+                self.pretend = works and len(providers) > 1
+                super().__init__(path, options, providers=[CPU])
+
+            def get_providers(self) -> list[str]:
+                return [CUDA, CPU] if self.pretend else [CPU]
+
+        monkeypatch.setattr(onnxruntime, "InferenceSession", Session)
+        monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: [CUDA, CPU])
+        monkeypatch.setattr(onnxruntime, "preload_dlls", lambda: print("Failed to load"))
+        monkeypatch.setattr(onnxruntime, "set_default_logger_severity", lambda _: None)
+
+
+def test_cuda_is_asked_for_with_options_that_suit_changing_sizes(
+    bundle: Bundle, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pretended = PretendedCuda(monkeypatch, works=True)
+    assert OnnxSession(bundle, SessionSettings(device="auto")).provider == CUDA
+    [[(name, options), second]] = pretended.asked
+    assert (name, second) == (CUDA, CPU)
+    assert options["cudnn_conv_algo_search"] == "HEURISTIC"
+    assert options["arena_extend_strategy"] == "kSameAsRequested"
+    assert options["do_copy_in_default_stream"] == "1"
+    assert pretended.threads == [1]
+    assert capsys.readouterr().out == ""
+
+
+def test_auto_takes_the_cpu_with_its_threads_where_cuda_does_not_work(
+    bundle: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pretended = PretendedCuda(monkeypatch, works=False)
+    monkeypatch.setattr(session_module, "usable_cores", lambda: 3)
+    assert OnnxSession(bundle, SessionSettings(device="auto")).provider == CPU
+    assert pretended.asked[-1] == [CPU]
+    assert pretended.threads[-1] == 3
+
+
+def test_cuda_that_does_not_work_is_an_error_where_it_is_demanded(
+    bundle: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    PretendedCuda(monkeypatch, works=False)
+    with pytest.raises(ConfigError, match="CUDA does not work here"):
+        OnnxSession(bundle, SessionSettings(device="cuda"))
+
+
+def test_the_cpu_is_taken_at_once_where_it_is_demanded(
+    bundle: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pretended = PretendedCuda(monkeypatch, works=True)
+    assert OnnxSession(bundle, SessionSettings(device="cpu")).provider == CPU
+    assert pretended.asked == [[CPU]]
+
+
+def test_a_session_may_run_on_another_thread_than_it_was_opened_on(bundle: Bundle) -> None:
+    session = OnnxSession(bundle, ON_CPU)
+    thread = threading.Thread(target=session.warm_up, args=(1,))
+    thread.start()
+    thread.join()
+    assert session.run(draw()[None], np.zeros((1, 2), np.float32)).shape == (1, 24, 40, 3)
