@@ -1,0 +1,66 @@
+"""The commands in the documents exist, with the options that are named."""
+
+import re
+import shlex
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+WITH_COMMANDS = {"sfumato", "training"}
+
+
+def shell_lines(document: Path) -> list[str]:
+    blocks = re.findall(r"^```sh\n(.*?)^```", document.read_text(), re.DOTALL | re.MULTILINE)
+    return [line for block in blocks for line in block.replace("\\\n", " ").splitlines() if line]
+
+
+def ours(document: Path) -> list[list[str]]:
+    """The words after ``python -m`` of each of our own programs, comments left out."""
+    words = [shlex.split(line, comments=True) for line in shell_lines(document)]
+    programs = [line[2:] for line in words if line[:2] == ["python", "-m"]]
+    return [line for line in programs if (ROOT / line[0].replace(".", "/")).exists()]
+
+
+@cache
+def help_of(*program: str) -> str:
+    answer = subprocess.run(
+        [sys.executable, "-m", *program, "--help"],
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    return answer.stdout
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_every_option_in_a_document_is_in_the_help(document: Path) -> None:
+    for program, *arguments in ours(document):
+        words = [program, *arguments[:1]] if program in WITH_COMMANDS else [program]
+        text = help_of(*words)
+        for option in (word.partition("=")[0] for word in arguments if word.startswith("-")):
+            assert re.search(rf"(?<![\w-]){re.escape(option)}(?![\w-])", text), [*words, option]
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_every_make_target_in_a_document_exists(document: Path) -> None:
+    makefile = (ROOT / "Makefile").read_text()
+    for target in re.findall(r"\bmake ([a-z]+)\b", "\n".join(shell_lines(document))):
+        assert f"\n{target}:" in makefile
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_every_file_of_the_checkout_that_a_command_names_is_there(document: Path) -> None:
+    for _, *arguments in ours(document):
+        for word in arguments:
+            if word.startswith(("training/", "examples/", "benchmarks/")):
+                assert (ROOT / word).exists(), word
+
+
+def test_the_readme_names_the_programs() -> None:
+    assert {words[0] for words in ours(ROOT / "README.md")} == {"serving", "sfumato", "training"}
