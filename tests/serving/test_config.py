@@ -95,7 +95,7 @@ def test_wrong_settings_are_told_on_one_line(options: list[str], words: str) -> 
 
 def test_a_wrong_name_in_the_file_is_told_on_one_line(tmp_path: Path) -> None:
     (tmp_path / "server.yaml").write_text("prot: 1\n")
-    with pytest.raises(ConfigError, match="'prot' is not accepted; did you mean port?"):
+    with pytest.raises(ConfigError, match=r"'prot' is not accepted; did you mean port\?"):
         read_config(["--config", str(tmp_path / "server.yaml")])
 
 
@@ -116,7 +116,7 @@ def test_every_setting_is_explained() -> None:
 
 
 def test_the_document_lists_every_option_with_its_default() -> None:
-    rows = re.findall(r"^\| `--([\w-]+)` \| `?(.*?)`? \|", DOCUMENT.read_text(), re.MULTILINE)
+    rows = re.findall(r"^\| `--([\w-]+)` \| `?(.*?)`? \|", DOCUMENT.read_text(encoding="utf-8"), re.MULTILINE)
     documented = {name.replace("-", "_"): default for name, default in rows}
     defaults = {
         field.name: "unset" if field.default is None else str(field.default)
