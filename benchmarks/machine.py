@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 def describe_machine(*packages: str) -> str:
-    """Return processor, usable cores, Python and the versions of ``packages`` in one line."""
+    """Returns processor, usable cores, Python and the versions of ``packages`` in one line."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     versions = ", ".join(f"{package} {_version(package)}" for package in packages)
     return f"{_processor()}, {cores} cores, Python {platform.python_version()}, {versions}"

@@ -26,14 +26,14 @@ from training.networks.transformation_network import ARCHITECTURES, build_networ
 
 
 def milliseconds(run: Callable[[], object]) -> float:
-    """Time one call."""
+    """Times one call."""
     start = time.perf_counter()
     run()
     return (time.perf_counter() - start) * 1e3
 
 
 def session(model: bytes, threads: int) -> onnxruntime.InferenceSession:
-    """Open ``model`` on the CPU with ``threads`` threads."""
+    """Opens ``model`` on the CPU with ``threads`` threads."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
@@ -42,12 +42,12 @@ def session(model: bytes, threads: int) -> onnxruntime.InferenceSession:
 
 @torch.inference_mode()
 def eager_pass(graph: StylizationGraph, image: Tensor, style: Tensor) -> None:
-    """Run the network in torch."""
+    """Runs the network in torch."""
     graph(image, style)
 
 
 def compare(architecture: str, threads: int, sizes: list[int], pairs: int) -> None:
-    """Print one row per size."""
+    """Prints one row per size."""
     torch.manual_seed(0)
     torch.set_num_threads(threads)
     network = build_network(architecture)
@@ -70,7 +70,7 @@ def compare(architecture: str, threads: int, sizes: list[int], pairs: int) -> No
 
 
 def main() -> None:
-    """Print the table."""
+    """Prints the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--sizes", type=int, nargs="+", default=[256, 512, 1024])
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])

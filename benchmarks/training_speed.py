@@ -41,7 +41,7 @@ Step = Callable[[Tensor, Tensor], float]
 def textbook_step(
     network: TransformationNetwork, rows: nn.Parameter, vgg: nn.Module, paintings: Tensor
 ) -> Step:
-    """Build the textbook step; ``paintings`` are [S, 3, H, W]."""
+    """Builds the textbook step; ``paintings`` are [S, 3, H, W]."""
     optimizer = torch.optim.Adam([*network.parameters(), rows], 1e-3)
     ends = {"relu1_2": 3, "relu2_2": 8, "relu3_3": 15, "relu4_3": 22}
     mean = torch.tensor([0.485, 0.456, 0.406]).view(1, 3, 1, 1)
@@ -87,7 +87,7 @@ def textbook_step(
 def our_step(
     network: TransformationNetwork, rows: nn.Parameter, loss: PerceptualLoss, precision: str
 ) -> Step:
-    """Build the step of ``python -m training fit``."""
+    """Builds the step of ``python -m training fit``."""
     network.to(memory_format=torch.channels_last)
     loss.to(memory_format=torch.channels_last)
     optimizer = torch.optim.Adam([*network.parameters(), rows], 1e-3)
@@ -105,7 +105,7 @@ def our_step(
 
 
 def seconds(step: Step, batch: int, size: int, styles: int) -> float:
-    """Time one step on random photos."""
+    """Times one step on random photos."""
     photos, drawn = torch.rand(batch, 3, size, size), torch.randint(styles, (batch,))
     start = time.perf_counter()
     step(photos, drawn)
@@ -113,7 +113,7 @@ def seconds(step: Step, batch: int, size: int, styles: int) -> float:
 
 
 def compare(architecture: str, options: argparse.Namespace) -> None:
-    """Print one row per precision."""
+    """Prints one row per precision."""
     torch.manual_seed(0)
     paintings = torch.rand(options.styles, 3, options.size, options.size)
     vgg = vgg16(weights=None).features.requires_grad_(False).eval()
@@ -148,7 +148,7 @@ def compare(architecture: str, options: argparse.Namespace) -> None:
 
 
 def main() -> None:
-    """Print the table."""
+    """Prints the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--batch", type=int, default=4)
     parser.add_argument("--size", type=int, default=192, help="side of the photos in pixels")

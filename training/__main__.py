@@ -25,7 +25,7 @@ COMMANDS: dict[str, tuple[str, Callable[[Sequence[str]], None]]] = {
 
 
 def usage() -> str:
-    """Return the command table as text."""
+    """Returns the command table as text."""
     lines = [f"  {name:10}{summary}" for name, (summary, _) in COMMANDS.items()]
     return "\n".join(
         ["usage: python -m training COMMAND …", "", *lines, "", "COMMAND --help says more."]
@@ -33,7 +33,7 @@ def usage() -> str:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run one command and return the exit status."""
+    """Runs one command and return the exit status."""
     if not arguments or arguments[0] in ("-h", "--help"):
         print(usage())
         return 0 if arguments else 2

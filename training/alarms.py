@@ -24,7 +24,7 @@ class DivergenceAlarm(Callback):
     """
 
     def __init__(self, every_n_steps: int = 100, saturated_share: float = 0.9) -> None:
-        """Remember the settings."""
+        """Remembers the settings."""
         self.every_n_steps = every_n_steps
         self.saturated_share = saturated_share
 
@@ -36,7 +36,7 @@ class DivergenceAlarm(Callback):
         batch: PhotoBatch,
         batch_idx: int,
     ) -> None:
-        """Look at the loss after every step and at the pictures after some."""
+        """Looks at the loss after every step and at the pictures after some."""
         loss = outputs["loss"] if isinstance(outputs, Mapping) else outputs
         if isinstance(loss, Tensor) and not math.isfinite(loss.item()):
             raise TrainingError(
@@ -62,7 +62,7 @@ class DivergenceAlarm(Callback):
 
 
 def saturated_share(images: Tensor) -> float:
-    """Return the share of values of ``images`` in [0, 1] within 0.01 of either end."""
+    """Returns the share of values of ``images`` in [0, 1] within 0.01 of either end."""
     return float(((images < 0.01) | (images > 0.99)).float().mean())
 
 
@@ -76,7 +76,7 @@ class TwinStylesAlarm(Callback):
     """
 
     def __init__(self, every_n_steps: int = 1000, smallest_distance: float = 0.02) -> None:
-        """Remember the settings."""
+        """Remembers the settings."""
         self.every_n_steps = every_n_steps
         self.smallest_distance = smallest_distance
 
@@ -89,7 +89,7 @@ class TwinStylesAlarm(Callback):
         batch: PhotoBatch,
         batch_idx: int,
     ) -> None:
-        """Paint one photo in every style and compare."""
+        """Paints one photo in every style and compare."""
         if trainer.global_step % self.every_n_steps or not isinstance(pl_module, MultiStyleModule):
             return
         painted = [
@@ -106,7 +106,7 @@ class TwinStylesAlarm(Callback):
 
 
 def twins(painted: Tensor, smallest_distance: float) -> list[tuple[int, int]]:
-    """Return the pairs of ``painted`` [S, 3, H, W] closer than ``smallest_distance`` (RMS)."""
+    """Returns the pairs of ``painted`` [S, 3, H, W] closer than ``smallest_distance`` (RMS)."""
     flat = painted.float().flatten(1)  # [S, 3·H·W]
     distances = torch.cdist(flat, flat) / math.sqrt(flat.shape[1])  # [S, S]
     close = torch.triu(distances < smallest_distance, diagonal=1).nonzero()
@@ -117,7 +117,7 @@ class SkippedPhotos(Callback):
     """Warns once of each photo that cannot be read, and counts them."""
 
     def __init__(self) -> None:
-        """Start with none."""
+        """Starts with none."""
         self.messages: set[str] = set()
 
     def on_train_batch_end(
@@ -128,7 +128,7 @@ class SkippedPhotos(Callback):
         batch: PhotoBatch,
         batch_idx: int,
     ) -> None:
-        """Report what this batch's readers met."""
+        """Reports what this batch's readers met."""
         for message in sorted(set(batch.skipped) - self.messages):
             self.messages.add(message)
             rank_zero_warn(f"photo skipped ({len(self.messages)} so far): {message}")

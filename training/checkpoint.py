@@ -32,7 +32,7 @@ class TrainedStyles:
 
 
 def checkpoint_extras(styles: list[StyleInfo], conventions: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what a checkpoint adds to Lightning's own: plain types only."""
+    """Returns what a checkpoint adds to Lightning's own: plain types only."""
     return {
         "format_version": CHECKPOINT_FORMAT,
         "styles": [info.to_json() for info in styles],
@@ -41,7 +41,7 @@ def checkpoint_extras(styles: list[StyleInfo], conventions: Mapping[str, Any]) -
 
 
 def read_checkpoint(path: Path) -> TrainedStyles:
-    """Read a checkpoint without unpickling anything but tensors and plain types.
+    """Reads a checkpoint without unpickling anything but tensors and plain types.
 
     Raises:
         TrainingError: no such file, no checkpoint of ours, or one of another network.
@@ -83,7 +83,7 @@ def read_checkpoint(path: Path) -> TrainedStyles:
 
 
 def _plain(value: Any) -> Any:
-    """Return what JSON can hold: a file name instead of a path of the trainer's machine."""
+    """Returns what JSON can hold: a file name instead of a path of the trainer's machine."""
     if isinstance(value, str) and ("/" in value or "\\" in value):
         return Path(value).name
     return list(value) if isinstance(value, tuple) else value

@@ -40,13 +40,13 @@ class StylizationGraph(nn.Module):
     """The network with its pre- and post-processing: bytes in, bytes out."""
 
     def __init__(self, network: TransformationNetwork, dtype: torch.dtype) -> None:
-        """Run a copy of ``network`` in ``dtype``, float32 or float16."""
+        """Runs a copy of ``network`` in ``dtype``, float32 or float16."""
         super().__init__()
         self.network = copy.deepcopy(network).to(dtype).eval()
         self.dtype = dtype
 
     def forward(self, image: Tensor, style: Tensor) -> Tensor:
-        """Paint ``image`` uint8 [N, H, W, 3] with ``style`` float32 [N, P]; uint8 [N, H, W, 3]."""
+        """Paints ``image`` uint8 [N, H, W, 3] with ``style`` float32 [N, P]; uint8 [N, H, W, 3]."""
         x = image.permute(0, 3, 1, 2).to(self.dtype) / 255  # [N, 3, H, W]
         y: Tensor = self.network(x, style)
         levels = (y.float() * 255).round().clamp(0, 255).to(torch.uint8)
@@ -65,7 +65,7 @@ class ParityReport:
 
 
 def to_onnx(network: TransformationNetwork, dtype: torch.dtype = torch.float32) -> bytes:
-    """Write ``network`` as an ONNX file with any batch size, height and width."""
+    """Writes ``network`` as an ONNX file with any batch size, height and width."""
     graph = StylizationGraph(network, dtype)
     image = torch.zeros(2, 37, 50, 3, dtype=torch.uint8)
     style = network.neutral_style().float().repeat(2, 1)
@@ -95,7 +95,7 @@ def check_parity(
     model: bytes,
     dtype: torch.dtype = torch.float32,
 ) -> ParityReport:
-    """Compare ``model`` in ONNX Runtime with ``network`` in PyTorch on every size and batch.
+    """Compares ``model`` in ONNX Runtime with ``network`` in PyTorch on every size and batch.
 
     PyTorch always computes in float32, so the report on a float16 file includes what half
     precision costs.
@@ -133,7 +133,7 @@ def check_parity(
 
 
 def _cases(rows: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
-    """Yield images uint8 [N, H, W, 3] with blends [N, P], always the same ones."""
+    """Yields images uint8 [N, H, W, 3] with blends [N, P], always the same ones."""
     generator = torch.Generator().manual_seed(0)
     for height, width in CHECK_SIZES:
         for batch in CHECK_BATCHES:
@@ -149,7 +149,7 @@ def _report(differences: list[NDArray[np.int16]]) -> ParityReport:
 
 
 def _name_dimensions(model: onnx.ModelProto) -> None:
-    """Call the free dimensions N, H and W instead of what the tracer called them."""
+    """Calls the free dimensions N, H and W instead of what the tracer called them."""
     axes = {"image": ("N", "H", "W"), "style": ("N",), "stylized": ("N", "H", "W")}
     for value in (*model.graph.input, *model.graph.output):
         for dimension, name in zip(
@@ -161,7 +161,7 @@ def _name_dimensions(model: onnx.ModelProto) -> None:
 
 
 def _drop_traces(model: onnx.ModelProto) -> None:
-    """Remove the exporter's notes: they hold stack traces with the trainer's paths."""
+    """Removes the exporter's notes: they hold stack traces with the trainer's paths."""
     for node in model.graph.node:
         del node.metadata_props[:]
         node.doc_string = ""
@@ -175,7 +175,7 @@ def _drop_traces(model: onnx.ModelProto) -> None:
 
 @contextlib.contextmanager
 def _quiet_exporter() -> Iterator[None]:
-    """Silence the exporter's own deprecation warnings and progress lines."""
+    """Silences the exporter's own deprecation warnings and progress lines."""
     logger = logging.getLogger("torch.onnx")
     level = logger.level
     logger.setLevel(logging.ERROR)

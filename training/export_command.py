@@ -13,7 +13,7 @@ from training.networks.transformation_network import MIN_SIDE
 
 
 def export_bundle(checkpoint: Path, model_dir: Path, *, float16: bool = True) -> Bundle:
-    """Write ``checkpoint`` as the next version below ``model_dir``, after checking the graphs.
+    """Writes ``checkpoint`` as the next version below ``model_dir``, after checking the graphs.
 
     Raises:
         TrainingError: the checkpoint is none of ours, or a graph differs from PyTorch.
@@ -47,7 +47,7 @@ def export_bundle(checkpoint: Path, model_dir: Path, *, float16: bool = True) ->
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Run ``export`` with command-line ``arguments``."""
+    """Runs ``export`` with command-line ``arguments``."""
     parser = argparse.ArgumentParser(
         prog="python -m training export",
         description="Write a checkpoint as the next version of a bundle and check it: PyTorch "

@@ -32,7 +32,7 @@ class InterruptedCheckpoint(ModelCheckpoint):
     def on_exception(
         self, trainer: L.Trainer, pl_module: L.LightningModule, exception: BaseException
     ) -> None:
-        """Save if somebody pressed Ctrl-C or asked the process to end."""
+        """Saves if somebody pressed Ctrl-C or asked the process to end."""
         if isinstance(exception, KeyboardInterrupt | SIGTERMException):
             super().on_exception(trainer, pl_module, exception)
 
@@ -42,11 +42,11 @@ class SfumatoCLI(LightningCLI):
 
     @staticmethod
     def subcommands() -> dict[str, set[str]]:
-        """Return the trainer's methods that are commands."""
+        """Returns the trainer's methods that are commands."""
         return {"fit": LightningCLI.subcommands()["fit"]}
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
-        """Add the checkpoint's options."""
+        """Adds the checkpoint's options."""
         parser.add_lightning_class_args(InterruptedCheckpoint, "checkpoint")
         parser.set_defaults(
             {
@@ -59,14 +59,14 @@ class SfumatoCLI(LightningCLI):
         )
 
     def before_fit(self) -> None:
-        """Put checkpoints where ``--ckpt_path last`` finds them in the next run."""
+        """Puts checkpoints where ``--ckpt_path last`` finds them in the next run."""
         for callback in self.trainer.checkpoint_callbacks:
             if isinstance(callback, ModelCheckpoint) and callback.dirpath is None:
                 callback.dirpath = str(Path(self.trainer.default_root_dir) / "checkpoints")
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Run ``fit`` with command-line ``arguments``."""
+    """Runs ``fit`` with command-line ``arguments``."""
     for message in _LIBRARY_WARNINGS:
         warnings.filterwarnings("ignore", message=message)
     logging.getLogger("lightning.pytorch.utilities.rank_zero").addFilter(_is_no_advertisement)

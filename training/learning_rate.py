@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 
 def trapezoid(total_steps: int, warmup_steps: int, decay_fraction: float) -> Callable[[int], float]:
-    """Return the factor in [0, 1] on the step size as a function of the step.
+    """Returns the factor in [0, 1] on the step size as a function of the step.
 
     It rises linearly over ``warmup_steps``, stays at 1, and falls linearly to 0 over the last
     ``decay_fraction`` of ``total_steps``. The level part makes runs extensible: continuing a

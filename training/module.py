@@ -50,7 +50,7 @@ class MultiStyleModule(L.LightningModule):
         decay_fraction: float = 0.2,
         compile: bool = False,  # noqa: A002  the option's name is the library's
     ) -> None:
-        """Build the network; paintings and losses come with the data module, in setup."""
+        """Builds the network; paintings and losses come with the data module, in setup."""
         super().__init__()
         self.save_hyperparameters()
         self.network = build_network(architecture)
@@ -60,7 +60,7 @@ class MultiStyleModule(L.LightningModule):
         self._judge = torch.compile(self.paint_and_judge) if compile else self.paint_and_judge
 
     def setup(self, stage: str) -> None:
-        """Load the loss network and the paintings, and make one style row for each."""
+        """Loads the loss network and the paintings, and make one style row for each."""
         hp = self.hparams
         data = self._data
         loss_network = load_loss_network(
@@ -93,19 +93,21 @@ class MultiStyleModule(L.LightningModule):
         return data
 
     def forward(self, photos: Tensor, styles: Tensor) -> Tensor:
-        """Paint ``photos`` [N, 3, H, W], each in the style of its index in ``styles`` [N]."""
+        """Paints ``photos`` [N, 3, H, W], each in the style of its index in ``styles`` [N]."""
         painted: Tensor = self.network(photos, self.rows[styles])
         return painted
 
     def paint_and_judge(self, photos: Tensor, styles: Tensor) -> LossTerms:
-        """Paint ``photos`` [N, 3, H, W] in ``styles`` [N] and return the loss terms, each [N]."""
+        """Paints ``photos`` [N, 3, H, W] in ``styles`` [N] and return the loss terms, each [N]."""
         terms: LossTerms = self.loss(photos, self(photos, styles), styles)
         return terms
 
     def training_step(self, batch: PhotoBatch, batch_idx: int) -> Tensor:
-        """Paint each photo of the batch in a style of its own and judge the result."""
+        """Paints each photo of the batch in a style of its own and judge the result."""
         photos = batch.images.contiguous(memory_format=torch.channels_last)
-        styles = draw_styles(len(photos), len(self.rows), device=photos.device)
+        styles = draw_styles(
+            len(photos), len(self.rows), self.global_rank, self.trainer.world_size
+        ).to(photos.device)
         terms = self._judge(photos, styles)
         for name in ("content", "style", "total_variation", "total"):
             term = getattr(terms, name)
@@ -127,7 +129,7 @@ class MultiStyleModule(L.LightningModule):
         return [optimizer], [{"scheduler": schedule, "interval": "step"}]
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Add what export needs: the paintings' metadata and the conventions."""
+        """Adds what export needs: the paintings' metadata and the conventions."""
         checkpoint[CHECKPOINT_KEY] = checkpoint_extras(
             [painting.info for painting in self._data.paintings], self.conventions
         )

@@ -29,7 +29,7 @@ class PreviewSheet(Callback):
     """
 
     def __init__(self, every_n_steps: int = 500, photos: int = 3, side: int = 192) -> None:
-        """Remember the settings."""
+        """Remembers the settings."""
         self.every_n_steps = every_n_steps
         self.photos = photos
         self.side = side
@@ -37,17 +37,17 @@ class PreviewSheet(Callback):
     def on_train_batch_end(
         self, trainer: L.Trainer, pl_module: L.LightningModule, *_: object
     ) -> None:
-        """Write a sheet when its step has come."""
+        """Writes a sheet when its step has come."""
         if trainer.is_global_zero and trainer.global_step % self.every_n_steps == 0:
             self.write(trainer, pl_module)
 
     def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Write a last sheet."""
+        """Writes a last sheet."""
         if trainer.is_global_zero:
             self.write(trainer, pl_module)
 
     def write(self, trainer: L.Trainer, module: L.LightningModule) -> None:
-        """Write the sheet of this moment."""
+        """Writes the sheet of this moment."""
         assert isinstance(module, MultiStyleModule)
         files = trainer.datamodule.photos.files  # type: ignore[attr-defined]
         photos = self._photos(files).to(module.device)
@@ -59,7 +59,7 @@ class PreviewSheet(Callback):
             trainer.logger.experiment.add_image("preview", sheet, trainer.global_step)
 
     def _photos(self, files: Sequence[Path]) -> Tensor:
-        """Return photos [K, 3, side, side], evenly spread over those that can be read."""
+        """Returns photos [K, 3, side, side], evenly spread over those that can be read."""
         stride = max(1, len(files) // self.photos)
         chosen: list[Tensor] = []
         for file in [*files[::stride], *files]:
@@ -75,7 +75,7 @@ class PreviewSheet(Callback):
 
 @torch.no_grad()
 def paint_sheet(module: MultiStyleModule, photos: Tensor) -> Tensor:
-    """Paint ``photos`` [K, 3, side, side] in every style: one row per photo, [3, H, W]."""
+    """Paints ``photos`` [K, 3, side, side] in every style: one row per photo, [3, H, W]."""
     rows: list[Tensor] = []
     for photo in photos:
         painted = [

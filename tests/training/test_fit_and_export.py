@@ -1,7 +1,5 @@
 """``fit``, ``--ckpt_path last`` and ``export`` on pictures that the test draws."""
 
-import warnings
-from collections.abc import Iterator
 from pathlib import Path
 
 import onnxruntime
@@ -16,12 +14,8 @@ from training.checkpoint import read_checkpoint
 SMOKE = "training/configs/smoke.yaml"
 
 
-@pytest.fixture(autouse=True)
-def _lightning_may_warn() -> Iterator[None]:
-    """Warnings of Lightning and torch are theirs to mend."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("default")
-        yield
+# Lightning's and torch's warnings are theirs to mend.
+pytestmark = pytest.mark.filterwarnings("default")
 
 
 @pytest.fixture

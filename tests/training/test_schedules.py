@@ -35,3 +35,11 @@ def test_every_style_is_equally_likely() -> None:
     counts = torch.bincount(torch.cat([draw_styles(2, 4) for _ in range(2000)]), minlength=4)
     # 1,000 each are expected; the standard deviation is about 22.
     assert (counts - 1000).abs().max() < 110
+
+
+def test_processes_seeded_alike_draw_different_styles() -> None:
+    drawn = []
+    for rank in range(4):
+        torch.manual_seed(0)
+        drawn += draw_styles(4, 16, rank, world_size=4).tolist()
+    assert sorted(drawn) == list(range(16))

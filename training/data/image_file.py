@@ -15,7 +15,7 @@ MAX_PIXELS: Final = 200_000_000
 
 
 def read_image(path: Path) -> Tensor:
-    """Return the image [3, H, W] in [0, 1]: upright, sRGB, without alpha.
+    """Returns the image [3, H, W] in [0, 1]: upright, sRGB, without alpha.
 
     Raises:
         ImageError: not an image that Sfumato reads.

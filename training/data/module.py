@@ -35,7 +35,7 @@ class PhotosAndPaintings(L.LightningDataModule):
         batch_size: int = 4,
         num_workers: int = 1,
     ) -> None:
-        """Remember the settings; nothing is read before training starts."""
+        """Remembers the settings; nothing is read before training starts."""
         super().__init__()
         self.photos_folders = photos if isinstance(photos, list) else [photos]
         self.styles_folder = styles
@@ -47,7 +47,7 @@ class PhotosAndPaintings(L.LightningDataModule):
         self.paintings: list[Painting] = []
 
     def setup(self, stage: str) -> None:
-        """Find the photos and load the paintings."""
+        """Finds the photos and load the paintings."""
         if self.crop_size < 32 or self.crop_size % 4:
             raise TrainingError(
                 f"data.crop_size is {self.crop_size}: it must be a multiple of 4 and at least 32"
@@ -57,7 +57,7 @@ class PhotosAndPaintings(L.LightningDataModule):
         self.paintings = load_paintings(self.styles_folder, self.style_size, self.style_names)
 
     def train_dataloader(self) -> DataLoader[PhotoBatch]:
-        """Return shuffled batches; photos repeat within a batch only if there are too few."""
+        """Returns shuffled batches; photos repeat within a batch only if there are too few."""
         return DataLoader(
             self.photos,  # type: ignore[arg-type]  # collate turns crops into batches
             batch_size=min(self.batch_size, len(self.photos)),

@@ -30,7 +30,7 @@ class Painting:
 def load_paintings(
     folder: Path, style_size: int, names: Sequence[str] | None = None
 ) -> list[Painting]:
-    """Load the paintings of a folder, aspect ratio kept, shorter side ``style_size``.
+    """Loads the paintings of a folder, aspect ratio kept, shorter side ``style_size``.
 
     Args:
         folder: images, and perhaps ``sources.csv``.
@@ -59,7 +59,7 @@ def load_paintings(
 
 
 def style_info(file: Path, columns: dict[str, str]) -> StyleInfo:
-    """Describe a painting by its file's name and by its row of the metadata file."""
+    """Describes a painting by its file's name and by its row of the metadata file."""
     style_id = re.sub(r"[^a-z0-9]+", "-", file.stem.lower()).strip("-")
     licence = next((v for k, v in columns.items() if k.startswith("licence")), "")
     return StyleInfo(

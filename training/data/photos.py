@@ -18,7 +18,7 @@ LARGEST_RESIZE: Final = 1.5
 
 
 def find_images(folder: Path) -> list[Path]:
-    """Return every image file below ``folder``, sorted.
+    """Returns every image file below ``folder``, sorted.
 
     Raises:
         TrainingError: no such folder, or no image in it.
@@ -52,16 +52,16 @@ class PhotoFolder(Dataset[CroppedPhoto]):
     """Random square crops of the photos below some folders."""
 
     def __init__(self, folders: Sequence[Path], crop_size: int) -> None:
-        """Crop ``crop_size`` × ``crop_size`` pixels out of each photo below ``folders``."""
+        """Crops ``crop_size`` × ``crop_size`` pixels out of each photo below ``folders``."""
         self.files = [file for folder in folders for file in find_images(folder)]
         self.crop_size = crop_size
 
     def __len__(self) -> int:
-        """Return the number of image files, readable or not."""
+        """Returns the number of image files, readable or not."""
         return len(self.files)
 
     def __getitem__(self, index: int) -> CroppedPhoto:
-        """Return a crop of photo ``index``, or of the next one that can be read."""
+        """Returns a crop of photo ``index``, or of the next one that can be read."""
         skipped: list[str] = []
         for step in range(len(self.files)):
             file = self.files[(index + step) % len(self.files)]
@@ -77,13 +77,13 @@ class PhotoFolder(Dataset[CroppedPhoto]):
 
 
 def collate(photos: list[CroppedPhoto]) -> PhotoBatch:
-    """Stack crops to a batch."""
+    """Stacks crops to a batch."""
     skipped = tuple(message for photo in photos for message in photo.skipped)
     return PhotoBatch(torch.stack([photo.image for photo in photos]), skipped)
 
 
 def random_crop(image: Tensor, size: int) -> Tensor:
-    """Shrink ``image`` [3, H, W] by a random factor, crop [3, size, size], flip half of them.
+    """Shrinks ``image`` [3, H, W] by a random factor, crop [3, size, size], flip half of them.
 
     Photos smaller than the crop are enlarged to it.
     """
@@ -97,7 +97,7 @@ def random_crop(image: Tensor, size: int) -> Tensor:
 
 
 def resize_short_side(image: Tensor, short: int) -> Tensor:
-    """Resize ``image`` [3, H, W] so that its shorter side is ``short``, antialiased."""
+    """Resizes ``image`` [3, H, W] so that its shorter side is ``short``, antialiased."""
     height, width = image.shape[-2:]
     scale = short / min(height, width)
     size = (max(short, round(height * scale)), max(short, round(width * scale)))

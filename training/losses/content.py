@@ -14,7 +14,7 @@ class ContentLoss(nn.Module):
     energy: Tensor
 
     def __init__(self, target: Tensor) -> None:
-        """Hold the photos' features ``target`` [N, C, H, W]."""
+        """Holds the photos' features ``target`` [N, C, H, W]."""
         super().__init__()
         target = target.float()
         self.register_buffer("target", target, persistent=False)
@@ -22,6 +22,6 @@ class ContentLoss(nn.Module):
         self.register_buffer("energy", energy, persistent=False)
 
     def forward(self, features: Tensor) -> Tensor:
-        """Return the loss [N] of ``features`` [N, C, H, W]."""
+        """Returns the loss [N] of ``features`` [N, C, H, W]."""
         difference = features.float() - self.target
         return difference.square().mean(dim=(1, 2, 3)) / self.energy

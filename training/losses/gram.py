@@ -5,7 +5,7 @@ from torch import Tensor
 
 
 def gram_matrix(features: Tensor) -> Tensor:
-    """Return the Gram matrices [N, C, C] of ``features`` [N, C, H, W], divided by C·H·W.
+    """Returns the Gram matrices [N, C, C] of ``features`` [N, C, H, W], divided by C·H·W.
 
     Always float32, whatever the autocast: half-precision sums over H·W overflow.
     """

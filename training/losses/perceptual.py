@@ -41,7 +41,7 @@ class PerceptualLoss(nn.Module):
         style_weight: float,
         total_variation_weight: float,
     ) -> None:
-        """Compute the Gram matrices of ``paintings``, images [3, h, w] of any size, once."""
+        """Computes the Gram matrices of ``paintings``, images [3, h, w] of any size, once."""
         super().__init__()
         self.network = network
         self.content_layers = tuple(content_layers)
@@ -58,7 +58,7 @@ class PerceptualLoss(nn.Module):
         self.total_variation = TotalVariationLoss()
 
     def forward(self, photos: Tensor, painted: Tensor, styles: Tensor) -> LossTerms:
-        """Judge ``painted`` against ``photos``, both [N, 3, H, W], and paintings ``styles`` [N]."""
+        """Judges ``painted`` [N, 3, H, W] against its ``photos`` and paintings ``styles`` [N]."""
         with torch.no_grad():
             targets = self.network(photos, self.content_layers)
         features = self.network(painted)
@@ -74,6 +74,6 @@ class PerceptualLoss(nn.Module):
 
     @torch.no_grad()
     def _grams(self, painting: Tensor) -> list[Tensor]:
-        """Return one Gram matrix [1, C, C] per style layer."""
+        """Returns one Gram matrix [1, C, C] per style layer."""
         features = self.network(painting.unsqueeze(0), self.style_layers)
         return [gram_matrix(features[layer]) for layer in self.style_layers]

@@ -18,7 +18,7 @@ class GramStyleLoss(nn.Module):
     energies: Tensor
 
     def __init__(self, targets: Tensor) -> None:
-        """Hold the paintings' Gram matrices ``targets`` [S, C, C]."""
+        """Holds the paintings' Gram matrices ``targets`` [S, C, C]."""
         super().__init__()
         self.register_buffer("targets", targets.float(), persistent=False)
         energies = targets.float().square().mean(dim=(1, 2))  # [S]
@@ -26,6 +26,6 @@ class GramStyleLoss(nn.Module):
         self.register_buffer("energies", torch.clamp(energies, min=1e-12), persistent=False)
 
     def forward(self, features: Tensor, styles: Tensor) -> Tensor:
-        """Return the loss [N] of ``features`` [N, C, H, W] against paintings ``styles`` [N]."""
+        """Returns the loss [N] of ``features`` [N, C, H, W] against paintings ``styles`` [N]."""
         difference = gram_matrix(features) - self.targets[styles]  # [N, C, C]
         return difference.square().mean(dim=(1, 2)) / self.energies[styles]

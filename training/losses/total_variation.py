@@ -7,7 +7,7 @@ class TotalVariationLoss(nn.Module):
     """Mean squared difference of neighbouring pixels, vertical plus horizontal."""
 
     def forward(self, images: Tensor) -> Tensor:
-        """Return the loss [N] of ``images`` [N, 3, H, W] in [0, 1]."""
+        """Returns the loss [N] of ``images`` [N, 3, H, W] in [0, 1]."""
         images = images.float()
         vertical = (images[..., 1:, :] - images[..., :-1, :]).square().mean(dim=(1, 2, 3))
         horizontal = (images[..., :, 1:] - images[..., :, :-1]).square().mean(dim=(1, 2, 3))

@@ -38,7 +38,7 @@ class LossNetwork(nn.Module):
     def __init__(
         self, weights: Mapping[str, Tensor], layers: Iterable[str], padding: PaddingMode = "zeros"
     ) -> None:
-        """Keep the convolutions up to the deepest of ``layers``.
+        """Keeps the convolutions up to the deepest of ``layers``.
 
         Args:
             weights: torchvision's keys (``features.0.weight`` …); any width, any depth. Block
@@ -70,7 +70,7 @@ class LossNetwork(nn.Module):
             self.register_buffer(name, torch.tensor(values).view(1, 3, 1, 1), persistent=False)
 
     def forward(self, x: Tensor, layers: Iterable[str] | None = None) -> dict[str, Tensor]:
-        """Return the features [N, C, h, w] of ``x`` [N, 3, H, W] in [0, 1] by layer name.
+        """Returns the features [N, C, h, w] of ``x`` [N, 3, H, W] in [0, 1] by layer name.
 
         ``layers`` is a subset of those given at construction; nothing deeper than its deepest
         is computed.
@@ -96,7 +96,7 @@ class LossNetwork(nn.Module):
         return F.conv2d(x, weight, bias, padding=1)
 
     def digest(self) -> str:
-        """Return ``sha256:<hex>`` over the weights in use: which network judged a training run."""
+        """Returns ``sha256:<hex>`` over the weights in use: which network judged a training run."""
         sha = hashlib.sha256(self._padding.encode())
         for name, tensor in self.named_buffers():
             sha.update(name.encode())
@@ -105,7 +105,7 @@ class LossNetwork(nn.Module):
 
 
 def load_loss_network(source: str, layers: Iterable[str]) -> LossNetwork:
-    """Load a loss network.
+    """Loads a loss network.
 
     Args:
         source: ``vgg16`` or ``vgg19`` for torchvision's ImageNet weights (downloaded once, by
@@ -138,7 +138,7 @@ def _torchvision_weights(name: str) -> Mapping[str, Tensor]:
 
 
 def _read_weights(path: Path) -> tuple[dict[str, Tensor], str]:
-    """Return the tensors of a safetensors file and its metadata as one text."""
+    """Returns the tensors of a safetensors file and its metadata as one text."""
     if not path.is_file():
         raise TrainingError(
             f"loss weights {str(path)!r} is no file: give a safetensors file, vgg16 or vgg19"
@@ -152,7 +152,7 @@ def _read_weights(path: Path) -> tuple[dict[str, Tensor], str]:
 
 
 def _indices_by_layer(weights: Mapping[str, Tensor]) -> dict[str, int]:
-    """Name the convolutions: ``{"relu1_1": 0, "relu1_2": 2, "relu2_1": 5, …}``."""
+    """Names the convolutions: ``{"relu1_1": 0, "relu1_2": 2, "relu2_1": 5, …}``."""
     found = (_CONVOLUTION_KEY.fullmatch(key) for key in weights)
     indices = sorted(int(match.group(1)) for match in found if match)
     if not indices or indices[0] != 0:

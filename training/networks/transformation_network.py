@@ -40,12 +40,12 @@ class ConditionalInstanceNorm(nn.Module):
     """
 
     def __init__(self, channels: int) -> None:
-        """Normalize maps of ``channels`` channels."""
+        """Normalizes maps of ``channels`` channels."""
         super().__init__()
         self.channels = channels
 
     def forward(self, x: Tensor, gamma: Tensor, beta: Tensor) -> Tensor:
-        """Normalize ``x`` [N, C, H, W] and apply ``gamma`` and ``beta`` [N, C]."""
+        """Normalizes ``x`` [N, C, H, W] and apply ``gamma`` and ``beta`` [N, C]."""
         n, c, h, w = x.shape
         folded = x.reshape(1, n * c, h, w).float()  # [1, N·C, H, W]
         normalized = F.instance_norm(
@@ -66,7 +66,7 @@ class StyledConvolution(nn.Module):
     def __init__(
         self, c_in: int, c_out: int, kernel: int, *, stride: int = 1, relu: bool = True
     ) -> None:
-        """Convolve ``c_in`` to ``c_out`` channels with an odd ``kernel``."""
+        """Convolves ``c_in`` to ``c_out`` channels with an odd ``kernel``."""
         super().__init__()
         self.convolution = nn.Conv2d(
             c_in, c_out, kernel, stride, kernel // 2, bias=False, padding_mode="reflect"
@@ -75,7 +75,7 @@ class StyledConvolution(nn.Module):
         self.relu = relu
 
     def forward(self, x: Tensor, gamma: Tensor, beta: Tensor) -> Tensor:
-        """Map ``x`` [N, c_in, H, W] to [N, c_out, H / stride, W / stride]."""
+        """Maps ``x`` [N, c_in, H, W] to [N, c_out, H / stride, W / stride]."""
         y: Tensor = self.norm(self.convolution(x), gamma, beta)
         return F.relu(y) if self.relu else y
 
@@ -84,12 +84,12 @@ class StylePack:
     """Reads a packed style [N, P] as consecutive (γ, β) pairs, in the order of the layers."""
 
     def __init__(self, packed: Tensor) -> None:
-        """Start at the first layer of ``packed`` [N, P]."""
+        """Starts at the first layer of ``packed`` [N, P]."""
         self._packed = packed
         self._offset = 0
 
     def take(self, layer: StyledConvolution) -> tuple[Tensor, Tensor]:
-        """Return γ and β [N, C] of the next layer."""
+        """Returns γ and β [N, C] of the next layer."""
         c = layer.norm.channels
         gamma = self._packed[:, self._offset : self._offset + c]
         beta = self._packed[:, self._offset + c : self._offset + 2 * c]
@@ -103,7 +103,7 @@ class TransformationNetwork(nn.Module):
     architecture: str
 
     def styled_layers(self) -> Iterator[StyledConvolution]:
-        """Yield the conditional layers in the order in which the style vector lists them."""
+        """Yields the conditional layers in the order in which the style vector lists them."""
         return (m for m in self.modules() if isinstance(m, StyledConvolution))
 
     @property
@@ -112,14 +112,14 @@ class TransformationNetwork(nn.Module):
         return sum(2 * layer.norm.channels for layer in self.styled_layers())
 
     def neutral_style(self) -> Tensor:
-        """Return the style vector [P] with every γ = 1 and every β = 0."""
+        """Returns the style vector [P] with every γ = 1 and every β = 0."""
         pairs = [torch.ones(2, layer.norm.channels) for layer in self.styled_layers()]
         for pair in pairs:
             pair[1] = 0.0
         return torch.cat([pair.reshape(-1) for pair in pairs])
 
     def digest(self) -> str:
-        """Return ``sha256:<hex>`` over the architecture's name and every weight in float32.
+        """Returns ``sha256:<hex>`` over the architecture's name and every weight in float32.
 
         Style vectors belong to the network with this digest and to no other.
         """
@@ -130,14 +130,14 @@ class TransformationNetwork(nn.Module):
         return f"sha256:{sha.hexdigest()}"
 
     def forward(self, x: Tensor, style: Tensor) -> Tensor:
-        """Paint ``x`` [N, 3, H, W] in [0, 1] with ``style`` [N, P]; any H, W from 16 up."""
+        """Paints ``x`` [N, 3, H, W] in [0, 1] with ``style`` [N, P]; any H, W from 16 up."""
         h, w = x.shape[-2:]
         x = F.pad(x, (0, -w % STRIDE, 0, -h % STRIDE), mode="reflect")
         painted: Tensor = self.paint(x, StylePack(style))[..., :h, :w]
         return painted
 
     def paint(self, x: Tensor, style: StylePack) -> Tensor:
-        """Paint ``x`` [N, 3, H, W] with H and W multiples of the stride."""
+        """Paints ``x`` [N, 3, H, W] with H and W multiples of the stride."""
         raise NotImplementedError
 
 
@@ -145,13 +145,13 @@ class ResidualBlock(nn.Module):
     """Two 3 × 3 convolutions and a sum without a ReLU behind it (Johnson 2016, supplement)."""
 
     def __init__(self, channels: int) -> None:
-        """Keep ``channels`` channels."""
+        """Keeps ``channels`` channels."""
         super().__init__()
         self.first = StyledConvolution(channels, channels, 3)
         self.second = StyledConvolution(channels, channels, 3, relu=False)
 
     def forward(self, x: Tensor, style: StylePack) -> Tensor:
-        """Refine ``x`` [N, C, H, W]."""
+        """Refines ``x`` [N, C, H, W]."""
         y: Tensor = self.first(x, *style.take(self.first))
         y = self.second(y, *style.take(self.second))
         return x + y
@@ -167,7 +167,7 @@ class ReferenceNetwork(TransformationNetwork):
     architecture = "reference"
 
     def __init__(self, blocks: int = 5) -> None:
-        """Build with ``blocks`` residual blocks."""
+        """Builds with ``blocks`` residual blocks."""
         super().__init__()
         self.encode1 = StyledConvolution(3, 32, 9)
         self.encode2 = StyledConvolution(32, 64, 3, stride=2)
@@ -200,7 +200,7 @@ class LiteNetwork(TransformationNetwork):
     architecture = "lite"
 
     def __init__(self, blocks: int = 4) -> None:
-        """Build with ``blocks`` residual blocks."""
+        """Builds with ``blocks`` residual blocks."""
         super().__init__()
         self.encode1 = StyledConvolution(12, 32, 3)
         self.encode2 = StyledConvolution(32, 64, 3, stride=2)
@@ -221,12 +221,12 @@ class LiteNetwork(TransformationNetwork):
 
 
 def upsample(x: Tensor) -> Tensor:
-    """Double height and width by repeating pixels; the convolution behind it does the rest."""
+    """Doubles height and width by repeating pixels; the convolution behind it does the rest."""
     return F.interpolate(x, scale_factor=2.0, mode="nearest")
 
 
 def initialize_without_checkerboard(convolution: nn.Conv2d) -> None:
-    """Give the four sub-pixels of a pixel shuffle the same filters (Aitken 2017, "ICNR")."""
+    """Gives the four sub-pixels of a pixel shuffle the same filters (Aitken 2017, "ICNR")."""
     with torch.no_grad():
         weight = convolution.weight  # [4·C, c_in, k, k], sub-pixels of a channel are neighbours
         weight.copy_(weight[::4].repeat_interleave(4, dim=0))
@@ -240,7 +240,7 @@ ARCHITECTURES: Final[dict[str, type[TransformationNetwork]]] = {
 
 
 def build_network(architecture: str) -> TransformationNetwork:
-    """Build a network by the name of its architecture.
+    """Builds a network by the name of its architecture.
 
     Raises:
         TrainingError: no such architecture; the message lists those that exist.

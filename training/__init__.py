@@ -1,0 +1,1 @@
+"""The Lightning application: trains networks, exports them as bundles (``python -m training``)."""

@@ -1,0 +1,1 @@
+"""Photos and paintings, from files to tensors."""

@@ -1,0 +1,1 @@
+"""Content, style and total-variation losses; they know no Lightning."""

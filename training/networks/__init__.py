@@ -1,0 +1,1 @@
+"""The transformation networks and the loss network; they know no Lightning."""
