@@ -108,8 +108,7 @@ class AsyncClient:
                 request, timeout=seconds, wait_for_ready=self._connection.wait_for_ready
             )
         except grpc.aio.AioRpcError as error:
-            connected = self._channel.get_state() is grpc.ChannelConnectivity.READY
-            raise self._connection.error(error, seconds, connected=connected) from error
+            raise self._connection.error(error, seconds) from error
 
 
 def _open(connection: Connection) -> grpc.aio.Channel:

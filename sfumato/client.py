@@ -123,17 +123,7 @@ class Client:
         try:
             return method(request, timeout=seconds, wait_for_ready=self._connection.wait_for_ready)
         except grpc.RpcError as error:
-            raise self._connection.error(error, seconds, connected=self._connected()) from error
-
-    def _connected(self) -> bool:
-        ready = grpc.channel_ready_future(self._channel)
-        try:
-            ready.result(timeout=0.1)
-        except grpc.FutureTimeoutError:
-            return False
-        finally:
-            ready.cancel()
-        return True
+            raise self._connection.error(error, seconds) from error
 
 
 def _open(connection: Connection) -> grpc.Channel:

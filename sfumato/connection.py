@@ -40,7 +40,8 @@ _SERVICE_CONFIG = json.dumps(
     }
 )
 _LOOPBACK = ("127.", "localhost", "[::1]")
-_NOT_CONNECTED = ("failed to connect", "connection refused", "dns resolution failed")
+_NOT_CONNECTED = ("failed to connect", "resolving", "resolution failed")
+_START = "`python -m serving --models models`"
 
 
 @dataclass(frozen=True)
@@ -73,24 +74,25 @@ class Connection:
             ("grpc.enable_http_proxy", int(not self.target.startswith(_LOOPBACK))),
         ]
 
-    def error(self, error: grpc.RpcError, timeout: float, *, connected: bool) -> ServiceError:
+    def error(self, error: grpc.RpcError, timeout: float) -> ServiceError:
         """Turns gRPC's error into ours.
 
         Args:
             error: what gRPC raised.
             timeout: seconds that the call had.
-            connected: whether there was a connection when the call failed.
         """
         code, details = error.code(), error.details() or ""
-        return ServiceError(self._explain(code, details, timeout, connected), code)
+        return ServiceError(self._explain(code, details, timeout), code)
 
-    def _explain(self, code: grpc.StatusCode, details: str, timeout: float, connected: bool) -> str:
+    def _explain(self, code: grpc.StatusCode, details: str, timeout: float) -> str:
         if code is grpc.StatusCode.UNAVAILABLE:
             return self._unavailable(details)
-        if code is grpc.StatusCode.DEADLINE_EXCEEDED and not connected:
-            return f"{self._no_server()}; waited {timeout:g} s"
         if code is grpc.StatusCode.DEADLINE_EXCEEDED:
-            return f"no answer from {self.target} within {timeout:g} s; allow a longer timeout"
+            # gRPC does not say whether there was a connection.
+            return (
+                f"no answer from {self.target} within {timeout:g} s; "
+                f"allow a longer timeout, or start a server there ({_START})"
+            )
         if code is grpc.StatusCode.UNIMPLEMENTED:
             return f"the server at {self.target} is not a Sfumato server ({details})"
         if code is grpc.StatusCode.RESOURCE_EXHAUSTED and "larger than max" in details:
@@ -100,10 +102,7 @@ class Connection:
     def _unavailable(self, details: str) -> str:
         text = details.lower()
         if "refused" in text:
-            return self._no_server()
+            return f"no server at {self.target} (start one with {_START})"
         if any(sign in text for sign in _NOT_CONNECTED):
             return f"cannot connect to {self.target}: {details}"
         return f"the server at {self.target} is not available: {details}"
-
-    def _no_server(self) -> str:
-        return f"no server at {self.target} (start one with `python -m serving --models models`)"

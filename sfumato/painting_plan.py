@@ -67,15 +67,18 @@ def plan_folder(folder: Path, output: Path, asked: ImageFormat | None) -> list[P
         raise ImageError(f"{output} is a file; to paint a folder, name a folder for the results")
     if output.resolve() == folder.resolve():
         raise ImageError(f"{output} is the folder of the photos; choose another output")
-    paintings: dict[Path, Painting] = {}
-    for name in _photo_names(folder, output):
-        target, image_format = _target(name, asked)
-        if target in paintings:  # a.jpg and a.png, both to become a.png
-            target = name.with_name(name.name + target.suffix)
-        paintings[target] = Painting(folder / name, output / target, image_format)
-    if not paintings:
+    names = list(_photo_names(folder, output))
+    if not names:
         raise ImageError(f"no photos in {folder}; photos end in .jpg, .jpeg, .png or .webp")
-    return list(paintings.values())
+    taken = {name for name in names if _target(name, asked)[0] == name}
+    paintings = []
+    for name in names:
+        target, image_format = _target(name, asked)
+        if target != name and target in taken:  # a.jpg and a.png, both to become a.png
+            target = name.with_name(name.name + target.suffix)
+        taken.add(target)
+        paintings.append(Painting(folder / name, output / target, image_format))
+    return paintings
 
 
 def _photo_names(folder: Path, output: Path) -> Iterator[Path]:

@@ -12,7 +12,7 @@ from sfumato.images.orientation import parse_orientation
 MAX_SCANS = 100
 _MAX_SEGMENTS = 10_000
 
-_MARKER = re.compile(rb"\xff+([\x01-\xcf\xd8-\xfe])")  # not an escaped 0xFF, not a restart
+_MARKER = re.compile(rb"\xff([\x01-\xcf\xd8-\xfe])")  # not an escaped 0xFF, not a restart
 _SIZES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}  # the SOF markers
 _PROGRESSIVE = frozenset({0xC2, 0xC6, 0xCA, 0xCE})
 _WITHOUT_LENGTH = frozenset({0x01, 0xD8})

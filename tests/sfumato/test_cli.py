@@ -1,0 +1,290 @@
+"""The command line against a real server: what it writes, prints and returns."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import grpc
+import numpy as np
+import pytest
+from grpc_health.v1 import health_pb2
+
+from sfumato.cli import main
+from sfumato.image_codec import decode_photo
+from sfumato.v1 import stylization_service_pb2 as pb
+from tests.sfumato.conftest import RunningServer
+from tests.sfumato.image_files import encode, picture
+
+ROOT = Path(__file__).resolve().parents[2]
+RGB = picture()
+
+
+@pytest.fixture
+def photo(tmp_path: Path) -> Path:
+    path = tmp_path / "photo.png"
+    path.write_bytes(encode(RGB, "PNG"))
+    return path
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    folder = tmp_path / "photos"
+    for number in range(6):
+        path = folder / ("sub" if number % 2 else ".") / f"{number}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(encode(RGB, "PNG"))
+    return folder
+
+
+def run(server: RunningServer, *arguments: str | Path) -> int:
+    return main([*map(str, arguments), "--server", server.target])
+
+
+def pixels(path: Path) -> np.ndarray:
+    return decode_photo(path.read_bytes()).rgb
+
+
+def files_below(folder: Path) -> list[str]:
+    return sorted(
+        path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()
+    )
+
+
+def one_line(text: str) -> str:
+    assert text.count("\n") == 1, text
+    assert "Traceback" not in text
+    return text
+
+
+def test_a_photo_is_painted(
+    server: RunningServer, photo: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = photo.with_name("out.png")
+    styles = ["--style", "a=0.7", "--style", "munch-scream=0.3"]
+    assert run(server, "stylize", photo, *styles, "-o", out) == 0
+    assert np.array_equal(pixels(out), 255 - RGB)
+    assert f"{out}: 48 x 32 pixels, painted by m/3" in capsys.readouterr().out
+    weights = {style.style_id: style.weight for style in server.servicer.requests[0].styles}
+    assert weights == pytest.approx({"a": 0.7, "munch-scream": 0.3})
+
+
+def test_a_style_without_a_weight_counts_one(server: RunningServer, photo: Path) -> None:
+    out = photo.with_name("out.jpg")
+    run(server, "stylize", photo, "--style", "a", "--style", "munch-scream=3", "-o", out)
+    assert [style.weight for style in server.servicer.requests[0].styles] == [0.25, 0.75]
+
+
+def test_all_options_reach_the_server(server: RunningServer, photo: Path) -> None:
+    options = "--style=a --model=m --version=2 --format=webp --quality=40 --timeout=9"
+    out = photo.with_name("out")
+    assert run(server, "stylize", photo, *options.split(), "-o", out) == 0
+    request = server.servicer.requests[0]
+    assert (request.model, request.version) == ("m", 2)
+    assert (request.output_format, request.quality) == (pb.IMAGE_FORMAT_WEBP, 40)
+    assert out.read_bytes().startswith(b"RIFF")
+
+
+def test_the_folder_of_the_output_is_made(server: RunningServer, photo: Path) -> None:
+    out = photo.parent / "new" / "folder" / "out.jpg"
+    assert run(server, "stylize", photo, "--style", "a", "-o", out) == 0
+    assert out.is_file()
+
+
+def test_a_folder_is_painted_with_its_subfolders(
+    server: RunningServer, photos: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = photos.with_name("out")
+    assert run(server, "stylize", photos, "--style", "a", "-o", out) == 0
+    assert files_below(out) == ["0.png", "2.png", "4.png", "sub/1.png", "sub/3.png", "sub/5.png"]
+    assert np.array_equal(pixels(out / "sub" / "5.png"), 255 - RGB)
+    assert capsys.readouterr().out == f"6 of 6 photos painted into {out}\n"
+
+
+def test_old_results_are_replaced(server: RunningServer, photos: Path) -> None:
+    out = photos.with_name("out")
+    out.mkdir()
+    (out / "0.png").write_text("old")
+    assert run(server, "stylize", photos, "--style", "a", "-o", out) == 0
+    assert np.array_equal(pixels(out / "0.png"), 255 - RGB)
+
+
+@pytest.mark.parametrize("jobs", [1, 3])
+def test_so_many_photos_are_on_the_way_as_jobs_are_given(
+    server: RunningServer, photos: Path, jobs: int
+) -> None:
+    server.servicer.delay = 0.1
+    out = photos.with_name("out")
+    run(server, "stylize", photos, "--style", "a", "-o", out, "--jobs", str(jobs))
+    assert server.servicer.most_at_once == jobs
+
+
+def test_bad_photos_are_reported_and_the_others_painted(
+    server: RunningServer, photos: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (photos / "2.png").write_text("not a photo")
+    (photos / "sub" / "3.png").write_bytes(encode(RGB, "PNG")[:-200])
+    (photos / "empty.jpg").touch()
+    out = photos.with_name("out")
+    assert run(server, "stylize", photos, "--style", "a", "-o", out) == 1
+    assert files_below(out) == ["0.png", "4.png", "sub/1.png", "sub/5.png"]
+    printed = capsys.readouterr()
+    assert printed.out == f"4 of 7 photos painted into {out}\n"
+    lines = sorted(printed.err.splitlines())
+    assert len(lines) == 3
+    assert lines[0].startswith(f"sfumato: {photos / '2.png'}: the photo is not an image")
+    assert "empty.jpg: the photo is empty" in lines[1]
+    assert "truncated" in lines[2]
+
+
+def test_a_mistyped_style_stops_a_folder_with_one_line(
+    server: RunningServer, photos: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = photos.with_name("out")
+    assert run(server, "stylize", photos, "--style", "munch-scraem", "-o", out) == 1
+    assert "did you mean 'munch-scream'?" in one_line(capsys.readouterr().err)
+    assert not out.exists()
+
+
+def test_a_mistyped_style_gets_the_close_ones(
+    server: RunningServer, photo: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = photo.with_name("out.jpg")
+    assert run(server, "stylize", photo, "--style", "munch-scraem", "-o", out) == 1
+    error = one_line(capsys.readouterr().err)
+    assert error == "sfumato: no style 'munch-scraem'; did you mean 'munch-scream'?\n"
+    assert not out.exists()
+
+
+@pytest.mark.parametrize("command", ["stylize", "folder", "styles", "health"])
+def test_without_a_server_there_is_one_line(
+    photo: Path, photos: Path, free_target: str, command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = {
+        "stylize": ["stylize", str(photo), "--style", "a", "-o", str(photo.parent / "o.jpg")],
+        "folder": ["stylize", str(photos), "--style", "a", "-o", str(photo.parent / "out")],
+    }.get(command, [command])
+    assert main([*arguments, "--server", free_target]) == 1
+    error = one_line(capsys.readouterr().err)
+    assert error.startswith(f"sfumato: no server at {free_target} (start one with `python -m")
+
+
+def test_a_server_that_goes_away_ends_a_folder(
+    server: RunningServer, photos: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    server.servicer.failures = [(grpc.StatusCode.UNAVAILABLE, "draining")] * 50
+    assert run(server, "stylize", photos, "--style", "a", "-o", photos.with_name("out")) == 1
+    assert "not available: draining" in one_line(capsys.readouterr().err)
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        (["--style", "a=0"], "all weights are zero"),
+        (["--style", "a=-1"], "not negative"),
+        (["--style", "a=nan"], "finite"),
+        (["--style", "a", "--style", "a=2"], "named twice"),
+    ],
+)
+def test_bad_weights_are_one_line_and_nothing_is_sent(
+    server: RunningServer,
+    photo: Path,
+    options: list[str],
+    reason: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert run(server, "stylize", photo, *options, "-o", photo.with_name("out.jpg")) == 1
+    assert reason in one_line(capsys.readouterr().err)
+    assert server.servicer.requests == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        ("", "required: COMMAND"),
+        ("paint", "invalid choice: 'paint'"),
+        ("stylize a.jpg -o b.jpg", "required: --style"),
+        ("stylize a.jpg --style a", "required: -o"),
+        ("stylize a.jpg --style a=much -o b.jpg", "'a=much' is not STYLE or STYLE=WEIGHT"),
+        ("stylize a.jpg --style a -o b.jpg --format gif", "invalid choice: 'gif'"),
+        ("stylize a.jpg --style a -o b.jpg --quality 0", "argument --quality"),
+        ("stylize a.jpg --style a -o b.jpg --jobs 0", "0 is not a positive number"),
+        ("stylize a.jpg --style a -o b.jpg --jobs two", "invalid int value: 'two'"),
+        ("styles --timeout inf", "inf is not a positive number"),
+        ("styles --colour red", "unrecognized arguments: --colour red"),
+    ],
+)
+def test_wrong_usage_is_status_2(
+    arguments: str, reason: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as exit_:
+        main(arguments.split())
+    assert exit_.value.code == 2
+    assert reason in capsys.readouterr().err
+
+
+def test_the_styles_are_an_aligned_table(
+    server: RunningServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(server, "styles") == 0
+    assert capsys.readouterr().out.splitlines() == [
+        "STYLE         TITLE                 ARTIST        YEAR  MODEL",
+        "munch-scream  Skrik                 Edvard Munch  1893  m/3",
+        "a             A title that is long                      m/3",
+    ]
+
+
+def test_health_is_an_exit_status(
+    server: RunningServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(server, "health") == 0
+    assert capsys.readouterr().out == "serving\n"
+    server.health.set("", health_pb2.HealthCheckResponse.NOT_SERVING)
+    assert run(server, "health") == 1
+    assert capsys.readouterr().out == "not serving\n"
+    assert run(server, "health", "--service", "nobody.knows.It") == 1
+
+
+def test_a_disk_that_refuses_is_one_line(
+    server: RunningServer, photo: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (photo.parent / "file").touch()
+    out = photo.parent / "file" / "out.jpg"  # below something that is no folder
+    assert run(server, "stylize", photo, "--style", "a", "-o", out) == 1
+    one_line(capsys.readouterr().err)
+
+
+def test_ctrl_c_ends_with_130_and_no_traceback(server: RunningServer, photos: Path) -> None:
+    server.servicer.delay = 30
+    out = photos.with_name("out")
+    command = [sys.executable, "-m", "sfumato", "stylize", str(photos), "--style", "a"]
+    process = subprocess.Popen(
+        [*command, "-o", str(out), "--server", server.target],
+        cwd=ROOT,
+        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONWARNINGS": ""},
+    )
+    deadline = time.monotonic() + 20
+    while not server.servicer.requests and time.monotonic() < deadline:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    server.servicer.delay = 0
+    output, errors = process.communicate(timeout=20)
+    assert (process.returncode, output, errors) == (130, "", "")
+
+
+def test_the_module_runs_and_tells_its_version() -> None:
+    command = [sys.executable, "-m", "sfumato", "--version"]
+    answer = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
+    assert answer.stdout.startswith("sfumato 0.")
+
+
+def test_importing_sfumato_loads_nothing_heavy() -> None:
+    program = "import sys, sfumato.cli; print(*sys.modules)"
+    command = [sys.executable, "-c", program]
+    answer = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
+    assert not {"grpc", "numpy", "PIL", "google.protobuf"} & set(answer.stdout.split())
