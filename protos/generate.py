@@ -44,13 +44,16 @@ def generate(tools: Path, output: Path) -> None:
     outputs = [f"--{kind}_out={output}" for kind in ("python", "grpc_python", "mypy", "mypy_grpc")]
     sources = [str(path.relative_to(PROTOS)) for path in sorted(PROTOS.rglob("*.proto"))]
     protoc = [sys.executable, "-m", "grpc_tools.protoc", f"--proto_path={PROTOS}"]
-    subprocess.run(
+    answer = subprocess.run(
         [*protoc, *plugins, *outputs, *sources],
-        check=True,
+        check=False,
         cwd=PROTOS,
         env={**os.environ, "PYTHONPATH": str(tools)},
-        stderr=subprocess.DEVNULL if not sys.stderr.isatty() else None,
+        capture_output=True,  # the plugins tell of every file they write
+        text=True,
     )
+    if answer.returncode != 0:
+        sys.exit(answer.stderr)
 
 
 def drift(fresh: Path, committed: Path) -> list[str]:

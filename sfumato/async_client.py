@@ -68,8 +68,9 @@ class AsyncClient:
         timeout: float | None = None,
     ) -> StylizedPhoto:
         """Paints one photo; arguments and errors are those of ``Client.stylize``."""
-        data = await asyncio.to_thread(read_photo, image)
-        request = stylize_request(data, styles, model, version, output_format, quality)
+        if isinstance(image, Path):
+            image = await asyncio.to_thread(read_photo, image)
+        request = stylize_request(image, styles, model, version, output_format, quality)
         return stylized_photo(await self._call(self._stub.Stylize, request, timeout))
 
     async def list_styles(

@@ -134,7 +134,8 @@ def _print_table(rows: Sequence[Sequence[str]]) -> None:
 
 
 def _complain(problem: object) -> None:
-    print("sfumato:", *str(problem).split(), file=sys.stderr)  # one line, whatever was said
+    one_line = " ".join(str(problem).splitlines())
+    print(f"sfumato: {one_line}", file=sys.stderr)
 
 
 def _parser() -> argparse.ArgumentParser:

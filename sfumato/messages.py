@@ -22,7 +22,7 @@ def read_photo(image: bytes | Path) -> bytes:
     if isinstance(image, bytes):
         return image
     try:
-        return image.read_bytes()
+        return Path(image).read_bytes()  # a path as text does too
     except OSError as error:
         raise ImageError(f"{image} cannot be read: {error.strerror}") from error
 
