@@ -7,6 +7,7 @@
 """
 
 import hashlib
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -46,6 +47,8 @@ __all__ = [
     "read_bundle",
     "write_bundle",
 ]
+
+_VERSION = re.compile(r"[1-9][0-9]{0,9}")
 
 
 @dataclass(frozen=True, eq=False)
@@ -142,18 +145,16 @@ def write_bundle(
 
 
 def list_versions(model_dir: Path) -> list[int]:
-    """Lists the versions of a model, ascending; none if there is no such directory."""
+    """Lists the versions of a model, ascending; none if there is no such directory.
+
+    A version is a directory named by a number from 1 to 2**32 - 1, the most that the protocol
+    can carry, without leading zeros.
+    """
     if not model_dir.is_dir():
         return []
-    return sorted(
-        int(entry.name)
-        for entry in model_dir.iterdir()
-        # "01" and "1" would be the same version.
-        if entry.name.isascii()
-        and entry.name.isdecimal()
-        and not entry.name.startswith("0")
-        and entry.is_dir()
-    )
+    numbered = (entry for entry in model_dir.iterdir() if _VERSION.fullmatch(entry.name))
+    versions = [int(entry.name) for entry in numbered if entry.is_dir()]
+    return sorted(version for version in versions if version < 1 << 32)
 
 
 def next_version(model_dir: Path) -> int:

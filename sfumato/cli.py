@@ -81,8 +81,8 @@ async def _stylize_folder(paintings: list[Painting], options: argparse.Namespace
         bar.close()
         for failure in failures:
             _complain(failure)
-    print(f"{len(paintings) - len(failures)} of {len(paintings)} photos painted into", end=" ")
-    print(options.output)
+    count = f"{len(paintings) - len(failures)} of {len(paintings)} photos"
+    print(f"{count} painted into {options.output}")
     return 1 if failures else 0
 
 
@@ -182,7 +182,7 @@ def _add_stylize(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "--format", choices=list(ImageFormat), help="format (default: by the output's suffix)"
     )
     parser.add_argument(
-        "--quality", type=int, choices=range(1, 101), metavar="1-100", help="of JPEG and WebP"
+        "--quality", type=_quality, metavar="1-100", help="of JPEG and WebP (default: 90)"
     )
     parser.add_argument(
         "--jobs", type=_positive(int), default=4, help="photos on the way at a time (default: 4)"
@@ -216,6 +216,12 @@ def _weighted_style(text: str) -> tuple[str, float]:
         return style, float(weight) if equals else 1.0
     except ValueError:
         raise argparse.ArgumentTypeError(f"{text!r} is not STYLE or STYLE=WEIGHT") from None
+
+
+def _quality(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= 100:
+        raise argparse.ArgumentTypeError(f"{text} is not from 1 to 100")
+    return int(text)
 
 
 def _positive(kind: type[_Number]) -> Callable[[str], _Number]:

@@ -61,9 +61,13 @@ def decode_photo(
     header = _read_header(data)
     _check_size(header, max_pixels, min_side)
     try:
-        pixels = _PIXELS[header.format](data, header)
+        return _decode(data, header)
     except Exception as error:  # Pillow has no common base for what it raises on hostile files
         raise damaged(header.format, error) from error
+
+
+def _decode(data: bytes, header: Header) -> Photo:
+    pixels = _PIXELS[header.format](data, header)
     rgb = to_srgb(pixels.colour, header.icc_profile)
     alpha = pixels.alpha
     return Photo(

@@ -10,7 +10,7 @@ from sfumato.images.image_format import ImageFormat
 
 @dataclass(frozen=True, eq=False)
 class Photo:
-    """A photo, upright and in sRGB.
+    """A photo, upright and in sRGB; the arrays may be read-only.
 
     Attributes:
         rgb: uint8 [H, W, 3].

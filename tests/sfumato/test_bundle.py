@@ -124,7 +124,7 @@ def test_a_writer_that_was_killed_leaves_no_version(tmp_path: Path) -> None:
 
 
 def test_versions_are_positive_integers_in_order(tmp_path: Path) -> None:
-    for name in ("2", "10", "1", "0", "01", "-3", "1.5", "v4", ".5", "²", "notes"):
+    for name in ("2", "10", "1", "0", "01", "-3", "1.5", "v4", ".5", "²", "4294967296", "notes"):
         (tmp_path / name).mkdir()
     (tmp_path / "7").write_text("a file, not a version")
     assert list_versions(tmp_path) == [1, 2, 10]

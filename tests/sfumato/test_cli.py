@@ -209,7 +209,10 @@ def test_bad_weights_are_one_line_and_nothing_is_sent(
         ("stylize a.jpg --style a", "required: -o"),
         ("stylize a.jpg --style a=much -o b.jpg", "'a=much' is not STYLE or STYLE=WEIGHT"),
         ("stylize a.jpg --style a -o b.jpg --format gif", "invalid choice: 'gif'"),
-        ("stylize a.jpg --style a -o b.jpg --quality 0", "argument --quality"),
+        (
+            "stylize a.jpg --style a -o b.jpg --quality 0",
+            "argument --quality: 0 is not from 1 to 100",
+        ),
         ("stylize a.jpg --style a -o b.jpg --jobs 0", "0 is not a positive number"),
         ("stylize a.jpg --style a -o b.jpg --jobs two", "invalid int value: 'two'"),
         ("styles --timeout inf", "inf is not a positive number"),
