@@ -15,7 +15,7 @@ WITH_COMMANDS = {"sfumato", "training"}
 
 
 def shell_lines(document: Path) -> list[str]:
-    blocks = re.findall(r"^```sh\n(.*?)^```", document.read_text(), re.DOTALL | re.MULTILINE)
+    blocks = re.findall(r"^```(?:sh|bash)\n(.*?)^```", document.read_text(), re.DOTALL | re.MULTILINE)
     return [line for block in blocks for line in block.replace("\\\n", " ").splitlines() if line]
 
 
