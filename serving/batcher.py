@@ -20,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from serving.errors import DeadlineExpiredError, InferenceError
+from sfumato.errors import SfumatoError
 
 _log = logging.getLogger(__name__)
 
@@ -139,7 +140,8 @@ class Batcher:
 
         Raises:
             DeadlineExpiredError: the deadline passed, or cannot be met while others wait.
-            InferenceError: the session failed on the batch.
+            InferenceError: the session failed on the batch; a SfumatoError that it raises is
+                passed on as it is.
         """
         item = _Waiting(
             session=session,
@@ -258,18 +260,22 @@ class Batcher:
         self._dispatch()  # before the answers are handed out: the device must not wait for that
         if outcome:
             _hand_out(outcome)
-        for item in batch:
-            item.fail(
-                InferenceError(f"the network failed on this batch: {error}")
-                if error
-                else DeadlineExpiredError("the deadline passed before the photo's turn")
-            )
+        for item in batch:  # those who are left: all of a failed batch, or the expired
+            item.fail(_failure(error))
 
     def _note_pace(self, outcome: _Outcome) -> None:
         pixels = sum(item.pixels for item in outcome.items)
         pace = (outcome.ended - outcome.started) / pixels
         session = id(outcome.items[0].session)
         self._pace[session] = min(pace, self._pace.get(session, pace))
+
+
+def _failure(error: BaseException | None) -> Exception:
+    if error is None:
+        return DeadlineExpiredError("the deadline passed before the photo's turn")
+    if isinstance(error, SfumatoError):
+        return error
+    return InferenceError(f"the network failed on this batch: {error}")
 
 
 def _stack(images: list[Pixels]) -> Pixels:

@@ -35,5 +35,9 @@ class InferenceError(SfumatoError):
     """The session failed on a batch."""
 
 
+class OutOfMemoryError(SfumatoError):
+    """The device has not enough memory for a batch."""
+
+
 class InvalidRequestError(SfumatoError):
     """A value of the request is out of its range."""

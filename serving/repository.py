@@ -16,7 +16,6 @@ from sfumato.errors import BundleError
 _log = logging.getLogger(__name__)
 
 DEFAULT_MODEL: Final = "default"
-_LAST_VERSION: Final = 2**32 - 1  # the highest that the protocol's uint32 can name
 _MAX_LISTED: Final = 20
 
 
@@ -127,8 +126,6 @@ class Repository:
         self._models[name], self._damaged[name] = {}, {}
         for version in list_versions(self._root / name):
             try:
-                if version > _LAST_VERSION:
-                    raise BundleError(f"version {version} is too high; rename the folder")
                 bundle = read_bundle(self._root / name / str(version))
                 model = Model(name, version, bundle, open_session(bundle))
             except BundleError as error:
@@ -169,12 +166,12 @@ class Repository:
 
 def _model_names(root: Path) -> list[str]:
     try:
-        entries = sorted(root.iterdir())
+        return [entry.name for entry in sorted(root.iterdir()) if list_versions(entry)]
     except OSError as error:
         raise ConfigError(
-            f"the model folder {root} cannot be read ({error.strerror}); name one with --models"
+            f"the model folder {error.filename} cannot be read ({error.strerror}); "
+            "name one that can with --models"
         ) from error
-    return [entry.name for entry in entries if entry.is_dir() and list_versions(entry)]
 
 
 def _no_version(name: str, version: int | None, versions: Iterable[int]) -> str:

@@ -115,8 +115,8 @@ class Server:
         await self._on_device(lambda: repository.warm_up(batch_size))
         self._admission.open()
         await self._set_health(health_pb2.HealthCheckResponse.SERVING)
-        self._write_port_file()
         _log.info("serving on %s max_batch_size=%d", self.address, batch_size)
+        self._write_port_file()
 
     def _load(self) -> Repository:
         settings = SessionSettings(

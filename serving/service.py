@@ -17,6 +17,7 @@ from serving.errors import (
     InvalidRequestError,
     ModelNotFoundError,
     NotServingError,
+    OutOfMemoryError,
     QueueFullError,
 )
 from serving.repository import Model, Repository
@@ -49,6 +50,7 @@ _STATUS: Final[tuple[tuple[type[SfumatoError], grpc.StatusCode], ...]] = (
     (ImageError, grpc.StatusCode.INVALID_ARGUMENT),
     (InvalidRequestError, grpc.StatusCode.INVALID_ARGUMENT),
     (QueueFullError, grpc.StatusCode.RESOURCE_EXHAUSTED),
+    (OutOfMemoryError, grpc.StatusCode.RESOURCE_EXHAUSTED),
     (AnswerTooLargeError, grpc.StatusCode.RESOURCE_EXHAUSTED),
     (DeadlineExpiredError, grpc.StatusCode.DEADLINE_EXCEEDED),
     (DamagedModelError, grpc.StatusCode.FAILED_PRECONDITION),

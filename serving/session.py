@@ -1,6 +1,7 @@
 """One network in ONNX Runtime: the only file that knows it."""
 
 import contextlib
+import functools
 import io
 import logging
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ import onnxruntime as ort
 
 from serving.config import Device, Precision
 from serving.cores import usable_cores
-from serving.errors import ConfigError
+from serving.errors import ConfigError, OutOfMemoryError
 from sfumato.bundle import Bundle
 from sfumato.errors import BundleError
 
@@ -32,7 +33,16 @@ CUDA_OPTIONS: Final = {
     "do_copy_in_default_stream": "1",
 }
 
+_ARENA: Final = {
+    # Memory is taken in few regions as large as this 32-bit number allows; pages that are never
+    # touched cost nothing. Within many small regions, which is the default, large photos find no
+    # gap that fits and need up to twice the memory (docs/serving.md).
+    "initial_growth_chunk_size_bytes": 2**31 - 2**16,
+    "max_power_of_two_extend_bytes": 2**31 - 2**16,
+}
+_USUAL: Final = (256, 256)
 _SHRINK: Final = "memory.enable_memory_arena_shrinkage"
+_NO_MEMORY: Final = "Failed to allocate memory"  # ONNX Runtime has no type or code for it
 _QUIET: Final = 4  # only fatal messages: errors reach us as exceptions and are told in our words
 
 _EXPECTED: Final = {
@@ -79,15 +89,37 @@ class OnnxSession:
     def run(
         self, images: npt.NDArray[np.uint8], styles: npt.NDArray[np.float32], /
     ) -> npt.NDArray[np.uint8]:
-        """Paints ``images`` uint8 [N, H, W, 3] with ``styles`` float32 [N, P]; same shape out."""
-        # Arenas never shrink by themselves, and a server sees every size there is. Shrinking
-        # after every run costs 10 to 15 % (docs/serving.md); after a change of size, nothing.
-        size = images.shape[1:3]
-        options = None if size == self._last_size else self._shrink
-        self._last_size = size
-        feeds = {"image": np.ascontiguousarray(images), "style": styles}
-        painted: npt.NDArray[np.uint8] = self._session.run(["stylized"], feeds, options)[0]
+        """Paints ``images`` uint8 [N, H, W, 3] with ``styles`` float32 [N, P]; same shape out.
+
+        Raises:
+            OutOfMemoryError: the device has not enough memory for the batch.
+        """
+        painted = np.empty(images.shape, np.uint8)
+        binding = self._session.io_binding()
+        binding.bind_cpu_input("image", np.ascontiguousarray(images))
+        binding.bind_cpu_input("style", styles)
+        # Into memory of our own: what lies in the arena keeps the arena from shrinking.
+        binding.bind_output("stylized", "cpu", 0, np.uint8, painted.shape, painted.ctypes.data)
+        try:
+            self._session.run_with_iobinding(binding, self._run_options(images.shape[1:3]))
+        except Exception as error:
+            if _NO_MEMORY in str(error):
+                n, height, width, _ = images.shape
+                raise OutOfMemoryError(
+                    f"the server has not enough memory to paint {n} of {width} x {height} pixels "
+                    "at once; send a smaller photo"
+                ) from error
+            raise
         return painted
+
+    def _run_options(self, size: tuple[int, ...]) -> ort.RunOptions | None:
+        """Lets the arena shrink after a run of another size than the one before.
+
+        By itself it never shrinks, and a server sees every size there is. Shrinking after every
+        run costs 10 to 15 % of the time (docs/serving.md), after a change of size nearly nothing.
+        """
+        changed, self._last_size = size != self._last_size, size
+        return self._shrink if changed else None
 
     def warm_up(self, batch_size: int) -> None:
         """Runs the first, slow times of the network and checks that sizes are kept.
@@ -96,23 +128,20 @@ class OnnxSession:
             batch_size: largest batch to expect.
 
         Raises:
-            BundleError: the network fails or gives an image of another size.
+            BundleError: the network fails, or gives an image of another size.
         """
-        odd = (self._min_side, self._min_side + 1)
-        for n, (height, width) in ((1, odd), (batch_size, odd), (1, (256, 256)), (1, (256, 256))):
-            images = np.zeros((n, height, width, 3), np.uint8)
+        smallest = (self._min_side, self._min_side + 1)
+        # Last come the small ones, and leave little memory behind.
+        for n, size in ((1, _USUAL), (1, _USUAL), (1, smallest), (batch_size, smallest)):
+            images = np.zeros((n, *size, 3), np.uint8)
             styles = np.zeros((n, self._style_size), np.float32)
             try:
-                painted = self.run(images, styles)
+                self.run(images, styles)
             except Exception as error:
                 raise BundleError(
-                    f"the network fails on {list(images.shape)}: {_first_line(error)}"
+                    f"the network does not take {list(images.shape)} and keep that size: "
+                    f"{_first_line(error)}"
                 ) from error
-            if painted.shape != images.shape:
-                raise BundleError(
-                    f"the network answers {list(images.shape)} with {list(painted.shape)}; "
-                    "it must keep the size"
-                )
 
 
 def _model_path(bundle: Bundle, precision: Precision) -> Path:
@@ -140,6 +169,7 @@ def _open(path: Path, settings: SessionSettings) -> ort.InferenceSession:
             return session
     if settings.device == "cuda":
         raise ConfigError(_no_cuda())
+    _register_arena()
     return _create(path, [CPU], settings.intra_op_threads or usable_cores())
 
 
@@ -151,10 +181,21 @@ def _preload_libraries() -> None:
     _log.debug("CUDA libraries: %s", printed.getvalue().strip() or "found")
 
 
+@functools.cache
+def _register_arena() -> None:
+    """Makes one arena for all sessions on the CPU, which never run at the same time."""
+    memory = ort.OrtMemoryInfo(
+        "Cpu", ort.OrtAllocatorType.ORT_ARENA_ALLOCATOR, 0, ort.OrtMemType.DEFAULT
+    )
+    ort.create_and_register_allocator(memory, ort.OrtArenaCfg(_ARENA))
+
+
 def _create(path: Path, providers: list[Any], threads: int) -> ort.InferenceSession:
     options = ort.SessionOptions()
     options.log_severity_level = _QUIET
     options.enable_mem_pattern = False  # a pattern per photo size is kept for ever
+    if providers == [CPU]:
+        options.add_session_config_entry("session.use_env_allocators", "1")  # _register_arena
     options.intra_op_num_threads = threads
     # Threads that spin while they wait take the cores from decoding and encoding.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")

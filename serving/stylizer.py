@@ -99,7 +99,7 @@ class Stylizer:
             ModelNotFoundError, DamagedModelError: see ``Repository.find``.
             StyleError: unknown styles or invalid weights.
             ImageError: not a photo that can be read, too small or too large.
-            DeadlineExpiredError, InferenceError: see ``Batcher.run``.
+            DeadlineExpiredError, InferenceError, OutOfMemoryError: see ``Batcher.run``.
         """
         model = self._repository.find(order.model, order.version)
         style = model.bundle.bank.blend(order.styles)

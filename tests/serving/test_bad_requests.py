@@ -160,7 +160,7 @@ async def test_a_graph_for_other_rows_counts_as_damage(models: Path) -> None:
 
 async def test_a_network_that_changes_the_size_counts_as_damage(models: Path) -> None:
     write_tiny_bundle(models / "broken" / "1", graph=tiny_graph(shrink=1))
-    await assert_broken(models, "it must keep the size")
+    await assert_broken(models, "the network does not take [1, 256, 256, 3] and keep that size")
 
 
 async def assert_broken(models: Path, words: str) -> None:

@@ -116,7 +116,9 @@ def test_every_setting_is_explained() -> None:
 
 
 def test_the_document_lists_every_option_with_its_default() -> None:
-    rows = re.findall(r"^\| `--([\w-]+)` \| `?(.*?)`? \|", DOCUMENT.read_text(encoding="utf-8"), re.MULTILINE)
+    rows = re.findall(
+        r"^\| `--([\w-]+)` \| `?(.*?)`? \|", DOCUMENT.read_text(encoding="utf-8"), re.MULTILINE
+    )
     documented = {name.replace("-", "_"): default for name, default in rows}
     defaults = {
         field.name: "unset" if field.default is None else str(field.default)

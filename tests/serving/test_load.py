@@ -6,6 +6,7 @@ import grpc
 import numpy as np
 import pytest
 
+from serving.errors import OutOfMemoryError
 from tests.serving.photos import decode, draw, encode
 from tests.serving.running import PATIENCE, connected, order, refused, running, until_inside
 
@@ -87,6 +88,17 @@ async def test_a_failing_network_is_an_internal_error_and_serving_goes_on(
             "the network failed on this batch: no memory",
         )
     assert (await stub.Stylize(photo)).width == 40
+
+
+async def test_a_lack_of_memory_is_not_the_clients_mistake_but_a_smaller_photo_may_do(
+    stub: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise OutOfMemoryError("too little")
+
+    monkeypatch.setattr("serving.session.OnnxSession.run", fail)
+    refusal = await refused(stub, order(encode(draw())))
+    assert refusal == (grpc.StatusCode.RESOURCE_EXHAUSTED, "too little")
 
 
 async def test_an_unexpected_error_tells_the_log_but_not_the_client(

@@ -73,14 +73,6 @@ def test_a_folder_added_later_is_not_seen(root: Path) -> None:
         repository.find("default", 4)
 
 
-def test_a_version_too_high_for_the_protocol_counts_as_damage(root: Path) -> None:
-    write_tiny_bundle(root / "other" / str(2**32))
-    repository = Repository(root, Fragile)
-    assert repository.find("other").version == 2
-    with pytest.raises(DamagedModelError, match="too high"):
-        repository.find("other", 2**32)
-
-
 def test_a_network_that_fails_to_warm_up_counts_as_damage(
     root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

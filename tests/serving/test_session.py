@@ -7,7 +7,7 @@ import onnxruntime
 import pytest
 
 from serving import session as session_module
-from serving.errors import ConfigError
+from serving.errors import ConfigError, OutOfMemoryError
 from serving.session import CPU, CUDA, OnnxSession, SessionSettings
 from sfumato.bundle import Bundle
 from sfumato.errors import BundleError
@@ -41,17 +41,28 @@ def test_memory_is_given_back_when_the_size_changes_and_only_then(
 ) -> None:
     session = OnnxSession(bundle, ON_CPU)
     options: list[Any] = []
-    run = session._session.run
+    run = session._session.run_with_iobinding
 
-    class Spy:
-        def run(self, names: Any, feeds: Any, run_options: Any) -> Any:
-            options.append(run_options is not None)
-            return run(names, feeds, run_options)
+    def spy(binding: Any, run_options: Any) -> None:
+        options.append(run_options is not None)
+        run(binding, run_options)
 
-    monkeypatch.setattr(session, "_session", Spy())
+    monkeypatch.setattr(session._session, "run_with_iobinding", spy)
     for width in (20, 20, 30, 20, 20):
         session.run(draw(width, 20)[None], np.zeros((1, 2), np.float32))
     assert options == [True, False, True, True, False]
+
+
+def test_a_lack_of_memory_is_told_in_plain_words(
+    bundle: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise RuntimeError("bfc_arena.cc: Failed to allocate memory for requested buffer of size 7")
+
+    session = OnnxSession(bundle, ON_CPU)
+    monkeypatch.setattr(session._session, "run_with_iobinding", fail)
+    with pytest.raises(OutOfMemoryError, match="1 of 40 x 24 pixels at once; send a smaller"):
+        session.run(draw()[None], np.zeros((1, 2), np.float32))
 
 
 def test_warming_up_runs_the_smallest_photos_and_the_largest_batch(
@@ -68,7 +79,7 @@ def test_warming_up_runs_the_smallest_photos_and_the_largest_batch(
     monkeypatch.setattr(session, "run", spy)
     session.warm_up(5)
     assert (1, 16, 17, 3) in shapes
-    assert (5, 16, 17, 3) in shapes
+    assert shapes[-1] == (5, 16, 17, 3)
 
 
 def test_a_network_that_fails_while_it_warms_up_is_refused(
