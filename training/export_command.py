@@ -6,20 +6,29 @@ from pathlib import Path
 
 import torch
 
-from sfumato.bundle import Bundle, NetworkInfo, next_version, write_bundle
+from sfumato.bundle import Bundle, NetworkInfo, StyleInfo, next_version, write_bundle
 from training.checkpoint import read_checkpoint
+from training.data.paintings import read_metadata, style_info
+from training.errors import TrainingError
 from training.export import check_parity, to_onnx
 from training.networks.transformation_network import MIN_SIDE
 
 
-def export_bundle(checkpoint: Path, model_dir: Path, *, float16: bool = True) -> Bundle:
+def export_bundle(
+    checkpoint: Path, model_dir: Path, *, float16: bool = True, metadata: Path | None = None
+) -> Bundle:
     """Writes ``checkpoint`` as the next version below ``model_dir``, after checking the graphs.
 
+    ``metadata`` is a file that describes the paintings anew; those it leaves out keep what the
+    checkpoint says of them.
+
     Raises:
-        TrainingError: the checkpoint is none of ours, or a graph differs from PyTorch.
+        TrainingError: the checkpoint is none of ours, a graph differs from PyTorch, or
+            ``metadata`` describes no paintings.
         BundleError: another export took the version in the meantime.
     """
     trained = read_checkpoint(checkpoint)
+    styles = _described(trained.styles, metadata) if metadata else trained.styles
     graphs: dict[torch.dtype, bytes] = {}
     for dtype in (torch.float32, torch.float16) if float16 else (torch.float32,):
         graphs[dtype] = to_onnx(trained.network, dtype)
@@ -38,12 +47,21 @@ def export_bundle(checkpoint: Path, model_dir: Path, *, float16: bool = True) ->
             style_size=trained.network.style_size,
             min_side=MIN_SIDE,
         ),
-        styles=trained.styles,
+        styles=styles,
         rows=trained.rows.detach().numpy(),
         training=trained.training,
         model=graphs[torch.float32],
         model_float16=graphs.get(torch.float16),
     )
+
+
+def _described(styles: Sequence[StyleInfo], metadata: Path) -> list[StyleInfo]:
+    if not metadata.is_file():
+        raise TrainingError(f"no metadata file {str(metadata)!r}: give a CSV file")
+    rows = read_metadata(metadata)
+    described = [style_info(Path(file), columns) for file, columns in rows.items()]
+    by_id = {info.id: info for info in described}
+    return [by_id.get(style.id, style) for style in styles]
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -56,6 +74,14 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("checkpoint", type=Path, help="a .ckpt file of `python -m training fit`")
     parser.add_argument("model", type=Path, help="the model's folder, such as models/NAME")
     parser.add_argument("--no-float16", action="store_true", help="write the float32 file only")
+    parser.add_argument(
+        "--metadata", type=Path, help="CSV file that describes the paintings anew, like sources.csv"
+    )
     options = parser.parse_args(arguments)
-    bundle = export_bundle(options.checkpoint, options.model, float16=not options.no_float16)
+    bundle = export_bundle(
+        options.checkpoint,
+        options.model,
+        float16=not options.no_float16,
+        metadata=options.metadata,
+    )
     print(f"wrote {bundle.path}: {len(bundle.styles)} styles, network {bundle.network.digest}")

@@ -216,6 +216,30 @@ def test_each_export_is_the_next_version(exported: Exported) -> None:
     assert list_versions(exported.model) == [*before, before[-1] + 1]
 
 
+def test_export_can_describe_the_paintings_anew(exported: Exported, tmp_path: Path) -> None:
+    metadata = tmp_path / "paintings.csv"
+    metadata.write_text("file,title,artist,year,licence\ntwo.jpg,The Second,Anna,1901,CC0\n")
+    model = tmp_path / "model"
+    command = ["export", str(exported.checkpoint), str(model), "--no-float16"]
+    assert main([*command, "--metadata", str(metadata)]) == 0
+    one, two = read_bundle(model / "1").styles
+    assert (one.id, one.title) == ("one", "")
+    assert (two.id, two.title, two.artist, two.year) == ("two", "The Second", "Anna", "1901")
+
+
+def test_metadata_that_describes_no_paintings_is_refused(
+    exported: Exported, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    metadata = tmp_path / "paintings.csv"
+    metadata.write_text("a,b\n1,2\n")
+    command = ["export", str(exported.checkpoint), str(tmp_path / "model"), "--metadata"]
+    assert main([*command, str(metadata)]) == 1
+    assert main([*command, str(tmp_path / "absent.csv")]) == 1
+    error = capsys.readouterr().err
+    assert "with the columns file, title" in error
+    assert "no metadata file" in error
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [

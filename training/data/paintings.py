@@ -44,7 +44,7 @@ def load_paintings(
     for name in names or ():
         if name not in files:
             raise TrainingError(f"no painting {name!r} in {str(folder)!r}: it has {sorted(files)}")
-    metadata = _read_metadata(folder / METADATA_FILE)
+    metadata = read_metadata(folder / METADATA_FILE)
     paintings = [
         Painting(
             style_info(files[name], metadata.get(files[name].name, {})),
@@ -61,14 +61,32 @@ def load_paintings(
 def style_info(file: Path, columns: dict[str, str]) -> StyleInfo:
     """Describes a painting by its file's name and by its row of the metadata file."""
     style_id = re.sub(r"[^a-z0-9]+", "-", file.stem.lower()).strip("-")
-    licence = next((v for k, v in columns.items() if k.startswith("licence")), "")
+    licence = next((v for k, v in columns.items() if k and k.startswith("licence")), "")
     return StyleInfo(
         id=style_id,
         title=columns.get("title") or file.stem.replace("-", " ").replace("_", " "),
-        artist=columns.get("artist", ""),
-        year=columns.get("year", ""),
-        licence=licence,
+        artist=columns.get("artist") or "",
+        year=columns.get("year") or "",
+        licence=licence or "",
     )
+
+
+def read_metadata(path: Path) -> dict[str, dict[str, str]]:
+    """Returns the rows of a metadata file by the name of the painting's file; {} without one.
+
+    Raises:
+        TrainingError: no CSV file with a column ``file``.
+    """
+    if not path.is_file():
+        return {}
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            return {row["file"]: row for row in csv.DictReader(file)}
+    except (KeyError, csv.Error, UnicodeDecodeError) as error:
+        raise TrainingError(
+            f"{str(path)!r} does not describe paintings: it must be a CSV file in UTF-8 with the "
+            "columns file, title, artist, year and licence"
+        ) from error
 
 
 def _read(file: Path) -> Tensor:
@@ -78,10 +96,3 @@ def _read(file: Path) -> Tensor:
         raise TrainingError(
             f"painting {str(file)!r} cannot be read ({error}): mend or remove it"
         ) from error
-
-
-def _read_metadata(path: Path) -> dict[str, dict[str, str]]:
-    if not path.is_file():
-        return {}
-    with path.open(newline="", encoding="utf-8") as file:
-        return {row.get("file", ""): row for row in csv.DictReader(file)}
