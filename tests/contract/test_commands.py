@@ -12,10 +12,11 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 WITH_COMMANDS = {"sfumato", "training"}
+SHELL = re.compile(r"^```(?:sh|bash)\n(.*?)^```", re.DOTALL | re.MULTILINE)
 
 
 def shell_lines(document: Path) -> list[str]:
-    blocks = re.findall(r"^```(?:sh|bash)\n(.*?)^```", document.read_text(), re.DOTALL | re.MULTILINE)
+    blocks = SHELL.findall(document.read_text())
     return [line for block in blocks for line in block.replace("\\\n", " ").splitlines() if line]
 
 
