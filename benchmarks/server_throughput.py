@@ -15,6 +15,7 @@ else to do, its ratio is about that of the photos per second. Linux only.
 
 import argparse
 import asyncio
+import contextlib
 import io
 import multiprocessing
 import os
@@ -106,9 +107,10 @@ async def send(address: str, model: str, style: str, files: list[bytes], count: 
 
 def client_process(pipe: Connection, address: str, model: str, style: str) -> None:
     """Answers each (files, count) from ``pipe`` with the cost of sending them."""
-    while order := pipe.recv():
-        files, count = order
-        pipe.send(asyncio.run(send(address, model, style, files, count)))
+    with contextlib.suppress(EOFError):  # the benchmark has ended
+        while True:
+            files, count = pipe.recv()
+            pipe.send(asyncio.run(send(address, model, style, files, count)))
 
 
 class ServedSession:

@@ -19,6 +19,7 @@ _DESCRIPTION = (
     "win over the file that SFUMATO_CONFIG names; on the command line the last one wins, so put "
     "--config first. Words of an option may be joined by - or _."
 )
+_UNION = r"Does not validate .*?Subtypes: \[(?:NoneType, )?(.*?)(?:, NoneType)?\]"
 
 
 def read_config(arguments: Sequence[str]) -> ServerConfig:
@@ -71,11 +72,7 @@ def _one_line(message: str) -> str:
     text = re.sub(r"typing\.Literal\[(.*?)\]", r"one of \1", text)
     text = re.sub(r"<class '(?:\w+\.)*(\w+)'>", r"\1", text)
     text = re.sub(r'^Parser key "(\w+)": ', r"\1: ", text)
-    text = re.sub(
-        r"Does not validate.*?Subtypes: \[(.*?)(?:, NoneType)?\] .* Given value: (.*)",
-        r"expected \1, not \2",
-        text,
-    )
+    text = re.sub(_UNION + r" .* Given value: (.*)", r"expected \1, not \2", text)
     text = re.sub(r"Expected an? (.*?)\. Got value: (.*)", r"expected \1, not \2", text)
     return text + "".join(f"; did you mean {name}?" for name in _close_options(text))
 
