@@ -1,0 +1,103 @@
+"""The default model that everybody gets with a clone."""
+
+import itertools
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import pytest
+from numpy.typing import NDArray
+
+from sfumato.bundle import Bundle, list_versions, read_bundle
+from sfumato.image_codec import decode_photo
+
+ROOT = Path(__file__).resolve().parents[2]
+MODEL = ROOT / "models" / "default"
+STYLES = [
+    *("hokusai-great-wave", "munch-scream", "picabia-udnie", "turner-minotaur"),
+    *("van-gogh-starry-night", "kandinsky-composition-vii", "seurat-grande-jatte"),
+    *("matisse-dance", "mondrian-composition-1913", "monet-water-lilies-1919"),
+    *("klimt-adele-bloch-bauer", "vrubel-seated-demon", "kandinsky-composition-viii"),
+    *("van-gogh-wheatfield-cypresses", "degas-blue-dancers", "rublev-trinity"),
+]
+
+Pixels = NDArray[np.uint8]
+
+
+@pytest.fixture(scope="module")
+def bundle() -> Bundle:
+    return read_bundle(MODEL / str(list_versions(MODEL)[-1]))
+
+
+@pytest.fixture(scope="module")
+def photo() -> Pixels:
+    """A photo [H, W, 3], reduced to every third pixel."""
+    file = ROOT / "examples" / "photos" / "china.jpg"
+    return np.ascontiguousarray(decode_photo(file.read_bytes()).rgb[::3, ::3])
+
+
+def session(path: Path) -> onnxruntime.InferenceSession:
+    return onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+
+
+def paint(
+    network: onnxruntime.InferenceSession, photo: Pixels, row: NDArray[np.float32]
+) -> NDArray[np.float64]:
+    (painted,) = network.run(None, {"image": photo[None], "style": row[None]})
+    return np.asarray(painted[0], dtype=np.float64)
+
+
+def distance(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
+    """Root mean square difference in levels of 255."""
+    return float(np.sqrt(np.mean((a - b) ** 2)))
+
+
+def test_it_has_the_sixteen_paintings_described(bundle: Bundle) -> None:
+    assert [style.id for style in bundle.styles] == STYLES
+    for style in bundle.styles:
+        assert style.title
+        assert style.artist
+        assert style.year
+        assert style.licence.startswith("public domain")
+
+
+def test_it_is_small_enough_for_a_clone() -> None:
+    assert sum(file.stat().st_size for file in MODEL.rglob("*")) < 10_000_000
+
+
+def test_no_two_styles_paint_alike(bundle: Bundle, photo: Pixels) -> None:
+    network = session(bundle.model_path)
+    painted = [paint(network, photo, row) for row in bundle.rows]
+    for (i, a), (j, b) in itertools.combinations(enumerate(painted), 2):
+        assert distance(a, b) > 8, (STYLES[i], STYLES[j])
+
+
+@pytest.mark.parametrize(
+    ("first", "last"),
+    [
+        ("hokusai-great-wave", "van-gogh-starry-night"),
+        ("munch-scream", "mondrian-composition-1913"),
+        ("matisse-dance", "kandinsky-composition-viii"),
+    ],
+)
+def test_a_blend_moves_monotonically_and_without_a_jump(
+    bundle: Bundle, photo: Pixels, first: str, last: str
+) -> None:
+    network = session(bundle.model_path)
+    shares = np.linspace(0, 1, 9)
+    steps = [paint(network, photo, bundle.bank.blend([(first, 1 - t), (last, t)])) for t in shares]
+    from_first = [distance(step, steps[0]) for step in steps]
+    from_last = [distance(step, steps[-1]) for step in steps]
+    assert from_first == sorted(from_first)
+    assert from_last == sorted(from_last, reverse=True)
+    # Eight steps of equal size would each be an eighth of the way.
+    largest = max(distance(a, b) for a, b in itertools.pairwise(steps))
+    assert largest < from_first[-1] / 2
+
+
+def test_the_half_precision_network_paints_the_same(bundle: Bundle, photo: Pixels) -> None:
+    assert bundle.float16_path is not None
+    row = bundle.rows[0]
+    full = paint(session(bundle.model_path), photo, row)
+    half = paint(session(bundle.float16_path), photo, row)
+    assert np.abs(full - half).max() <= 8
