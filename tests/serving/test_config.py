@@ -1,3 +1,4 @@
+import inspect
 import re
 from dataclasses import fields
 from pathlib import Path
@@ -110,7 +111,7 @@ def test_misspelt_variables_are_found() -> None:
 
 
 def test_every_setting_is_explained() -> None:
-    explained = re.findall(r"^        (\w+): ", ServerConfig.__doc__ or "", re.MULTILINE)
+    explained = re.findall(r"^    (\w+): ", inspect.getdoc(ServerConfig) or "", re.MULTILINE)
     settings = [name for name in explained if name != "ConfigError"]
     assert settings == list(ServerConfig.names())
 
