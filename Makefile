@@ -12,13 +12,16 @@ INSTALL := $(PIP) install --constraint constraints.txt --editable
 export ORT_DISABLE_TELEMETRY := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo install test check format protos constraints clean
+.PHONY: help demo gpu install test check format protos constraints clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(VENV)/.serving ## serve the default model and paint photos into out/ (no torch)
 	@$(BIN)/python -m examples.demo
+
+gpu: $(VENV)/.serving ## install CUDA and cuDNN for the server (Linux, x86-64)
+	@$(INSTALL) '.[serving,gpu]'
 
 install: $(VENV)/.dev ## install everything, for training and for work on the code
 
