@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from torchvision.models import vgg16
 
 from benchmarks.machine import describe_machine
-from training.losses.perceptual import PerceptualLoss
+from training.losses.perceptual import LossTerms, PerceptualLoss
 from training.networks.loss_network import LossNetwork
 from training.networks.transformation_network import (
     ARCHITECTURES,
@@ -85,19 +85,24 @@ def textbook_step(
 
 
 def our_step(
-    network: TransformationNetwork, rows: nn.Parameter, loss: PerceptualLoss, precision: str
+    network: TransformationNetwork, rows: nn.Parameter, loss: PerceptualLoss, mode: str
 ) -> Step:
     """Builds the step of ``python -m training fit``."""
     network.to(memory_format=torch.channels_last)
     loss.to(memory_format=torch.channels_last)
     optimizer = torch.optim.Adam([*network.parameters(), rows], 1e-3)
 
+    def judge(photos: Tensor, styles: Tensor) -> Tensor:
+        terms: LossTerms = loss(photos, network(photos, rows[styles]), styles)
+        return terms.total.mean()
+
+    compiled = torch.compile(judge) if "compiled" in mode else judge
+
     def step(photos: Tensor, styles: Tensor) -> float:
         optimizer.zero_grad()
-        with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16"):
-            photos = photos.contiguous(memory_format=torch.channels_last)
-            total = loss(photos, network(photos, rows[styles]), styles).total.mean()
-        total.backward()
+        with torch.autocast("cpu", torch.bfloat16, enabled="bf16" in mode):
+            total = compiled(photos.contiguous(memory_format=torch.channels_last), styles)
+        torch.autograd.backward(total)
         optimizer.step()
         return float(total.item())
 
@@ -113,12 +118,12 @@ def seconds(step: Step, batch: int, size: int, styles: int) -> float:
 
 
 def compare(architecture: str, options: argparse.Namespace) -> None:
-    """Prints one row per precision."""
+    """Prints one row per mode."""
     torch.manual_seed(0)
     paintings = torch.rand(options.styles, 3, options.size, options.size)
     vgg = vgg16(weights=None).features.requires_grad_(False).eval()
     state = {f"features.{name}": value for name, value in vgg.state_dict().items()}
-    for precision in ("float32", "bf16"):
+    for mode in options.modes:
         steps: list[Step] = []
         for build in (textbook_step, our_step):
             network = build_network(architecture)
@@ -135,16 +140,14 @@ def compare(architecture: str, options: argparse.Namespace) -> None:
                 style_weight=STYLE_WEIGHT,
                 total_variation_weight=TV_WEIGHT,
             )
-            steps.append(our_step(network, rows, loss, precision))
+            steps.append(our_step(network, rows, loss, mode))
         size = (options.batch, options.size, options.styles)
         for step in steps:
             seconds(step, *size)  # warm-up
         pairs = [tuple(seconds(step, *size) for step in steps) for _ in range(options.pairs)]
         textbook, ours = (options.batch / statistics.median(c) for c in zip(*pairs, strict=True))
         ratio = statistics.median(a / b for a, b in pairs)
-        print(
-            f"{architecture:10} {precision:9} {textbook:9.2f} {ours:6.2f} {ratio:6.2f}", flush=True
-        )
+        print(f"{architecture:10} {mode:13} {textbook:9.2f} {ours:6.2f} {ratio:6.2f}", flush=True)
 
 
 def main() -> None:
@@ -154,11 +157,13 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=192, help="side of the photos in pixels")
     parser.add_argument("--styles", type=int, default=16)
     parser.add_argument("--pairs", type=int, default=5)
+    parser.add_argument("--networks", nargs="+", default=list(ARCHITECTURES))
+    parser.add_argument("--modes", nargs="+", default=["float32", "bf16", "bf16,compiled"])
     options = parser.parse_args()
     print(describe_machine("torch"))
     print(f"VGG-16 to relu4_3, batch {options.batch}, {options.size}² photos, images per second")
-    print(f"{'network':10} {'ours in':9} {'textbook':>9} {'ours':>6} {'ratio':>6}")
-    for architecture in ARCHITECTURES:
+    print(f"{'network':10} {'ours in':13} {'textbook':>9} {'ours':>6} {'ratio':>6}")
+    for architecture in options.networks:
         compare(architecture, options)
 
 

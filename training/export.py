@@ -6,10 +6,14 @@ The only file of training that knows ONNX and ONNX Runtime.
 import contextlib
 import copy
 import logging
+import os
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
+
+# ONNX Runtime would otherwise report its use to its maker; it looks when it is imported.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 import numpy as np
 import onnx
