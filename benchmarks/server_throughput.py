@@ -8,9 +8,9 @@ answers with JPEG files; decoding, batching, encoding, gRPC and the client itsel
 the same cores. The two run in turn, so that both meet the same moods of the machine; the ratio is
 the median of the pairs' ratios.
 
-The ratio is worth little while other programs use the cores. The processor time per photo, of the
-bare session and of server and client together, is less touched by them: on cores that have nothing
-else to do, its ratio is about that of the photos per second. Linux only.
+The ratio is worth little while other programs use the cores; the column "others" says how many
+cores they took. The processor time per photo, of the bare session and of server and client
+together, is less touched by them. Linux only.
 """
 
 import argparse
@@ -67,6 +67,14 @@ def processor_seconds(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")  # user, system
 
 
+def busy_seconds() -> float:
+    """Gives the time that all cores together have been busy since the machine started."""
+    user, nice, system, _idle, _wait, interrupts, soft, *_ = map(
+        int, Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:]
+    )
+    return (user + nice + system + interrupts + soft) / os.sysconf("SC_CLK_TCK")
+
+
 class BareSession:
     """The network alone, with ONNX Runtime's own settings but for its threads."""
 
@@ -74,8 +82,6 @@ class BareSession:
         """Opens the network of ``bundle``."""
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
-        # Between its turns it must not spin on the cores of the server.
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         self._session = onnxruntime.InferenceSession(
             bundle.model_path, options, ["CPUExecutionProvider"]
         )
@@ -143,6 +149,7 @@ def compare(
     count = max(2 * CLIENTS, round(seconds / bare.paint(photos, 2).seconds * 2))
     alone: list[Cost] = []
     through: list[Cost] = []
+    started, busy = time.perf_counter(), busy_seconds()
     for pair in range(pairs):
         if pair % 2 == 0:
             alone.append(bare.paint(photos, count))
@@ -150,6 +157,8 @@ def compare(
         else:
             through.append(served.paint(files, count))
             alone.append(bare.paint(photos, count))
+    others = busy_seconds() - busy - sum(cost.processor for cost in alone + through)
+    others /= time.perf_counter() - started
     ratios = [a.seconds / b.seconds for a, b in zip(alone, through, strict=True)]
     print(
         f"| {size} | {count} "
@@ -158,6 +167,7 @@ def compare(
         f"| {statistics.median(ratios):.3f} "
         f"| {statistics.median(cost.processor for cost in alone) / count * 1000:.1f} "
         f"| {statistics.median(cost.processor for cost in through) / count * 1000:.1f} "
+        f"| {others:.2f} "
         f"| {', '.join(f'{ratio:.3f}' for ratio in ratios)} |",
         flush=True,
     )
@@ -172,8 +182,10 @@ def main() -> int:
     os.environ |= {"SFUMATO_DEVICE": "cpu", "SFUMATO_INTRA_OP_THREADS": str(arguments.threads)}
     print(describe_machine("onnxruntime-gpu", "onnxruntime", "grpcio", "simplejpeg"))
     print(f"{bundle.network.architecture} network, {arguments.threads} threads, {CLIENTS} clients")
-    print("\n| side | photos | bare /s | server /s | ratio | bare CPU ms | server CPU ms | pairs |")
-    print("| ---: | ---: | ---: | ---: | ---: | ---: | ---: | --- |")
+    print(
+        "\n| side | photos | bare /s | server /s | ratio | bare CPU ms | server CPU ms | others "
+        "| pairs |\n| ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | --- |"
+    )
     with (
         tempfile.TemporaryDirectory() as scratch,
         local_server(arguments.models, log=Path(scratch) / "log") as server,

@@ -4,9 +4,13 @@ import contextlib
 import functools
 import io
 import logging
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
+
+# ONNX Runtime would otherwise report its use to its maker; it looks when it is imported.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 import numpy as np
 import numpy.typing as npt
@@ -40,6 +44,11 @@ _ARENA: Final = {
     "initial_growth_chunk_size_bytes": 2**31 - 2**16,
     "max_power_of_two_extend_bytes": 2**31 - 2**16,
 }
+_SPIN_MICROSECONDS: Final = "50"
+"""Threads that never spin are late for the next operator; threads that spin for as long as ONNX
+Runtime's default take the cores from decoding and encoding. Versions of ONNX Runtime that do not
+know the setting ignore it."""
+
 _USUAL: Final = (256, 256)
 _SHRINK: Final = "memory.enable_memory_arena_shrinkage"
 _NO_MEMORY: Final = "Failed to allocate memory"  # ONNX Runtime has no type or code for it
@@ -197,8 +206,7 @@ def _create(path: Path, providers: list[Any], threads: int) -> ort.InferenceSess
     if providers == [CPU]:
         options.add_session_config_entry("session.use_env_allocators", "1")  # _register_arena
     options.intra_op_num_threads = threads
-    # Threads that spin while they wait take the cores from decoding and encoding.
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.add_session_config_entry("session.intra_op.spin_duration_us", _SPIN_MICROSECONDS)
     try:
         return ort.InferenceSession(str(path), options, providers=providers)
     except Exception as error:  # ONNX Runtime's errors have no common base of their own
