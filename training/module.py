@@ -33,7 +33,7 @@ class MultiStyleModule(L.LightningModule):
         warmup_steps: steps over which the step size rises from zero.
         decay_fraction: last part of the steps over which it falls to zero.
         compile: fuse the step's operations with torch.compile. It needs a C++ compiler, takes a
-            minute at the start, and made steps about 1.5 times faster on two CPU cores.
+            minute at the start, and pays over hundreds of steps.
     """
 
     def __init__(
