@@ -6,7 +6,7 @@ import torch
 from training.losses.content import ContentLoss
 from training.losses.gram import gram_matrix
 from training.losses.perceptual import PerceptualLoss
-from training.losses.style import GramStyleLoss
+from training.losses.style import GramStyleLoss, gatys_scale
 from training.losses.total_variation import TotalVariationLoss
 from training.networks.loss_network import LossNetwork
 
@@ -67,10 +67,58 @@ def test_content_loss_is_the_squared_error_over_the_photos_energy() -> None:
     torch.testing.assert_close(loss(torch.tensor([[[[2.0, 3.0]]]])), torch.tensor([0.1]))
 
 
-def test_total_variation_is_the_mean_square_of_both_differences() -> None:
-    image = torch.tensor([[[[0.0, 0.5], [1.0, 0.5]]]])
-    # Down: (1-0)², (0.5-0.5)², mean 0.5. Across: 0.5², (-0.5)², mean 0.25.
-    torch.testing.assert_close(TotalVariationLoss()(image), torch.tensor([0.75]))
+@pytest.mark.parametrize(("beta", "expected"), [(2.0, 5.0), (1.0, 5**0.5), (4.0, 25.0)])
+def test_total_variation_is_a_power_of_the_gradients_length(beta: float, expected: float) -> None:
+    image = torch.tensor([[[[0.0, 1.0], [2.0, 3.0]]]])
+    # One pixel has both neighbours: (2² + 1²)^(β/2).
+    torch.testing.assert_close(TotalVariationLoss(beta)(image), torch.tensor([expected]))
+
+
+def test_total_variation_is_the_mean_over_pixels_and_channels() -> None:
+    ramp = torch.arange(5.0).expand(1, 3, 4, 5)  # horizontal steps of 1, vertical ones of 0
+    torch.testing.assert_close(TotalVariationLoss()(ramp), torch.tensor([1.0]))
+    torch.testing.assert_close(TotalVariationLoss()(2 * ramp), torch.tensor([4.0]))
+
+
+def test_total_variation_of_a_flat_image_has_a_gradient() -> None:
+    image = torch.full((1, 3, 4, 4), 0.5, requires_grad=True)
+    TotalVariationLoss(1.0)(image).sum().backward()
+    assert image.grad is not None
+    torch.testing.assert_close(image.grad, torch.zeros_like(image))
+
+
+def test_a_mask_of_ones_changes_no_gram_matrix() -> None:
+    features = torch.rand(2, 3, 4, 5)
+    torch.testing.assert_close(gram_matrix(features, torch.ones(4, 5)), gram_matrix(features))
+
+
+def test_a_binary_mask_gives_the_gram_matrix_of_its_region() -> None:
+    features = torch.rand(1, 3, 4, 6)
+    mask = torch.zeros(4, 6)
+    mask[:, :2] = 1
+    inside = gram_matrix(features[..., :2])
+    torch.testing.assert_close(gram_matrix(features, mask), inside)
+    features[..., 2:] = torch.rand(1, 3, 4, 4)  # what is outside has no effect
+    torch.testing.assert_close(gram_matrix(features, mask), inside)
+
+
+def test_the_gatys_scale_gives_his_equation_four() -> None:
+    features, painting = torch.rand(1, 3, 4, 5), torch.rand(1, 3, 4, 5)
+    f, p = features.flatten(2)[0], painting.flatten(2)[0]  # [N_l, M_l] = [3, 20]
+    expected = (f @ f.T - p @ p.T).square().sum() / (4 * 3**2 * 20**2)
+    loss = GramStyleLoss(gram_matrix(painting), torch.tensor([gatys_scale(3)]))
+    torch.testing.assert_close(loss(features, torch.tensor([0]))[0], expected)
+
+
+def test_the_gradient_of_the_style_loss_is_gatys_equation_six() -> None:
+    features = torch.rand(1, 3, 2, 2, dtype=torch.float64, requires_grad=True)
+    painting = torch.rand(1, 3, 2, 2, dtype=torch.float64)
+    loss = GramStyleLoss(gram_matrix(painting), torch.tensor([gatys_scale(3)]))
+    loss(features, torch.tensor([0])).sum().backward()
+    f, p = features.detach().flatten(2)[0], painting.flatten(2)[0]  # N_l = 3, M_l = 4
+    expected = (f @ f.T - p @ p.T) @ f / (3**2 * 4**2)
+    assert features.grad is not None
+    torch.testing.assert_close(features.grad.flatten(2)[0], expected)
 
 
 @pytest.fixture

@@ -2,6 +2,8 @@
 
 from torch import Tensor, nn
 
+from training.losses.precision import at_least_float32
+
 
 class ContentLoss(nn.Module):
     """Distance of one layer's features to those of the photo.
@@ -16,12 +18,12 @@ class ContentLoss(nn.Module):
     def __init__(self, target: Tensor) -> None:
         """Holds the photos' features ``target`` [N, C, H, W]."""
         super().__init__()
-        target = target.float()
+        target = at_least_float32(target)
         self.register_buffer("target", target, persistent=False)
         energy = target.square().mean(dim=(1, 2, 3)).clamp(min=1e-12)  # [N]
         self.register_buffer("energy", energy, persistent=False)
 
     def forward(self, features: Tensor) -> Tensor:
         """Returns the loss [N] of ``features`` [N, C, H, W]."""
-        difference = features.float() - self.target
+        difference = at_least_float32(features) - self.target
         return difference.square().mean(dim=(1, 2, 3)) / self.energy

@@ -3,13 +3,25 @@
 import torch
 from torch import Tensor
 
+from training.losses.precision import at_least_float32
 
-def gram_matrix(features: Tensor) -> Tensor:
+
+def gram_matrix(features: Tensor, mask: Tensor | None = None) -> Tensor:
     """Returns the Gram matrices [N, C, C] of ``features`` [N, C, H, W], divided by C·H·W.
 
-    Always float32, whatever the autocast: half-precision sums over H·W overflow.
+    Always float32 at least, whatever the autocast: half-precision sums over H·W overflow.
+
+    Args:
+        features: maps of one layer.
+        mask: weights in [0, 1], broadcastable to [N, 1, H, W]: each position counts as much as
+            its weight, and H·W becomes the sum of the weights. A mask of ones changes nothing; a
+            binary mask gives the Gram matrix of the region (Champandard 2016, section 3).
     """
     n, c, h, w = features.shape
     with torch.autocast(features.device.type, enabled=False):
-        flat = features.float().reshape(n, c, h * w)  # [N, C, H·W]
-        return flat @ flat.transpose(1, 2) / (c * h * w)
+        flat = at_least_float32(features).reshape(n, c, h * w)  # [N, C, H·W]
+        if mask is None:
+            return flat @ flat.transpose(1, 2) / (c * h * w)
+        weights = mask.to(flat.dtype).expand(n, 1, h, w).reshape(n, 1, h * w)  # [N, 1, H·W]
+        area = weights.sum(dim=2, keepdim=True).clamp(min=1e-12)  # [N, 1, 1]
+        return (flat * weights) @ flat.transpose(1, 2) / (c * area)
