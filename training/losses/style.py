@@ -1,6 +1,5 @@
 """Gram style loss (Gatys, Ecker, Bethge 2016, eq. 4), on a scale common to all paintings."""
 
-import torch
 from torch import Tensor, nn
 
 from training.losses.gram import gram_matrix

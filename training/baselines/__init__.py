@@ -1,0 +1,1 @@
+"""Slow optimization baselines: one loop, many images, objectives and optimizers."""
