@@ -18,9 +18,16 @@ def _export(arguments: Sequence[str]) -> None:
     main(arguments)
 
 
+def _optimize(arguments: Sequence[str]) -> None:
+    from training.baselines.command import main
+
+    main(arguments)
+
+
 COMMANDS: dict[str, tuple[str, Callable[[Sequence[str]], None]]] = {
     "fit": ("train a network on photos and paintings", _fit),
     "export": ("write a checkpoint as the next version of a bundle", _export),
+    "optimize": ("optimize one image: style transfer, textures, dreams, features", _optimize),
 }
 
 
