@@ -22,21 +22,29 @@ IMAGENET_STD: Final = (0.229, 0.224, 0.225)
 
 _CONVOLUTION_KEY: Final = re.compile(r"features\.(\d+)\.weight")
 
-PaddingMode = Literal["zeros", "reflect"]
+PaddingMode = Literal["zeros", "reflect", "circular"]
+Pooling = Literal["max", "average"]
+
+_AVERAGE_GAIN: Final = 2.0
+"""An average of four activations is about half their maximum (crowsonkb's measurement)."""
 
 
 class LossNetwork(nn.Module):
     """A VGG's convolutions, as deep as the layers asked for, frozen.
 
     Layers are named as in the paper's table: ``relu3_2`` is the activation behind the second
-    convolution of the third block. Pooling is 2 × 2 maximum between blocks.
+    convolution of the third block, ``pool3`` what the pooling behind the block gives.
     """
 
     mean: Tensor
     std: Tensor
 
     def __init__(
-        self, weights: Mapping[str, Tensor], layers: Iterable[str], padding: PaddingMode = "zeros"
+        self,
+        weights: Mapping[str, Tensor],
+        layers: Iterable[str],
+        padding: PaddingMode = "zeros",
+        pooling: Pooling = "max",
     ) -> None:
         """Keeps the convolutions up to the deepest of ``layers``.
 
@@ -45,7 +53,9 @@ class LossNetwork(nn.Module):
                 boundaries are read off the indices: a convolution, its ReLU and a pool take
                 three places, without the pool two.
             layers: names of the features to return.
-            padding: how the weights' convolutions were trained to pad.
+            padding: how the weights' convolutions were trained to pad; ``circular`` sees the
+                image as a tile that repeats.
+            pooling: 2 × 2 maximum, or average (Gatys 2015) times 2.
 
         Raises:
             TrainingError: a layer is not in the weights, or the weights are no VGG.
@@ -53,16 +63,19 @@ class LossNetwork(nn.Module):
         super().__init__()
         self.layers = tuple(dict.fromkeys(layers))
         indices = _indices_by_layer(weights)
+        names = _with_pools(indices)
         for layer in self.layers:
-            if layer not in indices:
+            if layer not in names:
                 raise TrainingError(
                     f"loss layer {layer!r} is not in the loss network's weights, "
-                    f"which have {', '.join(indices)}"
+                    f"which have {', '.join(names)}"
                 )
-        depth = max(list(indices).index(layer) for layer in self.layers) + 1
-        self._names = tuple(indices)[:depth]
-        self._padding = padding
+        depth = max(names.index(layer) for layer in self.layers) + 1
+        self._names = tuple(names[:depth])
+        self._padding, self._pooling = padding, pooling
         for name in self._names:
+            if name.startswith("pool"):
+                continue
             for part in ("weight", "bias"):
                 tensor = weights[f"features.{indices[name]}.{part}"].detach().float()
                 self.register_buffer(f"{name}_{part}", tensor, persistent=False)
@@ -74,37 +87,60 @@ class LossNetwork(nn.Module):
 
         ``layers`` is a subset of those given at construction; nothing deeper than its deepest
         is computed.
+
+        Raises:
+            TrainingError: the image is too small for the deepest layer.
         """
         wanted = set(self.layers if layers is None else layers)
+        self._check_size(x, wanted)
         features: dict[str, Tensor] = {}
         x = (x - self.mean) / self.std
-        block = "1"
         for name in self._names:
-            if name[4] != block:
-                x, block = F.max_pool2d(x, 2), name[4]
-            x = F.relu(self._convolve(x, name))
+            x = self._pool(x) if name.startswith("pool") else F.relu(self._convolve(x, name))
             if name in wanted:
                 features[name] = x
                 if len(features) == len(wanted):
                     break
         return features
 
+    def _check_size(self, x: Tensor, wanted: set[str]) -> None:
+        deepest = max((n for n in self._names if n in wanted), key=self._names.index, default="")
+        pools = sum(n.startswith("pool") for n in self._names[: self._names.index(deepest) + 1])
+        smallest = 2**pools * (2 if self._padding == "reflect" else 1)
+        if min(x.shape[-2:]) < smallest:
+            raise TrainingError(
+                f"an image of {x.shape[-1]} × {x.shape[-2]} pixels is too small for layer "
+                f"{deepest}: each side needs {smallest} pixels"
+            )
+
+    def _pool(self, x: Tensor) -> Tensor:
+        if self._pooling == "average":
+            return _AVERAGE_GAIN * F.avg_pool2d(x, 2)
+        return F.max_pool2d(x, 2)
+
     def _convolve(self, x: Tensor, name: str) -> Tensor:
         weight, bias = self.get_buffer(f"{name}_weight"), self.get_buffer(f"{name}_bias")
-        if self._padding == "reflect":
-            return F.conv2d(F.pad(x, (1, 1, 1, 1), mode="reflect"), weight, bias)
+        if self._padding != "zeros":
+            return F.conv2d(F.pad(x, (1, 1, 1, 1), mode=self._padding), weight, bias)
         return F.conv2d(x, weight, bias, padding=1)
 
     def digest(self) -> str:
         """Returns ``sha256:<hex>`` over the weights in use: which network judged a training run."""
-        sha = hashlib.sha256(self._padding.encode())
+        convention = self._padding + ("" if self._pooling == "max" else self._pooling)
+        sha = hashlib.sha256(convention.encode())
         for name, tensor in self.named_buffers():
             sha.update(name.encode())
             sha.update(tensor.float().cpu().contiguous().numpy().tobytes())
         return f"sha256:{sha.hexdigest()}"
 
 
-def load_loss_network(source: str, layers: Iterable[str]) -> LossNetwork:
+def load_loss_network(
+    source: str,
+    layers: Iterable[str],
+    *,
+    padding: PaddingMode | None = None,
+    pooling: Pooling = "max",
+) -> LossNetwork:
     """Loads a loss network.
 
     Args:
@@ -112,15 +148,38 @@ def load_loss_network(source: str, layers: Iterable[str]) -> LossNetwork:
             torchvision), or the path of a safetensors file with torchvision's key names. A file
             whose metadata says "reflection padding" is run with it.
         layers: names of the features it shall return.
+        padding: None pads as the weights were trained.
+        pooling: ``max`` or ``average``.
 
     Raises:
         TrainingError: the file is missing or damaged, the download failed, or a layer is absent.
     """
+    weights, trained_padding = load_loss_weights(source)
+    return LossNetwork(weights, layers, padding or trained_padding, pooling)
+
+
+def load_loss_weights(source: str) -> tuple[Mapping[str, Tensor], PaddingMode]:
+    """Returns the weights of ``source``, see ``load_loss_network``, and how they were padded."""
     if source in ("vgg16", "vgg19"):
-        return LossNetwork(_torchvision_weights(source), layers)
+        return _torchvision_weights(source), "zeros"
     weights, metadata = _read_weights(Path(source))
-    padding: PaddingMode = "reflect" if "reflection padding" in metadata else "zeros"
-    return LossNetwork(weights, layers, padding)
+    return weights, "reflect" if "reflection padding" in metadata else "zeros"
+
+
+def channels_of(weights: Mapping[str, Tensor]) -> dict[str, int]:
+    """Returns the number of channels of each layer, activations and pools, in their order.
+
+    Raises:
+        TrainingError: the weights are no VGG.
+    """
+    indices = _indices_by_layer(weights)
+    channels: dict[str, int] = {}
+    width = 0
+    for name in _with_pools(indices):
+        if name in indices:
+            width = len(weights[f"features.{indices[name]}.weight"])
+        channels[name] = width
+    return channels
 
 
 def _torchvision_weights(name: str) -> Mapping[str, Tensor]:
@@ -169,4 +228,19 @@ def _indices_by_layer(weights: Mapping[str, Tensor]) -> dict[str, int]:
             block, number = block + 1, 1
         names[f"relu{block}_{number}"] = index
         previous = index
+    return names
+
+
+def _with_pools(convolutions: Iterable[str]) -> list[str]:
+    """Puts ``pool1`` behind block 1 and so on; none behind a block that may be cut short."""
+    blocks: dict[str, list[str]] = {}
+    for name in convolutions:
+        blocks.setdefault(name[4], []).append(name)
+    names: list[str] = []
+    for block, members in blocks.items():
+        # VGG-19 has 2, 2, 4, 4, 4 convolutions, VGG-16 three where VGG-19 has four.
+        whole = 2 if block in "12" else 4 if block == "3" else len(blocks["3"])
+        names += members
+        if len(members) >= whole or str(int(block) + 1) in blocks:
+            names.append(f"pool{block}")
     return names
