@@ -77,3 +77,19 @@ def output_file(text: str) -> Path:
     if not path.parent.is_dir():
         raise argparse.ArgumentTypeError(f"there is no folder {str(path.parent)!r}")
     return path
+
+
+def add_pyramid_options(parser: argparse.ArgumentParser, levels: int = 1) -> None:
+    """Adds ``--levels`` and ``--work``."""
+    parser.add_argument(
+        "--levels",
+        type=positive,
+        default=levels,
+        help=f"coarse to fine: sizes, each half of the next; --steps at each (default {levels})",
+    )
+    parser.add_argument(
+        "--work",
+        type=Path,
+        metavar="DIR",
+        help="folder for finished levels; the same command goes on there after an interruption",
+    )
