@@ -87,6 +87,7 @@ class StylizeRequest(_message.Message):
     STYLES_FIELD_NUMBER: _builtins.int
     OUTPUT_FORMAT_FIELD_NUMBER: _builtins.int
     QUALITY_FIELD_NUMBER: _builtins.int
+    STRENGTH_FIELD_NUMBER: _builtins.int
     model: _builtins.str
     """Name of a model on the server; empty means "default"."""
     version: _builtins.int
@@ -99,6 +100,12 @@ class StylizeRequest(_message.Message):
     """Encoding of the answer."""
     quality: _builtins.int
     """Quality of a JPEG or WebP answer, 1 to 100; absent means 90. Has no effect on PNG."""
+    strength: _builtins.float
+    """Strength s of the styles, 0 to 1; absent means 1. Painted is the blend of (1 - s) times the
+    style "photograph", which is the photo itself, and s times the blend of the styles: 0 gives
+    the photo as the network renders it. FAILED_PRECONDITION: a strength below 1 of a model that
+    has no style "photograph".
+    """
     @_builtins.property
     def styles(self) -> _containers.RepeatedCompositeFieldContainer[Global___WeightedStyle]:
         """The styles to blend, at least one."""
@@ -112,17 +119,22 @@ class StylizeRequest(_message.Message):
         styles: _abc.Iterable[Global___WeightedStyle] | None = ...,
         output_format: Global___ImageFormat.ValueType = ...,
         quality: _builtins.int | None = ...,
+        strength: _builtins.float | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_quality", b"_quality", "_version", b"_version", "quality", b"quality", "version", b"version"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_quality", b"_quality", "_strength", b"_strength", "_version", b"_version", "quality", b"quality", "strength", b"strength", "version", b"version"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_quality", b"_quality", "_version", b"_version", "image", b"image", "model", b"model", "output_format", b"output_format", "quality", b"quality", "styles", b"styles", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_quality", b"_quality", "_strength", b"_strength", "_version", b"_version", "image", b"image", "model", b"model", "output_format", b"output_format", "quality", b"quality", "strength", b"strength", "styles", b"styles", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__quality: _TypeAlias = _typing.Literal["quality"]  # noqa: Y015
     _WhichOneofArgType__quality: _TypeAlias = _typing.Literal["_quality", b"_quality"]  # noqa: Y015
+    _WhichOneofReturnType__strength: _TypeAlias = _typing.Literal["strength"]  # noqa: Y015
+    _WhichOneofArgType__strength: _TypeAlias = _typing.Literal["_strength", b"_strength"]  # noqa: Y015
     _WhichOneofReturnType__version: _TypeAlias = _typing.Literal["version"]  # noqa: Y015
     _WhichOneofArgType__version: _TypeAlias = _typing.Literal["_version", b"_version"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__quality) -> _WhichOneofReturnType__quality | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__strength) -> _WhichOneofReturnType__strength | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__version) -> _WhichOneofReturnType__version | None: ...
 
@@ -275,8 +287,11 @@ class Style(_message.Message):
     LICENCE_FIELD_NUMBER: _builtins.int
     MODEL_FIELD_NUMBER: _builtins.int
     VERSION_FIELD_NUMBER: _builtins.int
+    QUALITY_FIELD_NUMBER: _builtins.int
     id: _builtins.str
-    """What WeightedStyle.style_id takes: lower-case words joined by hyphens."""
+    """What WeightedStyle.style_id takes: lower-case words joined by hyphens. "photograph" is
+    reserved for the style that is the photo itself; StylizeRequest.strength mixes it in.
+    """
     title: _builtins.str
     """Title of the painting."""
     artist: _builtins.str
@@ -289,6 +304,10 @@ class Style(_message.Message):
     """The model that has the style."""
     version: _builtins.int
     """The version of the model."""
+    @_builtins.property
+    def quality(self) -> Global___QualityCard:
+        """How well the model paints in the style; absent where that was not evaluated."""
+
     def __init__(
         self,
         *,
@@ -299,11 +318,148 @@ class Style(_message.Message):
         licence: _builtins.str = ...,
         model: _builtins.str = ...,
         version: _builtins.int = ...,
+        quality: Global___QualityCard | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["quality", b"quality"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["artist", b"artist", "id", b"id", "licence", b"licence", "model", b"model", "title", b"title", "version", b"version", "year", b"year"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["artist", b"artist", "id", b"id", "licence", b"licence", "model", b"model", "quality", b"quality", "title", b"title", "version", b"version", "year", b"year"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Style: _TypeAlias = Style  # noqa: Y015
+
+@_typing.final
+class QualityCard(_message.Message):
+    """QualityCard says how well a model paints in one style, measured on photos that the training
+    never saw. A field is absent where it was not measured.
+
+    Losses and distances compare the styles of one model, not models with other losses. Differences
+    between pictures are root mean squares over pixels and channels; 1 is from black to white.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONTENT_LOSS_FIELD_NUMBER: _builtins.int
+    STYLE_LOSS_FIELD_NUMBER: _builtins.int
+    TOTAL_LOSS_FIELD_NUMBER: _builtins.int
+    EQUALS_ITERATIONS_FIELD_NUMBER: _builtins.int
+    BASELINE_ITERATIONS_FIELD_NUMBER: _builtins.int
+    SSIM_FIELD_NUMBER: _builtins.int
+    JUDGE_STYLE_FIELD_NUMBER: _builtins.int
+    JUDGE_CONTENT_FIELD_NUMBER: _builtins.int
+    SHIFT_RMS_FIELD_NUMBER: _builtins.int
+    NOISE_RMS_FIELD_NUMBER: _builtins.int
+    NEAREST_STYLE_FIELD_NUMBER: _builtins.int
+    NEAREST_STYLE_DISTANCE_FIELD_NUMBER: _builtins.int
+    PHOTOS_FIELD_NUMBER: _builtins.int
+    SIDE_FIELD_NUMBER: _builtins.int
+    content_loss: _builtins.float
+    """Content loss, the mean over the photos; lower is closer to them."""
+    style_loss: _builtins.float
+    """Style loss, the mean over the photos; lower is closer to the painting."""
+    total_loss: _builtins.float
+    """What the training minimizes, the mean over the photos."""
+    equals_iterations: _builtins.float
+    """The slow baseline (L-BFGS on the pixels, same losses, 256 x 256 pixels) is at the same total
+    loss after so many iterations. As many as baseline_iterations means: at least so many.
+    """
+    baseline_iterations: _builtins.int
+    """How many iterations the slow baseline ran."""
+    ssim: _builtins.float
+    """Structural similarity to the photo, -1 to 1, the mean over the photos; 1 is the photo itself."""
+    judge_style: _builtins.float
+    """Distance of Gram matrices to the painting, by a network that had no part in the training."""
+    judge_content: _builtins.float
+    """Distance of features to the photo, by that network."""
+    shift_rms: _builtins.float
+    """Difference that moving the photo by one pixel makes, after moving back."""
+    noise_rms: _builtins.float
+    """Difference that 1 % of noise in the photo makes."""
+    nearest_style: _builtins.str
+    """Id of the style of the model that paints most alike."""
+    nearest_style_distance: _builtins.float
+    """Difference between what the two paint."""
+    photos: _builtins.int
+    """How many photos were painted."""
+    side: _builtins.int
+    """Width and height to which the photos were brought, in pixels."""
+    def __init__(
+        self,
+        *,
+        content_loss: _builtins.float | None = ...,
+        style_loss: _builtins.float | None = ...,
+        total_loss: _builtins.float | None = ...,
+        equals_iterations: _builtins.float | None = ...,
+        baseline_iterations: _builtins.int | None = ...,
+        ssim: _builtins.float | None = ...,
+        judge_style: _builtins.float | None = ...,
+        judge_content: _builtins.float | None = ...,
+        shift_rms: _builtins.float | None = ...,
+        noise_rms: _builtins.float | None = ...,
+        nearest_style: _builtins.str | None = ...,
+        nearest_style_distance: _builtins.float | None = ...,
+        photos: _builtins.int | None = ...,
+        side: _builtins.int | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_baseline_iterations", b"_baseline_iterations", "_content_loss", b"_content_loss", "_equals_iterations", b"_equals_iterations", "_judge_content", b"_judge_content", "_judge_style", b"_judge_style", "_nearest_style", b"_nearest_style", "_nearest_style_distance", b"_nearest_style_distance", "_noise_rms", b"_noise_rms", "_photos", b"_photos", "_shift_rms", b"_shift_rms", "_side", b"_side", "_ssim", b"_ssim", "_style_loss", b"_style_loss", "_total_loss", b"_total_loss", "baseline_iterations", b"baseline_iterations", "content_loss", b"content_loss", "equals_iterations", b"equals_iterations", "judge_content", b"judge_content", "judge_style", b"judge_style", "nearest_style", b"nearest_style", "nearest_style_distance", b"nearest_style_distance", "noise_rms", b"noise_rms", "photos", b"photos", "shift_rms", b"shift_rms", "side", b"side", "ssim", b"ssim", "style_loss", b"style_loss", "total_loss", b"total_loss"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_baseline_iterations", b"_baseline_iterations", "_content_loss", b"_content_loss", "_equals_iterations", b"_equals_iterations", "_judge_content", b"_judge_content", "_judge_style", b"_judge_style", "_nearest_style", b"_nearest_style", "_nearest_style_distance", b"_nearest_style_distance", "_noise_rms", b"_noise_rms", "_photos", b"_photos", "_shift_rms", b"_shift_rms", "_side", b"_side", "_ssim", b"_ssim", "_style_loss", b"_style_loss", "_total_loss", b"_total_loss", "baseline_iterations", b"baseline_iterations", "content_loss", b"content_loss", "equals_iterations", b"equals_iterations", "judge_content", b"judge_content", "judge_style", b"judge_style", "nearest_style", b"nearest_style", "nearest_style_distance", b"nearest_style_distance", "noise_rms", b"noise_rms", "photos", b"photos", "shift_rms", b"shift_rms", "side", b"side", "ssim", b"ssim", "style_loss", b"style_loss", "total_loss", b"total_loss"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__baseline_iterations: _TypeAlias = _typing.Literal["baseline_iterations"]  # noqa: Y015
+    _WhichOneofArgType__baseline_iterations: _TypeAlias = _typing.Literal["_baseline_iterations", b"_baseline_iterations"]  # noqa: Y015
+    _WhichOneofReturnType__content_loss: _TypeAlias = _typing.Literal["content_loss"]  # noqa: Y015
+    _WhichOneofArgType__content_loss: _TypeAlias = _typing.Literal["_content_loss", b"_content_loss"]  # noqa: Y015
+    _WhichOneofReturnType__equals_iterations: _TypeAlias = _typing.Literal["equals_iterations"]  # noqa: Y015
+    _WhichOneofArgType__equals_iterations: _TypeAlias = _typing.Literal["_equals_iterations", b"_equals_iterations"]  # noqa: Y015
+    _WhichOneofReturnType__judge_content: _TypeAlias = _typing.Literal["judge_content"]  # noqa: Y015
+    _WhichOneofArgType__judge_content: _TypeAlias = _typing.Literal["_judge_content", b"_judge_content"]  # noqa: Y015
+    _WhichOneofReturnType__judge_style: _TypeAlias = _typing.Literal["judge_style"]  # noqa: Y015
+    _WhichOneofArgType__judge_style: _TypeAlias = _typing.Literal["_judge_style", b"_judge_style"]  # noqa: Y015
+    _WhichOneofReturnType__nearest_style: _TypeAlias = _typing.Literal["nearest_style"]  # noqa: Y015
+    _WhichOneofArgType__nearest_style: _TypeAlias = _typing.Literal["_nearest_style", b"_nearest_style"]  # noqa: Y015
+    _WhichOneofReturnType__nearest_style_distance: _TypeAlias = _typing.Literal["nearest_style_distance"]  # noqa: Y015
+    _WhichOneofArgType__nearest_style_distance: _TypeAlias = _typing.Literal["_nearest_style_distance", b"_nearest_style_distance"]  # noqa: Y015
+    _WhichOneofReturnType__noise_rms: _TypeAlias = _typing.Literal["noise_rms"]  # noqa: Y015
+    _WhichOneofArgType__noise_rms: _TypeAlias = _typing.Literal["_noise_rms", b"_noise_rms"]  # noqa: Y015
+    _WhichOneofReturnType__photos: _TypeAlias = _typing.Literal["photos"]  # noqa: Y015
+    _WhichOneofArgType__photos: _TypeAlias = _typing.Literal["_photos", b"_photos"]  # noqa: Y015
+    _WhichOneofReturnType__shift_rms: _TypeAlias = _typing.Literal["shift_rms"]  # noqa: Y015
+    _WhichOneofArgType__shift_rms: _TypeAlias = _typing.Literal["_shift_rms", b"_shift_rms"]  # noqa: Y015
+    _WhichOneofReturnType__side: _TypeAlias = _typing.Literal["side"]  # noqa: Y015
+    _WhichOneofArgType__side: _TypeAlias = _typing.Literal["_side", b"_side"]  # noqa: Y015
+    _WhichOneofReturnType__ssim: _TypeAlias = _typing.Literal["ssim"]  # noqa: Y015
+    _WhichOneofArgType__ssim: _TypeAlias = _typing.Literal["_ssim", b"_ssim"]  # noqa: Y015
+    _WhichOneofReturnType__style_loss: _TypeAlias = _typing.Literal["style_loss"]  # noqa: Y015
+    _WhichOneofArgType__style_loss: _TypeAlias = _typing.Literal["_style_loss", b"_style_loss"]  # noqa: Y015
+    _WhichOneofReturnType__total_loss: _TypeAlias = _typing.Literal["total_loss"]  # noqa: Y015
+    _WhichOneofArgType__total_loss: _TypeAlias = _typing.Literal["_total_loss", b"_total_loss"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__baseline_iterations) -> _WhichOneofReturnType__baseline_iterations | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__content_loss) -> _WhichOneofReturnType__content_loss | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__equals_iterations) -> _WhichOneofReturnType__equals_iterations | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__judge_content) -> _WhichOneofReturnType__judge_content | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__judge_style) -> _WhichOneofReturnType__judge_style | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__nearest_style) -> _WhichOneofReturnType__nearest_style | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__nearest_style_distance) -> _WhichOneofReturnType__nearest_style_distance | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__noise_rms) -> _WhichOneofReturnType__noise_rms | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__photos) -> _WhichOneofReturnType__photos | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__shift_rms) -> _WhichOneofReturnType__shift_rms | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__side) -> _WhichOneofReturnType__side | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__ssim) -> _WhichOneofReturnType__ssim | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__style_loss) -> _WhichOneofReturnType__style_loss | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__total_loss) -> _WhichOneofReturnType__total_loss | None: ...
+
+Global___QualityCard: _TypeAlias = QualityCard  # noqa: Y015

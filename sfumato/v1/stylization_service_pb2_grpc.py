@@ -70,10 +70,10 @@ class StylizationServiceServicer:
         """Stylize paints one photo in one style or in a blend of several.
 
         INVALID_ARGUMENT: the request can never work (not an image, too small or too many pixels, bad
-        weights, bad quality). NOT_FOUND: unknown model, version or style. RESOURCE_EXHAUSTED: the
-        queue is full, or the message is larger than the server allows. DEADLINE_EXCEEDED: the
+        weights, strength or quality). NOT_FOUND: unknown model, version or style. RESOURCE_EXHAUSTED:
+        the queue is full, or the message is larger than the server allows. DEADLINE_EXCEEDED: the
         deadline passed before the work was worth starting. FAILED_PRECONDITION: the model's files are
-        damaged.
+        damaged, or the model cannot change the strength.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

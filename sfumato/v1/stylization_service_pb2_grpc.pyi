@@ -46,10 +46,10 @@ class StylizationServiceStub:
     """Stylize paints one photo in one style or in a blend of several.
 
     INVALID_ARGUMENT: the request can never work (not an image, too small or too many pixels, bad
-    weights, bad quality). NOT_FOUND: unknown model, version or style. RESOURCE_EXHAUSTED: the
-    queue is full, or the message is larger than the server allows. DEADLINE_EXCEEDED: the
+    weights, strength or quality). NOT_FOUND: unknown model, version or style. RESOURCE_EXHAUSTED:
+    the queue is full, or the message is larger than the server allows. DEADLINE_EXCEEDED: the
     deadline passed before the work was worth starting. FAILED_PRECONDITION: the model's files are
-    damaged.
+    damaged, or the model cannot change the strength.
     """
 
 @_typing.type_check_only
@@ -70,10 +70,10 @@ class StylizationServiceAsyncStub(StylizationServiceStub):
     """Stylize paints one photo in one style or in a blend of several.
 
     INVALID_ARGUMENT: the request can never work (not an image, too small or too many pixels, bad
-    weights, bad quality). NOT_FOUND: unknown model, version or style. RESOURCE_EXHAUSTED: the
-    queue is full, or the message is larger than the server allows. DEADLINE_EXCEEDED: the
+    weights, strength or quality). NOT_FOUND: unknown model, version or style. RESOURCE_EXHAUSTED:
+    the queue is full, or the message is larger than the server allows. DEADLINE_EXCEEDED: the
     deadline passed before the work was worth starting. FAILED_PRECONDITION: the model's files are
-    damaged.
+    damaged, or the model cannot change the strength.
     """
 
 class StylizationServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -103,10 +103,10 @@ class StylizationServiceServicer(metaclass=_abc_1.ABCMeta):
         """Stylize paints one photo in one style or in a blend of several.
 
         INVALID_ARGUMENT: the request can never work (not an image, too small or too many pixels, bad
-        weights, bad quality). NOT_FOUND: unknown model, version or style. RESOURCE_EXHAUSTED: the
-        queue is full, or the message is larger than the server allows. DEADLINE_EXCEEDED: the
+        weights, strength or quality). NOT_FOUND: unknown model, version or style. RESOURCE_EXHAUSTED:
+        the queue is full, or the message is larger than the server allows. DEADLINE_EXCEEDED: the
         deadline passed before the work was worth starting. FAILED_PRECONDITION: the model's files are
-        damaged.
+        damaged, or the model cannot change the strength.
         """
 
 def add_StylizationServiceServicer_to_server(servicer: StylizationServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
