@@ -21,7 +21,8 @@ class StyleInfo:
         artist: who painted it.
         year: when, as free text ("1889", "c. 1831").
         licence: licence of the reproduction, or why it is in the public domain.
-        card: anything measured or noted about the style, in JSON types.
+        card: anything measured or noted about the style, in JSON types; ``QualityCard`` reads
+            what was measured of its quality.
 
     Raises:
         StyleError: the id has another form, or a text is not text.
@@ -39,7 +40,7 @@ class StyleInfo:
         for name in ("id", "title", "artist", "year", "licence"):
             if not isinstance(getattr(self, name), str):
                 raise StyleError(f"the {name} of a style must be text, not {getattr(self, name)!r}")
-        if len(self.id) > MAX_ID_LENGTH or not _ID.fullmatch(self.id):
+        if not is_style_id(self.id):
             raise StyleError(
                 f"{self.id[: MAX_ID_LENGTH + 20]!r} cannot be a style id; use lower-case letters "
                 f"and digits in words joined by hyphens, at most {MAX_ID_LENGTH} characters"
@@ -69,3 +70,8 @@ class StyleInfo:
             raise StyleError(f"a style must be an object with an id, not {str(value)[:80]}")
         names = ("id", "title", "artist", "year", "licence", "card")
         return cls(**{name: value[name] for name in names if name in value})
+
+
+def is_style_id(text: str) -> bool:
+    """Whether a text has the form of a style's id, see ``StyleInfo``."""
+    return len(text) <= MAX_ID_LENGTH and _ID.fullmatch(text) is not None
