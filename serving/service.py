@@ -22,8 +22,16 @@ from serving.errors import (
 )
 from serving.repository import Model, Repository
 from serving.stylizer import Order, Painting, Stylizer
-from sfumato.errors import ImageError, SfumatoError, StyleError, UnknownStyleError
+from sfumato.errors import (
+    FixedStrengthError,
+    ImageError,
+    SfumatoError,
+    StyleError,
+    UnknownStyleError,
+)
 from sfumato.image_codec import DEFAULT_QUALITY, ImageFormat
+from sfumato.quality_card import QualityCard
+from sfumato.style_info import StyleInfo
 from sfumato.v1 import stylization_service_pb2 as pb
 from sfumato.v1 import stylization_service_pb2_grpc as pb_grpc
 
@@ -46,6 +54,8 @@ _FORMAT_NUMBERS: Final = {known: number for number, known in _FORMATS.items() if
 _STATUS: Final[tuple[tuple[type[SfumatoError], grpc.StatusCode], ...]] = (
     (UnknownStyleError, grpc.StatusCode.NOT_FOUND),
     (ModelNotFoundError, grpc.StatusCode.NOT_FOUND),
+    # The request may be right for another model. Whoever paints a folder can stop at the first.
+    (FixedStrengthError, grpc.StatusCode.FAILED_PRECONDITION),
     (StyleError, grpc.StatusCode.INVALID_ARGUMENT),
     (ImageError, grpc.StatusCode.INVALID_ARGUMENT),
     (InvalidRequestError, grpc.StatusCode.INVALID_ARGUMENT),
@@ -91,6 +101,8 @@ class StylizationService(pb_grpc.StylizationServiceServicer):
         """Paints one photo; see the protocol."""
         entry = AccessEntry("Stylize", request.model, request.version)
         entry.note(styles=style_list((style.style_id, style.weight) for style in request.styles))
+        if request.HasField("strength"):
+            entry.note(strength=f"{request.strength:g}")
         entry.note(bytes_in=len(request.image))
         return await _answer(self._stylize(request, context, entry), context, entry)
 
@@ -162,6 +174,7 @@ def _order(request: pb.StylizeRequest, context: Context) -> Order:
     return Order(
         image=request.image,
         styles=[(style.style_id, style.weight) for style in request.styles],
+        strength=request.strength if request.HasField("strength") else 1.0,
         model=request.model,
         version=request.version if request.HasField("version") else None,
         format=_format(request.output_format),
@@ -213,9 +226,15 @@ def _styles(model: Model) -> list[pb.Style]:
             licence=style.licence,
             model=model.name,
             version=model.version,
+            quality=_quality_card(style),
         )
         for style in model.bundle.styles
     ]
+
+
+def _quality_card(style: StyleInfo) -> pb.QualityCard | None:
+    quality = QualityCard.from_card(style.card)
+    return None if quality is None else pb.QualityCard(**quality.to_json())
 
 
 def _note_painting(entry: AccessEntry, painting: Painting) -> None:

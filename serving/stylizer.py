@@ -31,6 +31,7 @@ class Order:
     Attributes:
         image: file of the photo.
         styles: pairs of style id and weight.
+        strength: share of the styles, 0 to 1; the rest is the photo itself.
         model: name of the model; empty means "default".
         version: version of the model; None means the highest that can be served.
         format: encoding of the answer; None means that of the photo.
@@ -40,6 +41,7 @@ class Order:
 
     image: bytes
     styles: Iterable[tuple[str, float]]
+    strength: float = 1.0
     model: str = ""
     version: int | None = None
     format: ImageFormat | None = None
@@ -97,12 +99,13 @@ class Stylizer:
 
         Raises:
             ModelNotFoundError, DamagedModelError: see ``Repository.find``.
-            StyleError: unknown styles or invalid weights.
+            StyleError: unknown styles, invalid weights or strength, or a strength below 1 of a
+                model that cannot change it.
             ImageError: not a photo that can be read, too small or too large.
             DeadlineExpiredError, InferenceError, OutOfMemoryError: see ``Batcher.run``.
         """
         model = self._repository.find(order.model, order.version)
-        style = model.bundle.bank.blend(order.styles)
+        style = model.bundle.bank.blend(order.styles, order.strength)
         photo, decode_seconds = await self._in_thread(order, lambda: self._decode(order, model))
         painted = await self._batcher.run(model.session, photo.rgb, style, deadline=order.deadline)
         encoding = order.format or photo.format

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from sfumato.client import Client
     from sfumato.errors import (
         BundleError,
+        FixedStrengthError,
         ImageError,
         ImageTooLargeError,
         InvalidImageError,
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     )
     from sfumato.image_codec import ImageFormat, Photo, decode_photo, encode_photo
     from sfumato.network_info import NetworkInfo
+    from sfumato.quality_card import QualityCard
     from sfumato.style_bank import StyleBank
     from sfumato.style_file import StyleFile, read_style_file, write_style_file
     from sfumato.style_info import StyleInfo
@@ -42,6 +44,7 @@ _HOMES = {
     "sfumato.client": ("Client",),
     "sfumato.errors": (
         "BundleError",
+        "FixedStrengthError",
         "ImageError",
         "ImageTooLargeError",
         "InvalidImageError",
@@ -53,6 +56,7 @@ _HOMES = {
     ),
     "sfumato.image_codec": ("ImageFormat", "Photo", "decode_photo", "encode_photo"),
     "sfumato.network_info": ("NetworkInfo",),
+    "sfumato.quality_card": ("QualityCard",),
     "sfumato.style_bank": ("StyleBank",),
     "sfumato.style_file": ("StyleFile", "read_style_file", "write_style_file"),
     "sfumato.style_info": ("StyleInfo",),
@@ -65,12 +69,14 @@ __all__ = [
     "Bundle",
     "BundleError",
     "Client",
+    "FixedStrengthError",
     "ImageError",
     "ImageFormat",
     "ImageTooLargeError",
     "InvalidImageError",
     "NetworkInfo",
     "Photo",
+    "QualityCard",
     "ServiceError",
     "SfumatoError",
     "StyleBank",

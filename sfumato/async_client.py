@@ -61,6 +61,7 @@ class AsyncClient:
         image: bytes | Path,
         styles: str | Mapping[str, float],
         *,
+        strength: float | None = None,
         model: str = "",
         version: int | None = None,
         output_format: ImageFormat | str | None = None,
@@ -70,7 +71,7 @@ class AsyncClient:
         """Paints one photo; arguments and errors are those of ``Client.stylize``."""
         if isinstance(image, Path):
             image = await asyncio.to_thread(read_photo, image)
-        request = stylize_request(image, styles, model, version, output_format, quality)
+        request = stylize_request(image, styles, model, version, output_format, quality, strength)
         return stylized_photo(await self._call(self._stub.Stylize, request, timeout))
 
     async def list_styles(

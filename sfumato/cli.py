@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from sfumato import __version__
 from sfumato.address import DEFAULT_TARGET
 from sfumato.blend_weights import normalize_weights
-from sfumato.errors import SfumatoError
+from sfumato.errors import SfumatoError, StyleError
 from sfumato.images.image_format import ImageFormat
 from sfumato.painting_plan import Painting, plan_folder, plan_photo
+from sfumato.strength import PHOTOGRAPH_STYLE, checked_strength
+from sfumato.style_table import style_table
 
 if TYPE_CHECKING:
     from sfumato.async_client import AsyncClient
@@ -95,11 +97,7 @@ async def _paint(client: "AsyncClient", painting: Painting, options: argparse.Na
 def _styles(options: argparse.Namespace) -> int:
     with _client(options) as client:
         styles = client.list_styles(options.model)
-    rows = [
-        (style.id, style.title, style.artist, style.year, f"{style.model}/{style.version}")
-        for style in styles
-    ]
-    _print_table([("STYLE", "TITLE", "ARTIST", "YEAR", "MODEL"), *rows])
+    print("\n".join(style_table(styles)))
     return 0
 
 
@@ -119,18 +117,12 @@ def _client(options: argparse.Namespace) -> "Client":
 def _request(painting: Painting, options: argparse.Namespace) -> dict[str, Any]:
     return {
         "styles": options.styles,
+        "strength": options.strength,
         "model": options.model,
         "version": options.version,
         "output_format": painting.format,
         "quality": options.quality,
     }
-
-
-def _print_table(rows: Sequence[Sequence[str]]) -> None:
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-        print("  ".join(cells).rstrip())
 
 
 def _complain(problem: object) -> None:
@@ -145,7 +137,13 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"sfumato {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_stylize(commands)
-    styles = commands.add_parser("styles", help="list the styles that a server has")
+    styles = commands.add_parser(
+        "styles",
+        help="list the styles that a server has",
+        epilog="EQUALS: iterations of the slow baseline that paint as well. STYLE LOSS: distance "
+        "to the painting, lower is closer. SSIM: how much of the photo is left, 1 is all. The "
+        f"style {PHOTOGRAPH_STYLE!r} is the photo itself, which `stylize --strength` mixes in.",
+    )
     styles.set_defaults(command=_styles)
     _add_model(styles)
     _add_server(styles, timeout=10.0)
@@ -172,6 +170,12 @@ def _add_stylize(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
         required=True,
         metavar="STYLE[=WEIGHT]",
         help="a style, see `sfumato styles`; several are blended by weight (default weight: 1)",
+    )
+    parser.add_argument(
+        "--strength",
+        type=_strength,
+        metavar="0-1",
+        help="0 gives the photo, 1 the styles (default: 1)",
     )
     parser.add_argument(
         "-o", "--output", type=Path, required=True, help="the file, or folder, to write"
@@ -216,6 +220,13 @@ def _weighted_style(text: str) -> tuple[str, float]:
         return style, float(weight) if equals else 1.0
     except ValueError:
         raise argparse.ArgumentTypeError(f"{text!r} is not STYLE or STYLE=WEIGHT") from None
+
+
+def _strength(text: str) -> float:
+    try:
+        return checked_strength(float(text))
+    except (ValueError, StyleError):
+        raise argparse.ArgumentTypeError(f"{text} is not from 0 to 1") from None
 
 
 def _quality(text: str) -> int:

@@ -62,6 +62,7 @@ class Client:
         image: bytes | Path,
         styles: str | Mapping[str, float],
         *,
+        strength: float | None = None,
         model: str = "",
         version: int | None = None,
         output_format: ImageFormat | str | None = None,
@@ -73,6 +74,7 @@ class Client:
         Args:
             image: a JPEG, PNG or WebP file, as bytes or as a path.
             styles: the id of a style, or weights by id; weights need not sum to one.
+            strength: 0, the photo itself, to 1, the styles; None for 1.
             model: name of a model on the server; empty for its default.
             version: version of the model; None for the highest.
             output_format: "jpeg", "png" or "webp"; None for that of the photo.
@@ -80,11 +82,14 @@ class Client:
             timeout: seconds for the whole call; None for the client's.
 
         Raises:
-            StyleError: no style, or weights that are negative, not finite or all zero.
+            StyleError: no style, weights that are negative, not finite or all zero, or a strength
+                out of its range.
             ImageError: the file cannot be read, or the output format is unknown.
             ServiceError: the server refused, failed, or was not reached; it has the status code.
         """
-        request = stylize_request(read_photo(image), styles, model, version, output_format, quality)
+        request = stylize_request(
+            read_photo(image), styles, model, version, output_format, quality, strength
+        )
         return stylized_photo(self._call(self._stub.Stylize, request, timeout))
 
     def list_styles(self, model: str = "", *, timeout: float | None = None) -> list[StyleSummary]:

@@ -22,6 +22,10 @@ class UnknownStyleError(StyleError):
     """A style id that the bank does not have."""
 
 
+class FixedStrengthError(StyleError):
+    """A strength below 1, of a model that has no style to mix in for that."""
+
+
 class StyleFileError(SfumatoError):
     """A style file is damaged or belongs to another network."""
 

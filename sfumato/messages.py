@@ -6,6 +6,8 @@ from pathlib import Path
 from sfumato.blend_weights import normalize_weights
 from sfumato.errors import ImageError, SfumatoError
 from sfumato.images.image_format import ImageFormat
+from sfumato.quality_card import QUALITY_KEY, QualityCard
+from sfumato.strength import checked_strength
 from sfumato.stylized_photo import StyleSummary, StylizedPhoto, Timings
 from sfumato.v1 import stylization_service_pb2 as pb
 
@@ -34,6 +36,7 @@ def stylize_request(
     version: int | None,
     output_format: ImageFormat | str | None,
     quality: int | None,
+    strength: float | None = None,
 ) -> pb.StylizeRequest:
     """Builds a request; see ``Client.stylize``.
 
@@ -53,6 +56,7 @@ def stylize_request(
             ],
             output_format=_output_format(output_format),
             quality=quality,
+            strength=None if strength is None else checked_strength(strength),
         )
     except (TypeError, ValueError) as error:
         raise SfumatoError(f"this cannot be sent: {error}") from error
@@ -89,9 +93,16 @@ def style_summaries(response: pb.ListStylesResponse) -> list[StyleSummary]:
             licence=style.licence,
             model=style.model,
             version=style.version,
+            quality=_quality(style),
         )
         for style in response.styles
     ]
+
+
+def _quality(style: pb.Style) -> QualityCard | None:
+    # Through the reader of cards, because a server may send what is no number, too.
+    entries = {field.name: value for field, value in style.quality.ListFields()}
+    return QualityCard.from_card({QUALITY_KEY: entries})
 
 
 def _output_format(output_format: ImageFormat | str | None) -> pb.ImageFormat.ValueType:

@@ -8,7 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from sfumato.blend_weights import normalize_weights
-from sfumato.errors import StyleError, StyleFileError, UnknownStyleError
+from sfumato.errors import FixedStrengthError, StyleError, StyleFileError, UnknownStyleError
+from sfumato.strength import PHOTOGRAPH_STYLE, checked_strength, toward_photograph
 from sfumato.style_info import StyleInfo
 
 if TYPE_CHECKING:
@@ -79,22 +80,38 @@ class StyleBank:
         row: npt.NDArray[np.float32] = self._rows[self._number(style)]
         return row
 
-    def blend(self, weights: Iterable[tuple[str, float]]) -> npt.NDArray[np.float32]:
+    def blend(
+        self, weights: Iterable[tuple[str, float]], strength: float = 1.0
+    ) -> npt.NDArray[np.float32]:
         """Averages rows.
 
         Args:
             weights: pairs of style id and weight, see ``normalize_weights``.
+            strength: share of these styles, 0 to 1; the rest is the style ``PHOTOGRAPH_STYLE``.
 
         Returns:
-            The convex combination, float32 [P]; for a single style its row, to the bit.
+            The convex combination, float32 [P]; where one style has all of it, its row, to the
+            bit: a single style at strength 1, and the photograph at strength 0.
 
         Raises:
-            StyleError: invalid weights.
+            StyleError: invalid weights or strength.
             UnknownStyleError: a style that the bank lacks.
+            FixedStrengthError: a strength below 1 where the bank lacks the photograph.
         """
-        shares = normalize_weights(weights)
-        rows = self._rows[[self._number(style) for style in shares]].astype(np.float64)
-        blended = np.fromiter(shares.values(), np.float64) @ rows
+        strength = checked_strength(strength)
+        if strength < 1 and PHOTOGRAPH_STYLE not in self._index:
+            raise FixedStrengthError(
+                f"this model cannot change the strength: it has no style {PHOTOGRAPH_STYLE!r}; "
+                "leave the strength at 1, or take a model that was trained with that style"
+            )
+        shares = toward_photograph(normalize_weights(weights), strength)
+        return self._mean([self._number(style) for style in shares], [*shares.values()])
+
+    def _mean(self, numbers: list[int], shares: list[float]) -> npt.NDArray[np.float32]:
+        used = [number for number, share in zip(numbers, shares, strict=True) if share]
+        if len(used) == 1:  # not by arithmetic, which would make 0.0 of -0.0
+            return np.array(self._rows[used[0]])
+        blended = np.array(shares) @ self._rows[numbers].astype(np.float64)
         return np.asarray(blended, np.float32)
 
     def with_style(self, style: "StyleFile") -> "StyleBank":

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from sfumato.atomic import write_file
 from sfumato.images.image_format import ImageFormat
+from sfumato.quality_card import QualityCard
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,7 @@ class StyleSummary:
         licence: licence of the reproduction, or why it is in the public domain.
         model: the model that has the style.
         version: the version of the model.
+        quality: how well the model paints in it; None where that was not evaluated.
     """
 
     id: str
@@ -74,3 +76,4 @@ class StyleSummary:
     licence: str
     model: str
     version: int
+    quality: QualityCard | None = None

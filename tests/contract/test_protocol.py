@@ -1,5 +1,7 @@
 """The wire is for good: names and numbers of the protocol may be added to, never changed."""
 
+from dataclasses import fields
+
 import pytest
 from google.protobuf import descriptor
 from grpc_health.v1 import health_pb2
@@ -7,6 +9,8 @@ from grpc_health.v1 import health_pb2
 from sfumato.connection import HEALTH_METHOD, HEALTH_SERVING, HealthRequest, HealthResponse
 from sfumato.image_codec import ImageFormat
 from sfumato.messages import FROM_WIRE, TO_WIRE, stylize_request
+from sfumato.quality_card import QualityCard
+from sfumato.strength import PHOTOGRAPH_STYLE
 from sfumato.v1 import stylization_service_pb2 as pb
 
 FIELDS = {
@@ -18,6 +22,7 @@ FIELDS = {
         "styles": 4,
         "output_format": 5,
         "quality": 6,
+        "strength": 7,
     },
     "StylizeResponse": {
         "image": 1,
@@ -45,6 +50,23 @@ FIELDS = {
         "licence": 5,
         "model": 6,
         "version": 7,
+        "quality": 8,
+    },
+    "QualityCard": {
+        "content_loss": 1,
+        "style_loss": 2,
+        "total_loss": 3,
+        "equals_iterations": 4,
+        "baseline_iterations": 5,
+        "ssim": 6,
+        "judge_style": 7,
+        "judge_content": 8,
+        "shift_rms": 9,
+        "noise_rms": 10,
+        "nearest_style": 11,
+        "nearest_style_distance": 12,
+        "photos": 13,
+        "side": 14,
     },
 }
 
@@ -79,6 +101,31 @@ def test_a_request_has_these_bytes() -> None:
         b"\x28\x02"  # PNG
         b"\x30\x50"  # quality
     )
+
+
+def test_a_strength_is_added_at_the_end() -> None:
+    without = stylize_request(b"", {"a": 1}, "m", 2, None, None)
+    weak = stylize_request(b"", {"a": 1}, "m", 2, None, None, 0.5)
+    nothing = stylize_request(b"", {"a": 1}, "m", 2, None, None, 0.0)
+    old = without.SerializeToString(deterministic=True)
+    assert weak.SerializeToString(deterministic=True) == old + b"\x3d\x00\x00\x00\x3f"
+    assert nothing.SerializeToString(deterministic=True) == old + b"\x3d\x00\x00\x00\x00"
+
+
+def test_what_training_measures_has_a_field_of_its_name_and_kind() -> None:
+    message = pb.QualityCard.DESCRIPTOR
+    kinds = {field.name: field.cpp_type for field in message.fields}
+    expected = {
+        "float | None": descriptor.FieldDescriptor.CPPTYPE_FLOAT,
+        "int | None": descriptor.FieldDescriptor.CPPTYPE_UINT32,
+        "str | None": descriptor.FieldDescriptor.CPPTYPE_STRING,
+    }
+    assert kinds == {field.name: expected[str(field.type)] for field in fields(QualityCard)}
+    assert all(field.has_presence for field in message.fields)
+
+
+def test_the_name_of_the_photograph_is_for_good() -> None:
+    assert PHOTOGRAPH_STYLE == "photograph"
 
 
 @pytest.mark.parametrize("service", ["", "sfumato.v1.StylizationService"])

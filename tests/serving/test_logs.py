@@ -31,6 +31,21 @@ async def test_a_painted_photo_leaves_one_line(
     assert float(fields["ms"]) >= float(fields["inference_ms"]) > 0
 
 
+async def test_a_strength_is_in_the_line_if_it_was_given(
+    stub: Any, access_log: pytest.LogCaptureFixture
+) -> None:
+    await stub.Stylize(order(encode(draw())))
+    await stub.Stylize(order(encode(draw()), strength=1.0))
+    await refused(stub, order(encode(draw()), strength=0.6))
+    await refused(stub, order(encode(draw()), strength=float("nan")))
+    lines = [record.getMessage() for record in access_log.records]
+    assert "strength" not in lines[0]
+    assert "styles='plain':1 strength=1 " in lines[1]
+    assert "strength=0.6 " in lines[2]
+    assert "status=FAILED_PRECONDITION" in lines[2]
+    assert "strength=nan " in lines[3]
+
+
 async def test_a_refusal_leaves_one_line_that_says_why(
     stub: Any, access_log: pytest.LogCaptureFixture
 ) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -116,13 +117,17 @@ def write_tiny_bundle(
     styles: Mapping[str, tuple[float, ...]] = STYLES,
     graph: bytes | None = None,
     float16: bool = False,
+    cards: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> Bundle:
     """Writes a bundle of the tiny network to ``folder``, <models>/<name>/<version>."""
     rows = np.array(list(styles.values()), np.float32)
     return write_bundle(
         folder,
         network=NetworkInfo("tiny", DIGEST, rows.shape[1], 16),
-        styles=[StyleInfo(style, title=style.title(), artist="A", year="1900") for style in styles],
+        styles=[
+            StyleInfo(style, style.title(), "A", "1900", card=(cards or {}).get(style, {}))
+            for style in styles
+        ],
         rows=rows,
         training={},
         model=graph or tiny_graph(),

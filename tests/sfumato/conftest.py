@@ -20,7 +20,13 @@ from sfumato.v1 import stylization_service_pb2_grpc as rpc
 
 STYLES = (
     pb.Style(
-        id="munch-scream", title="Skrik", artist="Edvard Munch", year="1893", model="m", version=3
+        id="munch-scream",
+        title="Skrik",
+        artist="Edvard Munch",
+        year="1893",
+        model="m",
+        version=3,
+        quality=pb.QualityCard(equals_iterations=210, style_loss=0.25, ssim=0.5, photos=8),
     ),
     pb.Style(id="a", title="A title that is long", licence="CC0", model="m", version=3),
 )

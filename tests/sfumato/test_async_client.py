@@ -22,11 +22,14 @@ async def test_a_photo_is_painted(server: RunningServer, tmp_path: Path) -> None
     path.write_bytes(PNG)
     async with AsyncClient(server.target) as client:
         for image in (PNG, path):
-            painted = await client.stylize(image, {"a": 1, "munch-scream": 3}, version=9)
+            painted = await client.stylize(
+                image, {"a": 1, "munch-scream": 3}, strength=0.5, version=9
+            )
             assert np.array_equal(decode_photo(painted.image).rgb, 255 - RGB)
             assert painted.version == 9
     weights = [style.weight for style in server.servicer.requests[0].styles]
     assert weights == [0.25, 0.75]
+    assert server.servicer.requests[0].strength == 0.5
 
 
 async def test_styles_and_health_are_asked(server: RunningServer) -> None:
@@ -75,6 +78,8 @@ async def test_what_cannot_be_painted_is_refused_before_it_is_sent(
     async with AsyncClient(server.target) as client:
         with pytest.raises(StyleError):
             await client.stylize(PNG, {})
+        with pytest.raises(StyleError, match="from 0, the photo"):
+            await client.stylize(PNG, "a", strength=-1)
         with pytest.raises(ImageError):
             await client.stylize(tmp_path, "a")
     assert server.servicer.requests == []

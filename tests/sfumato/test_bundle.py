@@ -46,6 +46,14 @@ def test_what_is_written_is_read_back(tmp_path: Path) -> None:
     assert bundle.float16_path.read_bytes() == b"half"
 
 
+def test_cards_are_kept_to_the_last_digit(tmp_path: Path) -> None:
+    card = {"quality": {"style_loss": 0.1 + 0.2, "photos": 8, "nearest_style": "a"}, "é": [None]}
+    write(tmp_path / "1", styles=[StyleInfo("scream", card=card), StyleInfo("a")])
+    bundle = read_bundle(tmp_path / "1")
+    assert [style.card for style in bundle.styles] == [card, {}]
+    assert bundle.bank.info("scream").card == card
+
+
 def test_the_order_of_the_styles_is_kept(tmp_path: Path) -> None:
     bundle = write(tmp_path / "1")  # "scream" before "a", though files sort them
     assert bundle.bank.ids == ("scream", "a")

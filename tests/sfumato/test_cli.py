@@ -78,11 +78,13 @@ def test_a_style_without_a_weight_counts_one(server: RunningServer, photo: Path)
 
 
 def test_all_options_reach_the_server(server: RunningServer, photo: Path) -> None:
-    options = "--style=a --model=m --version=2 --format=webp --quality=40 --timeout=9"
+    options = (
+        "--style=a --strength=0.5 --model=m --version=2 --format=webp --quality=40 --timeout=9"
+    )
     out = photo.with_name("out")
     assert run(server, "stylize", photo, *options.split(), "-o", out) == 0
     request = server.servicer.requests[0]
-    assert (request.model, request.version) == ("m", 2)
+    assert (request.model, request.version, request.strength) == ("m", 2, 0.5)
     assert (request.output_format, request.quality) == (pb.IMAGE_FORMAT_WEBP, 40)
     assert out.read_bytes().startswith(b"RIFF")
 
@@ -158,6 +160,17 @@ def test_a_mistyped_style_gets_the_close_ones(
     assert not out.exists()
 
 
+def test_a_model_of_fixed_strength_stops_a_folder_with_one_line(
+    server: RunningServer, photos: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    server.servicer.failures = [(grpc.StatusCode.FAILED_PRECONDITION, "no 'photograph'")] * 50
+    arguments = ["--style", "a", "--strength", "0", "--jobs", "1"]
+    assert run(server, "stylize", photos, *arguments, "-o", photos.with_name("out")) == 1
+    assert one_line(capsys.readouterr().err) == "sfumato: no 'photograph'\n"
+    (request,) = server.servicer.requests
+    assert (request.HasField("strength"), request.strength) == (True, 0)
+
+
 @pytest.mark.parametrize("command", ["stylize", "folder", "styles", "health"])
 def test_without_a_server_there_is_one_line(
     photo: Path, photos: Path, free_target: str, command: str, capsys: pytest.CaptureFixture[str]
@@ -213,6 +226,13 @@ def test_bad_weights_are_one_line_and_nothing_is_sent(
             "stylize a.jpg --style a -o b.jpg --quality 0",
             "argument --quality: 0 is not from 1 to 100",
         ),
+        (
+            "stylize a.jpg --style a -o b.jpg --strength 60",
+            "argument --strength: 60 is not from 0 to 1",
+        ),
+        ("stylize a.jpg --style a -o b.jpg --strength -0.1", "-0.1 is not from 0 to 1"),
+        ("stylize a.jpg --style a -o b.jpg --strength nan", "nan is not from 0 to 1"),
+        ("stylize a.jpg --style a -o b.jpg --strength much", "much is not from 0 to 1"),
         ("stylize a.jpg --style a -o b.jpg --jobs 0", "0 is not a positive number"),
         ("stylize a.jpg --style a -o b.jpg --jobs two", "invalid int value: 'two'"),
         ("styles --timeout inf", "inf is not a positive number"),
@@ -233,9 +253,9 @@ def test_the_styles_are_an_aligned_table(
 ) -> None:
     assert run(server, "styles") == 0
     assert capsys.readouterr().out.splitlines() == [
-        "STYLE         TITLE                 ARTIST        YEAR  MODEL",
-        "munch-scream  Skrik                 Edvard Munch  1893  m/3",
-        "a             A title that is long                      m/3",
+        "STYLE         TITLE                 ARTIST        YEAR  MODEL  EQUALS   STYLE LOSS  SSIM",
+        "munch-scream  Skrik                 Edvard Munch  1893  m/3    210 it.  0.25        0.50",
+        "a             A title that is long                      m/3    -        -           -",
     ]
 
 

@@ -17,6 +17,7 @@ from sfumato.client import Client
 from sfumato.connection import Connection
 from sfumato.errors import ImageError, ServiceError, SfumatoError, StyleError
 from sfumato.image_codec import ImageFormat, decode_photo
+from sfumato.quality_card import QualityCard
 from sfumato.stylized_photo import StyleSummary, Timings
 from sfumato.v1 import stylization_service_pb2_grpc as rpc
 from tests.sfumato.conftest import PretendingServicer, RunningServer, start_server
@@ -40,6 +41,7 @@ def test_the_request_holds_what_was_asked(server: RunningServer) -> None:
         client.stylize(
             PNG,
             {"a": 3, "munch-scream": 1},
+            strength=0.75,
             model="other",
             version=7,
             output_format="webp",
@@ -52,6 +54,8 @@ def test_the_request_holds_what_was_asked(server: RunningServer) -> None:
         ("munch-scream", 0.25),
     ]
     assert (full.model, full.version, full.output_format, full.quality) == ("other", 7, 3, 55)
+    assert full.strength == 0.75
+    assert not bare.HasField("strength")
     assert (bare.model, bare.output_format) == ("", 0)
     assert not bare.HasField("version")
     assert not bare.HasField("quality")
@@ -68,8 +72,12 @@ def test_the_styles_are_listed(server: RunningServer) -> None:
     with Client(server.target) as client:
         styles = client.list_styles("m")
     assert styles[0] == StyleSummary(
-        "munch-scream", "Skrik", "Edvard Munch", "1893", "", model="m", version=3
+        *("munch-scream", "Skrik", "Edvard Munch", "1893", ""),
+        model="m",
+        version=3,
+        quality=QualityCard(equals_iterations=210, style_loss=0.25, ssim=0.5, photos=8),
     )
+    assert styles[1].quality is None
     assert [style.id for style in styles] == ["munch-scream", "a"]
     assert server.servicer.requests[0].model == "m"
 
@@ -105,6 +113,7 @@ def test_weights_that_make_no_blend_are_not_even_sent(
         ({"version": -1}, "cannot be sent"),
         ({"quality": 2**40}, "cannot be sent"),
         ({"model": 5}, "cannot be sent"),
+        ({"strength": 60}, "the strength is 60; it must be from 0, the photo, to 1"),
     ],
 )
 def test_options_that_cannot_be_sent_are_refused(options: dict[str, Any], reason: str) -> None:

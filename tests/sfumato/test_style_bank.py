@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sfumato.errors import StyleError, StyleFileError, UnknownStyleError
+from sfumato.errors import FixedStrengthError, StyleError, StyleFileError, UnknownStyleError
 from sfumato.style_bank import StyleBank
 from sfumato.style_file import StyleFile
 from sfumato.style_info import StyleInfo
@@ -49,6 +49,81 @@ def test_a_blend_moves_evenly_from_one_style_to_the_other() -> None:
     bank = make_bank()
     strip = [bank.blend([("red", 1 - t), ("green", t)])[0] for t in np.linspace(0, 1, 5)]
     assert np.allclose(strip, [1, 2, 3, 4, 5])
+
+
+PHOTOGRAPH = np.array([3, -2, -0.0, 8], np.float32)
+
+
+def with_photograph() -> StyleBank:
+    return make_bank().with_style(StyleFile(StyleInfo("photograph"), PHOTOGRAPH, DIGEST))
+
+
+def test_a_strength_mixes_the_photograph_with_the_blend() -> None:
+    blend = with_photograph().blend([("green", 1), ("red", 3)], 0.75)
+    # The blend is 2, 3, 4, 5; three quarters of it and a quarter of 3, -2, 0, 8:
+    assert blend.tolist() == [2.25, 1.75, 3, 5.75]
+
+
+def test_at_strength_0_the_row_is_the_photograph_to_the_bit() -> None:
+    bank = with_photograph()
+    for weights in ([("red", 1)], [("red", 1), ("green", 2)], [("photograph", 1), ("blue", 1)]):
+        assert bank.blend(weights, 0).tobytes() == PHOTOGRAPH.tobytes()
+
+
+def test_at_strength_1_nothing_changes_to_the_bit() -> None:
+    for style in make_bank().ids:
+        assert (
+            with_photograph().blend([(style, 7)], 1).tobytes() == make_bank().row(style).tobytes()
+        )
+    weights = [("red", 0.1), ("green", 0.3), ("blue", 0.7)]
+    shares = np.array([0.1, 0.3, 0.7]) / 1.1
+    found = with_photograph().blend(weights, 1)
+    assert found.tobytes() == make_bank().blend(weights).tobytes()
+    np.testing.assert_allclose(found, shares @ ROWS, rtol=1e-6)
+
+
+def test_a_strength_is_a_share_of_the_photograph() -> None:
+    bank = with_photograph()
+    named = bank.blend([("photograph", 1), ("red", 3)])
+    assert bank.blend([("red", 1)], 0.75).tolist() == named.tolist()
+    assert bank.blend([("photograph", 1)], 0.3).tobytes() == PHOTOGRAPH.tobytes()
+
+
+def test_a_row_with_a_negative_zero_comes_back_to_the_bit() -> None:
+    assert with_photograph().blend([("photograph", 1)]).tobytes() == PHOTOGRAPH.tobytes()
+
+
+def test_what_is_blended_may_be_changed_and_the_bank_stays() -> None:
+    bank = with_photograph()
+    bank.blend([("red", 1)])[:] = 0
+    assert bank.row("red").tolist() == [1, 2, 3, 4]
+
+
+@given(st.floats(0, 1), st.floats(0, 1))
+def test_the_further_the_strength_the_further_from_the_photograph(a: float, b: float) -> None:
+    rows = [with_photograph().blend([("red", 1), ("green", 1)], s) for s in sorted((a, b))]
+    near, far = (np.abs(row - PHOTOGRAPH) for row in rows)
+    assert (near <= far + 1e-6).all()
+
+
+def test_a_bank_without_a_photograph_has_strength_1_only() -> None:
+    assert make_bank().blend([("red", 1)], 1).tolist() == [1, 2, 3, 4]
+    for strength in (0, 0.5, 1 - 1e-9):
+        with pytest.raises(FixedStrengthError, match="no style 'photograph'; leave the strength"):
+            make_bank().blend([("red", 1)], strength)
+
+
+@pytest.mark.parametrize("strength", [-0.1, 1.1, float("nan"), float("inf")])
+def test_a_strength_out_of_range_is_refused(strength: float) -> None:
+    for bank in (make_bank(), with_photograph()):
+        with pytest.raises(StyleError, match="from 0, the photo, to 1") as error:
+            bank.blend([("red", 1)], strength)
+        assert not isinstance(error.value, FixedStrengthError)
+
+
+def test_an_unknown_style_is_refused_even_at_strength_0() -> None:
+    with pytest.raises(UnknownStyleError, match="no style 'gren'"):
+        with_photograph().blend([("gren", 1)], 0)
 
 
 def test_a_mistyped_style_gets_the_close_ones() -> None:

@@ -36,6 +36,12 @@ def test_what_is_written_is_read_back(path: Path) -> None:
     assert style.network_digest == DIGEST
 
 
+def test_a_card_is_kept_to_the_last_digit(tmp_path: Path) -> None:
+    card = {"quality": {"style_loss": 0.1 + 0.2, "photos": 8, "nearest_style": "a"}, "é": [None]}
+    write_style_file(tmp_path / "a", StyleFile(StyleInfo("scream", card=card), ROW, DIGEST))
+    assert read_style_file(tmp_path / "a").info.card == card
+
+
 def test_a_row_that_is_a_view_is_written_right(tmp_path: Path) -> None:
     row = np.arange(8, dtype=np.float32)[::2]
     write_style_file(tmp_path / "a", StyleFile(INFO, row, DIGEST))

@@ -1,0 +1,46 @@
+"""Between the client's types and the messages: strength and quality."""
+
+import math
+
+import pytest
+
+from sfumato.errors import StyleError
+from sfumato.messages import style_summaries, stylize_request
+from sfumato.quality_card import QualityCard
+from sfumato.v1 import stylization_service_pb2 as pb
+
+
+def test_a_strength_is_sent_if_it_was_given() -> None:
+    sent = stylize_request(b"", "a", "", None, None, None, 0.25)
+    assert sent.strength == 0.25
+    nothing = stylize_request(b"", "a", "", None, None, None, 0)
+    assert nothing.HasField("strength")
+    assert not stylize_request(b"", "a", "", None, None, None).HasField("strength")
+
+
+@pytest.mark.parametrize("strength", [-0.1, 1.1, math.nan, "much"])
+def test_a_strength_out_of_range_is_never_sent(strength: float) -> None:
+    with pytest.raises(StyleError, match="from 0, the photo, to 1, the styles"):
+        stylize_request(b"", "a", "", None, None, None, strength)
+
+
+def summary(style: pb.Style) -> QualityCard | None:
+    (read,) = style_summaries(pb.ListStylesResponse(styles=[style]))
+    return read.quality
+
+
+def test_a_quality_is_read_with_its_zeros() -> None:
+    sent = pb.QualityCard(equals_iterations=0, ssim=0.5, nearest_style="b", photos=0)
+    assert summary(pb.Style(id="a", quality=sent)) == QualityCard(
+        equals_iterations=0.0, ssim=0.5, nearest_style="b", photos=0
+    )
+
+
+def test_a_style_without_a_quality_has_none() -> None:
+    assert summary(pb.Style(id="a")) is None
+    assert summary(pb.Style(id="a", quality=pb.QualityCard())) is None
+
+
+def test_what_a_server_says_beside_the_numbers_is_left_out() -> None:
+    sent = pb.QualityCard(style_loss=math.nan, total_loss=math.inf, ssim=0.5, nearest_style="\n")
+    assert summary(pb.Style(id="a", quality=sent)) == QualityCard(ssim=0.5)
