@@ -17,7 +17,8 @@ STD = torch.tensor([0.229, 0.224, 0.225]).view(1, 3, 1, 1)
 
 def _squeezenet(classes: int = 1000) -> nn.Module:
     torch.manual_seed(0)
-    return squeezenet1_1(weights=None, num_classes=classes).eval()
+    model: nn.Module = squeezenet1_1(weights=None, num_classes=classes)
+    return model.eval()
 
 
 def _write(path: Path, model: nn.Module, metadata: dict[str, str] | None = None) -> Path:
@@ -43,7 +44,7 @@ def test_images_are_normalized_by_imagenets_mean_and_deviation(classifier: Class
 def test_a_layer_is_its_output_before_an_in_place_relu(classifier: Classifier) -> None:
     x = torch.rand(2, 3, 8, 8)
     features = classifier(x, ["1", "0"])
-    expected = classifier.model[0]((x - MEAN) / STD)
+    expected = classifier.model.get_submodule("0")((x - MEAN) / STD)
     assert list(features) == ["1", "0"]
     torch.testing.assert_close(features["0"], expected)
     torch.testing.assert_close(features["1"], expected.relu())
@@ -89,7 +90,7 @@ def test_weights_of_another_architecture_are_an_error_that_names_a_key(tmp_path:
 
 
 def test_weights_that_fit_no_classifier_are_an_error(vgg_file: Path) -> None:
-    with pytest.raises(TrainingError, match="fit no classifier .* --network NAME"):
+    with pytest.raises(TrainingError, match=r"fit no classifier .* --network NAME"):
         load_classifier(weights=vgg_file)
 
 
@@ -103,7 +104,7 @@ def test_a_missing_or_damaged_file_is_an_error(tmp_path: Path) -> None:
 
 
 def test_an_unknown_architecture_is_an_error_that_names_some() -> None:
-    with pytest.raises(TrainingError, match="'resnet19' is no classifier .* resnet18"):
+    with pytest.raises(TrainingError, match=r"'resnet19' is no classifier .* resnet18"):
         load_classifier("resnet19")
 
 
