@@ -104,7 +104,7 @@ def principal_components(maps: Tensor, components: int) -> Tensor:
     """Returns the first principal components [K, C] of ``maps`` [1, C, h, w], K ≤ C."""
     points = maps[0].flatten(1)  # [C, h·w]
     centred = points - points.mean(dim=1, keepdim=True)
-    _, vectors = torch.linalg.eigh(centred @ centred.T)  # ascending
+    vectors: Tensor = torch.linalg.eigh(centred @ centred.T)[1]  # [C, C], ascending
     return vectors.flip(1)[:, :components].T.contiguous()
 
 

@@ -1,7 +1,8 @@
 """Texture synthesis (Gatys, Ecker, Bethge 2015, "Texture Synthesis Using CNNs").
 
 Deviations: pixels are kept in [0, 1] by clipping instead of bounds of the optimizer; each layer
-is on its own scale; the weights are not rescaled to a mean activation of 1.
+is on its own scale; the weights are not rescaled to a mean activation of 1; the noise to start
+from has the texture's mean colour and contrast.
 """
 
 import argparse
@@ -11,7 +12,7 @@ from typing import Final
 import torch
 from torch import Tensor
 
-from training.baselines.images import Pixels, noise
+from training.baselines.images import Pixels, noise_like
 from training.baselines.options import (
     add_loss_network_option,
     add_pyramid_options,
@@ -115,7 +116,7 @@ def run(options: argparse.Namespace) -> None:
 
     def build(level: int, size: Size, previous: Tensor | None) -> Problem:
         generator = torch.Generator().manual_seed(options.seed)
-        start = noise(*size, generator=generator, device=device) if previous is None else previous
+        start = noise_like(texture, size, generator=generator) if previous is None else previous
         return Problem(
             Pixels(start.to(device)),
             objective,
