@@ -41,7 +41,7 @@ class DivergenceAlarm(Callback):
         if isinstance(loss, Tensor) and not math.isfinite(loss.item()):
             raise TrainingError(
                 f"the loss became {loss.item()} at step {trainer.global_step}: lower "
-                "--model.learning_rate or --model.style_weight and continue from the last "
+                "--model.learning_rate or --model.style_strength and continue from the last "
                 "checkpoint with --ckpt_path last"
             )
         if trainer.global_step % self.every_n_steps == 0:
@@ -96,12 +96,12 @@ class TwinStylesAlarm(Callback):
             pl_module(batch.images[:1], torch.tensor([style], device=batch.images.device))
             for style in range(len(pl_module.rows))
         ]
-        infos = trainer.datamodule.paintings  # type: ignore[attr-defined]
+        infos = pl_module.styles
         for a, b in twins(torch.cat(painted), self.smallest_distance):
             rank_zero_warn(
-                f"step {trainer.global_step}: styles {infos[a].info.id!r} and "
-                f"{infos[b].info.id!r} come out the same; if it lasts, train longer or raise "
-                "--model.style_weight"
+                f"step {trainer.global_step}: styles {infos[a].id!r} and "
+                f"{infos[b].id!r} come out the same; if it lasts, train longer or raise "
+                "--model.style_strength"
             )
 
 

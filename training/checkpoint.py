@@ -74,7 +74,7 @@ def read_checkpoint(path: Path) -> TrainedStyles:
             **{
                 key: _plain(value)
                 for key, value in sorted(hyperparameters.items())
-                if not key.startswith("_")
+                if not key.startswith("_") and key != "init_from"  # a path says nothing elsewhere
             },
             **extras["conventions"],
             "steps": checkpoint["global_step"],

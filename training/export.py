@@ -17,13 +17,14 @@ os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 import numpy as np
 import onnx
+import onnx.numpy_helper
 import onnxruntime
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from training.errors import TrainingError
-from training.networks.transformation_network import TransformationNetwork
+from training.networks.transformation_network import TransformationNetwork, build_network
 
 OPSET: Final = 18
 
@@ -38,6 +39,10 @@ CHECK_BATCHES: Final = (1, 3)
 
 TOLERANCES: Final = {torch.float32: 1, torch.float16: 8}
 """Largest difference in levels of 255. In float32 only a value on the edge of rounding may move."""
+
+
+_NETWORK_PREFIX: Final = "network."
+"""Under this name ``StylizationGraph`` holds the network, so its weights have it in the file."""
 
 
 class StylizationGraph(nn.Module):
@@ -55,6 +60,28 @@ class StylizationGraph(nn.Module):
         y: Tensor = self.network(x, style)
         levels = (y.float() * 255).round().clamp(0, 255).to(torch.uint8)
         return levels.permute(0, 2, 3, 1)
+
+
+def network_from_onnx(model: bytes, architecture: str) -> TransformationNetwork:
+    """Builds the network whose weights ``to_onnx`` wrote in float32.
+
+    Raises:
+        TrainingError: no such architecture, or the file is no graph of it.
+    """
+    network = build_network(architecture)
+    try:
+        graph = onnx.load_from_string(model).graph
+    except Exception as error:  # protobuf's error type depends on its implementation
+        raise TrainingError(f"the network's file is no ONNX file: {error}") from error
+    arrays = {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in graph.initializer}
+    try:
+        weights = {
+            name: torch.tensor(arrays[f"{_NETWORK_PREFIX}{name}"]) for name in network.state_dict()
+        }
+        network.load_state_dict(weights)
+    except (KeyError, RuntimeError) as error:
+        raise TrainingError(f"the graph is no {architecture!r} network: {error}") from error
+    return network.eval()
 
 
 @dataclass(frozen=True)

@@ -1,20 +1,27 @@
 """Lightning module: one transformation network and one style row per painting."""
 
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import lightning as L
 import torch
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import LambdaLR
 
+from sfumato.strength import PHOTOGRAPH_STYLE
+from sfumato.style_info import StyleInfo
 from training.checkpoint import CHECKPOINT_KEY, checkpoint_extras
 from training.data.module import PhotosAndPaintings
 from training.data.photos import PhotoBatch
+from training.errors import TrainingError
 from training.learning_rate import trapezoid
-from training.losses.perceptual import LossTerms, PerceptualLoss
+from training.loss_settings import LossSettings, build_loss
+from training.losses.perceptual import LossTerms
 from training.networks.loss_network import load_loss_network
 from training.networks.transformation_network import build_network
+from training.starting_point import read_trained, warm_start
 from training.style_sampler import draw_styles
+
+PHOTOGRAPH: Final = StyleInfo(id=PHOTOGRAPH_STYLE, title="The photo itself")
 
 
 class MultiStyleModule(L.LightningModule):
@@ -26,9 +33,14 @@ class MultiStyleModule(L.LightningModule):
             once), or a safetensors file with torchvision's key names.
         content_layers: layers of the loss network that hold the photo.
         style_layers: layers of the loss network that hold the painting.
-        content_weight: weight of the content loss.
-        style_weight: weight of the style loss; larger means more painting and less photo.
+        style_strength: the one knob: 1 is balanced, larger means more painting and less photo.
+            It means the same for every painting and every loss network, because the style losses
+            are calibrated on unstyled photos.
         total_variation_weight: weight of the total-variation loss; larger means smoother.
+        photograph: also learn the style ``photograph``, which returns the photo; with it, each
+            request can choose the strength of its style.
+        init_from: checkpoint or bundle to start from: its network, and its rows for the styles
+            that it knows. Left out, training starts from random weights.
         learning_rate: Adam's step size at its highest.
         warmup_steps: steps over which the step size rises from zero.
         decay_fraction: last part of the steps over which it falls to zero.
@@ -42,9 +54,10 @@ class MultiStyleModule(L.LightningModule):
         loss_weights: str = "vgg16",
         content_layers: tuple[str, ...] = ("relu3_3",),
         style_layers: tuple[str, ...] = ("relu1_2", "relu2_2", "relu3_3", "relu4_3"),
-        content_weight: float = 1.0,
-        style_weight: float = 20.0,
-        total_variation_weight: float = 0.5,
+        style_strength: float = 1.0,
+        total_variation_weight: float = 10.0,
+        photograph: bool = True,
+        init_from: str | None = None,
         learning_rate: float = 1e-3,
         warmup_steps: int = 100,
         decay_fraction: float = 0.2,
@@ -55,34 +68,33 @@ class MultiStyleModule(L.LightningModule):
         self.save_hyperparameters()
         self.network = build_network(architecture)
         self.rows = nn.Parameter(self.network.neutral_style().unsqueeze(0))  # [S, P]
+        self.styles: list[StyleInfo] = []
         self.conventions: dict[str, Any] = {}
         # A bound method, not a module, so that checkpoints have the same keys either way.
         self._judge = torch.compile(self.paint_and_judge) if compile else self.paint_and_judge
 
     def setup(self, stage: str) -> None:
-        """Loads the loss network and the paintings, and make one style row for each."""
-        hp = self.hparams
-        data = self._data
-        loss_network = load_loss_network(
-            hp["loss_weights"], [*hp["style_layers"], *hp["content_layers"]]
-        )
-        self.loss = PerceptualLoss(
-            loss_network,
-            [painting.image for painting in data.paintings],
-            content_layers=hp["content_layers"],
-            style_layers=hp["style_layers"],
-            content_weight=hp["content_weight"],
-            style_weight=hp["style_weight"],
-            total_variation_weight=hp["total_variation_weight"],
-        )
-        neutral = self.network.neutral_style()
-        self.rows = nn.Parameter(neutral.repeat(len(data.paintings), 1))
+        """Loads the loss network and the paintings, and makes one style row for each."""
+        hp, data = self.hparams, self._data
+        settings = LossSettings.from_notes(hp)
+        network = load_loss_network(hp["loss_weights"], settings.layers)
+        images = [painting.image for painting in data.paintings]
+        self.loss, scales = build_loss(settings, network, images, data.calibration_photos())
+        paintings = [painting.info for painting in data.paintings]
+        self.styles = with_photograph(paintings) if hp["photograph"] else paintings
+        self.rows = nn.Parameter(self.network.neutral_style().repeat(len(self.styles), 1))
+        if hp["photograph"]:
+            self.rows.data[-1, -1] = 1.0  # its opacity; the gradient never changes it
         self.conventions = {
-            "loss_network": loss_network.digest(),
+            **settings.conventions(network, [info.id for info in paintings], scales),
             "style_size": data.style_size,
             "crop_size": data.crop_size,
             "batch_size": data.batch_size,
         }
+        if hp["init_from"] is not None:
+            start = read_trained(hp["init_from"])
+            warm_start(self.network, self.rows.data, self.styles, start)
+            self.conventions["started_from"] = start.network.digest()
         # Convolutions in bf16 and float32 alike run faster in this layout, on CPU and GPU.
         self.network.to(memory_format=torch.channels_last)
 
@@ -98,8 +110,14 @@ class MultiStyleModule(L.LightningModule):
         return painted
 
     def paint_and_judge(self, photos: Tensor, styles: Tensor) -> LossTerms:
-        """Paints ``photos`` [N, 3, H, W] in ``styles`` [N] and return the loss terms, each [N]."""
-        terms: LossTerms = self.loss(photos, self(photos, styles), styles)
+        """Paints ``photos`` [N, 3, H, W] in ``styles`` [N] and return the loss terms, each [N].
+
+        Without the photo showing through: the style ``photograph``, which would be perfect with
+        it, is trained to do without as well as it can, so that blends with it have weaker strokes
+        and not only paler ones.
+        """
+        painted = self.network.render(photos, self.rows[styles])
+        terms: LossTerms = self.loss(photos, painted, styles)
         return terms
 
     def training_step(self, batch: PhotoBatch, batch_idx: int) -> Tensor:
@@ -129,7 +147,15 @@ class MultiStyleModule(L.LightningModule):
         return [optimizer], [{"scheduler": schedule, "interval": "step"}]
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Adds what export needs: the paintings' metadata and the conventions."""
-        checkpoint[CHECKPOINT_KEY] = checkpoint_extras(
-            [painting.info for painting in self._data.paintings], self.conventions
+        """Adds what export needs: the styles' metadata and the conventions."""
+        checkpoint[CHECKPOINT_KEY] = checkpoint_extras(self.styles, self.conventions)
+
+
+def with_photograph(paintings: list[StyleInfo]) -> list[StyleInfo]:
+    """Returns the styles with ``photograph`` behind them. Raises TrainingError if it is taken."""
+    if any(info.id == PHOTOGRAPH_STYLE for info in paintings):
+        raise TrainingError(
+            f"a painting is called {PHOTOGRAPH_STYLE!r}, which is the style that returns the "
+            "photo: rename the file"
         )
+    return [*paintings, PHOTOGRAPH]

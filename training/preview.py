@@ -1,6 +1,5 @@
 """Preview sheets while training: photos down, styles across."""
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import lightning as L
@@ -8,12 +7,9 @@ import torch
 from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.loggers import TensorBoardLogger
 from torch import Tensor
-from torchvision.transforms.functional import center_crop
 from torchvision.utils import make_grid, save_image
 
-from sfumato.errors import ImageError
-from training.data.image_file import read_image
-from training.data.photos import resize_short_side
+from training.data.photos import center_crops
 from training.module import MultiStyleModule
 
 
@@ -50,27 +46,13 @@ class PreviewSheet(Callback):
         """Writes the sheet of this moment."""
         assert isinstance(module, MultiStyleModule)
         files = trainer.datamodule.photos.files  # type: ignore[attr-defined]
-        photos = self._photos(files).to(module.device)
+        photos = center_crops(files, self.photos, self.side).to(module.device)
         sheet = paint_sheet(module, photos)
         folder = Path(trainer.default_root_dir) / "previews"
         folder.mkdir(parents=True, exist_ok=True)
         save_image(sheet, folder / f"step-{trainer.global_step:06d}.png")
         if isinstance(trainer.logger, TensorBoardLogger):
             trainer.logger.experiment.add_image("preview", sheet, trainer.global_step)
-
-    def _photos(self, files: Sequence[Path]) -> Tensor:
-        """Returns photos [K, 3, side, side], evenly spread over those that can be read."""
-        stride = max(1, len(files) // self.photos)
-        chosen: list[Tensor] = []
-        for file in [*files[::stride], *files]:
-            try:
-                image = read_image(file)
-            except (ImageError, OSError):
-                continue
-            chosen.append(center_crop(resize_short_side(image, self.side), [self.side, self.side]))
-            if len(chosen) == self.photos:
-                break
-        return torch.stack(chosen)
 
 
 @torch.no_grad()

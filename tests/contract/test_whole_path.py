@@ -75,6 +75,7 @@ def test_the_server_lists_what_was_trained(client: Client) -> None:
         ("blue", "discs", 1),
         ("green", "discs", 1),
         ("red", "discs", 1),
+        ("photograph", "discs", 1),
     ]
     assert (styles[1].title, styles[1].artist, styles[1].licence) == ("Green Discs", "Anna", "CC0")
 
@@ -100,3 +101,10 @@ def test_a_blend_moves_from_one_style_to_the_other(
     from_red = [np.abs(step - steps[-1]).mean() for step in steps]
     assert from_blue == sorted(from_blue)
     assert from_red == sorted(from_red, reverse=True)
+
+
+def test_at_strength_zero_the_photo_comes_back(client: Client, photo: NDArray[np.uint8]) -> None:
+    answer = client.stylize(
+        as_png(photo), "blue", strength=0.0, model="discs", output_format=ImageFormat.PNG
+    )
+    assert np.array_equal(np.asarray(Image.open(io.BytesIO(answer.image))), photo)

@@ -47,12 +47,15 @@ class Fit:
 def test_fit_writes_a_checkpoint_with_the_styles_and_their_conventions(fit: Fit) -> None:
     assert fit() == 0
     trained = read_checkpoint(fit.last)
-    assert [style.id for style in trained.styles] == ["blue", "green", "red"]
+    assert [style.id for style in trained.styles] == ["blue", "green", "red", "photograph"]
     assert trained.styles[1].artist == "Anna"
-    assert trained.rows.shape == (3, 1280)
+    assert trained.rows.shape == (4, 1281)
+    assert trained.rows[:, -1].tolist() == [0, 0, 0, 1]
     assert trained.training["steps"] == 8
     assert trained.training["style_size"] == 64
     assert trained.training["loss_network"].startswith("sha256:")
+    assert set(trained.training["calibration"]) == {"relu1_1", "relu2_1"}
+    assert set(trained.training["calibration"]["relu1_1"]) == {"blue", "green", "red"}
     # Not even the run's own folders are told to those who get the model.
     assert trained.training["loss_weights"] == "vgg.safetensors"
 
@@ -62,8 +65,8 @@ def test_fit_writes_preview_sheets_of_photos_by_styles(fit: Fit) -> None:
     sheets = sorted(file.name for file in (fit.run / "previews").iterdir())
     assert sheets == ["step-000004.png", "step-000008.png"]
     with Image.open(fit.run / "previews" / sheets[-1]) as sheet:
-        # Four columns (the photo and three styles) of 64 pixels and gaps of 2; two rows.
-        assert sheet.size == (4 * 66 + 2, 2 * 66 + 2)
+        # Five columns (the photo, three styles, photograph) of 64 pixels, gaps of 2; two rows.
+        assert sheet.size == (5 * 66 + 2, 2 * 66 + 2)
 
 
 def test_the_same_seed_trains_the_same_network(fit: Fit, tmp_path: Path) -> None:
@@ -86,6 +89,40 @@ def test_a_run_goes_on_from_its_last_checkpoint_with_the_optimizer(fit: Fit) -> 
     assert steps == {6.0}
 
 
+def test_a_run_can_start_from_a_bundle_and_learn_one_painting_more(
+    fit: Fit, paintings: Path, tmp_path: Path
+) -> None:
+    names = ("--data.style_names", "[red, blue]", "--model.photograph", "false")
+    assert fit("--trainer.max_steps", "2", *names) == 0
+    before = read_checkpoint(fit.last)
+    assert main(["export", str(fit.last), str(tmp_path / "models"), "--no-float16"]) == 0
+    start = ("--model.init_from", str(tmp_path / "models"))
+    still = ("--trainer.max_steps", "1", "--model.learning_rate", "0")
+    assert fit(*start, *still, "--trainer.default_root_dir", str(tmp_path / "next")) == 0
+    after = read_checkpoint(tmp_path / "next" / "checkpoints" / "last.ckpt")
+    assert after.network.digest() == before.network.digest() == after.training["started_from"]
+    assert torch.equal(after.rows[0], before.rows[1])  # blue
+    assert torch.equal(after.rows[2], before.rows[0])  # red
+    assert torch.equal(after.rows[1], before.network.neutral_style())  # green is new
+
+
+def test_a_run_cannot_start_from_another_architecture(
+    fit: Fit, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert fit("--trainer.max_steps", "1") == 0
+    start = ("--model.init_from", str(fit.last), "--model.architecture", "reference")
+    assert fit(*start, "--trainer.default_root_dir", str(tmp_path / "next")) == 1
+    assert "choose --model.architecture lite" in capsys.readouterr().err
+
+
+def test_no_painting_may_be_called_photograph(
+    fit: Fit, paintings: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (paintings / "red.png").rename(paintings / "Photograph.png")
+    assert fit() == 1
+    assert "rename the file" in capsys.readouterr().err
+
+
 def test_unreadable_photos_are_skipped_with_one_warning_each(
     fit: Fit, photos: Path, recwarn: pytest.WarningsRecorder
 ) -> None:
@@ -101,7 +138,7 @@ def test_a_loss_that_is_no_number_stops_the_run_and_keeps_the_last_checkpoint(
 ) -> None:
     assert fit("--trainer.max_steps", "4") == 0
     kept = fit.last.read_bytes()
-    more = ("--trainer.max_steps", "9", "--ckpt_path", "last", "--model.style_weight", ".nan")
+    more = ("--trainer.max_steps", "9", "--ckpt_path", "last", "--model.style_strength", ".nan")
     assert fit(*more) == 1
     assert "the loss became nan at step 5: lower" in capsys.readouterr().err
     assert fit.last.read_bytes() == kept
@@ -184,7 +221,7 @@ def test_export_writes_a_bundle_of_both_precisions(exported: Exported) -> None:
     assert [style.id for style in bundle.styles] == ["one", "two"]
     assert bundle.network.architecture == "lite"
     assert bundle.network.digest == read_checkpoint(exported.checkpoint).network.digest()
-    assert bundle.rows.shape == (2, 1280)
+    assert bundle.rows.shape == (2, 1281)
     assert bundle.float16_path is not None
     assert bundle.float16_path.stat().st_size < 0.7 * bundle.model_path.stat().st_size
 
@@ -196,7 +233,7 @@ def test_the_graph_is_free_in_batch_height_and_width_and_says_so(exported: Expor
     inputs = {i.name: (i.type, i.shape) for i in session.get_inputs()}
     assert inputs == {
         "image": ("tensor(uint8)", ["N", "H", "W", 3]),
-        "style": ("tensor(float)", ["N", 1280]),
+        "style": ("tensor(float)", ["N", 1281]),
     }
     (output,) = session.get_outputs()
     assert (output.name, output.type) == ("stylized", "tensor(uint8)")

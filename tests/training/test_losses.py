@@ -3,9 +3,11 @@
 import pytest
 import torch
 
+from training.losses.calibration import painting_grams
 from training.losses.content import ContentLoss
 from training.losses.gram import gram_matrix
 from training.losses.perceptual import PerceptualLoss
+from training.losses.reconstruction import reconstruction_loss
 from training.losses.style import GramStyleLoss, gatys_scale
 from training.losses.total_variation import TotalVariationLoss
 from training.networks.loss_network import LossNetwork
@@ -124,21 +126,25 @@ def test_the_gradient_of_the_style_loss_is_gatys_equation_six() -> None:
 @pytest.fixture
 def loss(vgg_weights: dict[str, torch.Tensor]) -> PerceptualLoss:
     torch.manual_seed(1)
+    network = LossNetwork(vgg_weights, ["relu1_1", "relu2_1", "relu3_1"])
+    paintings = [torch.rand(3, 32, 48), torch.rand(3, 40, 32)]
     return PerceptualLoss(
-        LossNetwork(vgg_weights, ["relu1_1", "relu2_1", "relu3_1"]),
-        [torch.rand(3, 32, 48), torch.rand(3, 40, 32)],
+        network,
+        painting_grams(network, paintings, ["relu1_1", "relu2_1"]),
+        None,
         content_layers=["relu3_1"],
-        style_layers=["relu1_1", "relu2_1"],
-        content_weight=2.0,
-        style_weight=3.0,
+        style_strength=0.5,
         total_variation_weight=5.0,
     )
+
+
+PHOTOGRAPH = torch.tensor([2])  # behind the two paintings
 
 
 def test_the_total_is_the_weighted_sum_of_the_terms(loss: PerceptualLoss) -> None:
     photos, painted = torch.rand(2, 3, 32, 32), torch.rand(2, 3, 32, 32)
     terms = loss(photos, painted, torch.tensor([1, 0]))
-    expected = 2 * terms.content + 3 * terms.style + 5 * terms.total_variation
+    expected = terms.content + 25 * terms.style + 5 * terms.total_variation
     torch.testing.assert_close(terms.total, expected)
     assert terms.total.shape == (2,)
 
@@ -162,3 +168,29 @@ def test_the_painted_photo_gets_gradients_and_the_photo_none(loss: PerceptualLos
     assert photos.grad is None
     assert painted.grad is not None
     assert painted.grad.abs().sum() > 0
+
+
+def test_reconstruction_is_the_squared_error_over_the_photos_variance() -> None:
+    photo = torch.tensor([0.2, 0.6]).expand(1, 3, 4, 2)  # deviation 0.2 around 0.4
+    torch.testing.assert_close(reconstruction_loss(photo, photo), torch.zeros(1))
+    torch.testing.assert_close(reconstruction_loss(photo + 0.1, photo), torch.tensor([0.25]))
+    flat = torch.full((1, 3, 4, 2), 0.4)
+    torch.testing.assert_close(reconstruction_loss(flat, photo), torch.tensor([1.0]))
+    assert torch.isfinite(reconstruction_loss(photo, flat)).all()
+
+
+def test_the_photograph_is_judged_by_the_photo_and_by_no_painting(loss: PerceptualLoss) -> None:
+    photos, painted = torch.rand(1, 3, 32, 32), torch.rand(1, 3, 32, 32)
+    terms = loss(photos, painted, PHOTOGRAPH)
+    assert terms.style.item() == terms.total_variation.item() == 0
+    expected = terms.content + 5 * reconstruction_loss(painted, photos)
+    torch.testing.assert_close(terms.total, expected)
+    torch.testing.assert_close(loss(photos, photos, PHOTOGRAPH).total, torch.zeros(1))
+
+
+def test_a_painting_is_judged_alike_beside_a_photograph(loss: PerceptualLoss) -> None:
+    photos, painted = torch.rand(2, 3, 32, 32), torch.rand(2, 3, 32, 32)
+    mixed = loss(photos, painted, torch.tensor([1, 2]))
+    alone = loss(photos[:1], painted[:1], torch.tensor([1]))
+    torch.testing.assert_close(mixed.total[:1], alone.total)
+    assert mixed.reconstruction[0] == 0

@@ -20,7 +20,9 @@ def network(request: pytest.FixtureRequest) -> TransformationNetwork:
 
 
 def random_styles(network: TransformationNetwork, n: int) -> torch.Tensor:
-    return network.neutral_style() + 0.3 * torch.randn(n, network.style_size)
+    styles = network.neutral_style() + 0.3 * torch.randn(n, network.style_size)
+    styles[:, -1] = 0.0  # paintings let nothing of the photo show through
+    return styles
 
 
 def test_normalization_gives_each_channel_the_mean_beta_and_the_deviation_gamma() -> None:
@@ -50,10 +52,37 @@ def test_half_precision_maps_are_normalized_with_float32_statistics() -> None:
 
 
 def test_a_style_vector_has_the_documented_length() -> None:
-    # Two numbers per channel of 32 + 64 + 128 + 10 · 128 + 64 + 32 = 1,600 conditional channels.
-    assert ReferenceNetwork().style_size == 3200
+    # Two numbers per channel of 32 + 64 + 128 + 10 · 128 + 64 + 32 = 1,600 conditional channels,
+    # and the photo's opacity.
+    assert ReferenceNetwork().style_size == 3201
     # 32 + 64 + 8 · 64 + 32 = 640.
-    assert LiteNetwork().style_size == 1280
+    assert LiteNetwork().style_size == 1281
+
+
+def test_an_opaque_photo_is_the_photo_to_the_last_bit(network: TransformationNetwork) -> None:
+    photo, style = torch.rand(2, 3, 19, 22), random_styles(network, 2)
+    style[0, -1], style[1, -1] = 1.0, 0.0
+    painted = network(photo, style)
+    assert torch.equal(painted[0], photo[0])
+    assert torch.equal(painted[1], network.render(photo, style)[1])
+
+
+def test_opacity_fades_from_the_painted_photo_to_the_photo(
+    network: TransformationNetwork,
+) -> None:
+    photo, style = torch.rand(1, 3, 16, 16), random_styles(network, 1)
+    style[:, -1] = 0.25
+    expected = 0.25 * photo + 0.75 * network.render(photo, style)
+    torch.testing.assert_close(network(photo, style), expected)
+
+
+def test_without_opacity_a_darker_photo_is_painted_the_same(
+    network: TransformationNetwork,
+) -> None:
+    # Why rows need an opacity at all: the first normalization forgets brightness and contrast.
+    photo, style = torch.rand(1, 3, 32, 32), random_styles(network, 1)
+    darker = network.render(0.5 * photo + 0.1, style)
+    torch.testing.assert_close(darker, network.render(photo, style), atol=1e-2, rtol=0)
 
 
 @pytest.mark.parametrize("size", [(16, 16), (17, 16), (18, 31), (35, 50), (64, 19)])

@@ -1,14 +1,19 @@
 """Lightning data module: a folder of photos and a folder of paintings."""
 
 from pathlib import Path
+from typing import Final
 
 import lightning as L
 import torch
+from torch import Tensor
 from torch.utils.data import DataLoader
 
 from training.data.paintings import Painting, load_paintings
-from training.data.photos import PhotoBatch, PhotoFolder, collate
+from training.data.photos import PhotoBatch, PhotoFolder, center_crops, collate
 from training.errors import TrainingError
+
+CALIBRATION_PHOTOS: Final = 64
+"""Photos on which the style losses are calibrated: enough for a mean known to a few per cent."""
 
 
 class PhotosAndPaintings(L.LightningDataModule):
@@ -55,6 +60,10 @@ class PhotosAndPaintings(L.LightningDataModule):
         self.photos = PhotoFolder(self.photos_folders, self.crop_size)
         self.photos[0]  # A folder in which nothing can be read is an error here, not in a worker.
         self.paintings = load_paintings(self.styles_folder, self.style_size, self.style_names)
+
+    def calibration_photos(self) -> Tensor:
+        """Returns photos [K, 3, crop_size, crop_size]: the same for the same folders."""
+        return center_crops(self.photos.files, CALIBRATION_PHOTOS, self.crop_size)
 
     def train_dataloader(self) -> DataLoader[PhotoBatch]:
         """Returns shuffled batches; photos repeat within a batch only if there are too few."""

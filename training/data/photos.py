@@ -96,6 +96,30 @@ def random_crop(image: Tensor, size: int) -> Tensor:
     return crop.flip(-1) if torch.rand(()) < 0.5 else crop
 
 
+def center_crops(files: Sequence[Path], count: int, size: int) -> Tensor:
+    """Returns up to ``count`` photos [K, 3, size, size], evenly spread over those readable.
+
+    Always the same ones for the same files: what is measured on them can be compared.
+
+    Raises:
+        TrainingError: none of the files can be read.
+    """
+    spread = files[:: max(1, len(files) // count)]
+    crops: list[Tensor] = []
+    for file in dict.fromkeys([*spread, *files]):
+        if len(crops) == count:
+            break
+        try:
+            image = resize_short_side(read_image(file), size)
+        except (ImageError, OSError):
+            continue
+        top, left = ((side - size) // 2 for side in image.shape[-2:])
+        crops.append(image[:, top : top + size, left : left + size])
+    if not crops:
+        raise TrainingError(f"none of the {len(files)} photos could be read")
+    return torch.stack(crops)
+
+
 def resize_short_side(image: Tensor, short: int) -> Tensor:
     """Resizes ``image`` [3, H, W] so that its shorter side is ``short``, antialiased."""
     height, width = image.shape[-2:]

@@ -1,79 +1,104 @@
 """Perceptual loss: content, style and total variation, weighted (Johnson 2016, section 3.2)."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import torch
 from torch import Tensor, nn
 
+from training.losses.calibration import Scales
 from training.losses.content import ContentLoss
-from training.losses.gram import gram_matrix
+from training.losses.reconstruction import reconstruction_loss
 from training.losses.style import GramStyleLoss
 from training.losses.total_variation import TotalVariationLoss
 from training.networks.loss_network import LossNetwork
 
+STYLE_WEIGHT: Final = 50.0
+"""Weight of the calibrated style loss at strength 1; the content loss has weight 1.
+
+Chosen by eye: the painting's strokes are there and the photo's objects can still be named.
+"""
+
+RECONSTRUCTION_WEIGHT: Final = 5.0
+"""Weight of the reconstruction loss of the style ``photograph``: about as much as the content."""
+
 
 @dataclass(frozen=True)
 class LossTerms:
-    """The terms of one batch, each [N], unweighted, and their weighted sum."""
+    """The terms of one batch, each [N], unweighted, and their weighted sum.
+
+    Style and total variation are zero for the style ``photograph``, reconstruction is zero for
+    paintings.
+    """
 
     content: Tensor
     style: Tensor
     total_variation: Tensor
+    reconstruction: Tensor
     total: Tensor
 
 
 class PerceptualLoss(nn.Module):
     """How far painted photos are from their photos (content) and from their paintings (style).
 
+    Paintings have the numbers 0 to S - 1; the number S stands for the style ``photograph``, whose
+    picture is compared with the photo pixel by pixel instead of with a painting.
+
     Content and style are means over their layers, each layer on its own scale (see ContentLoss
-    and GramStyleLoss), so the weights mean the same for any number of layers.
+    and ``training.losses.calibration``), so the weights mean the same for any number of layers.
     """
 
     def __init__(
         self,
         network: LossNetwork,
-        paintings: Sequence[Tensor],
+        grams: Mapping[str, Tensor],
+        scales: Scales | None,
         *,
         content_layers: Sequence[str],
-        style_layers: Sequence[str],
-        content_weight: float,
-        style_weight: float,
+        style_strength: float,
         total_variation_weight: float,
     ) -> None:
-        """Computes the Gram matrices of ``paintings``, images [3, h, w] of any size, once."""
+        """Judges with the features of ``network``.
+
+        Args:
+            network: the loss network, with the layers of content and style.
+            grams: Gram matrices [S, C, C] of the paintings by style layer.
+            scales: scale [S] of each style layer; None for the Gram matrix's own energy.
+            content_layers: layers that hold the photo.
+            style_strength: the one knob; 1 is balanced, larger means more painting.
+            total_variation_weight: weight of the total-variation loss.
+        """
         super().__init__()
         self.network = network
         self.content_layers = tuple(content_layers)
-        self.style_layers = tuple(style_layers)
-        self.weights = (content_weight, style_weight, total_variation_weight)
+        self.style_layers = tuple(grams)
+        self.paintings = len(next(iter(grams.values())))
+        style_weight = STYLE_WEIGHT * style_strength
+        self.weights = (1.0, style_weight, total_variation_weight, RECONSTRUCTION_WEIGHT)
         self.style_losses = nn.ModuleDict(
             {
-                layer: GramStyleLoss(torch.cat(grams))
-                for layer, grams in zip(
-                    self.style_layers, zip(*map(self._grams, paintings), strict=True), strict=True
-                )
+                layer: GramStyleLoss(targets, None if scales is None else scales[layer])
+                for layer, targets in grams.items()
             }
         )
         self.total_variation = TotalVariationLoss()
 
     def forward(self, photos: Tensor, painted: Tensor, styles: Tensor) -> LossTerms:
-        """Judges ``painted`` [N, 3, H, W] against its ``photos`` and paintings ``styles`` [N]."""
+        """Judges ``painted`` [N, 3, H, W] against its ``photos`` and styles ``styles`` [N]."""
         with torch.no_grad():
             targets = self.network(photos, self.content_layers)
         features = self.network(painted)
         content = torch.stack(
             [ContentLoss(targets[layer])(features[layer]) for layer in self.content_layers]
         ).mean(dim=0)
+        painting, is_painting = styles.clamp(max=self.paintings - 1), styles < self.paintings
         style = torch.stack(
-            [loss(features[layer], styles) for layer, loss in self.style_losses.items()]
+            [loss(features[layer], painting) for layer, loss in self.style_losses.items()]
         ).mean(dim=0)
-        variation = self.total_variation(painted)
-        weighted = zip(self.weights, (content, style, variation), strict=True)
-        return LossTerms(content, style, variation, sum(w * term for w, term in weighted))
-
-    @torch.no_grad()
-    def _grams(self, painting: Tensor) -> list[Tensor]:
-        """Returns one Gram matrix [1, C, C] per style layer."""
-        features = self.network(painting.unsqueeze(0), self.style_layers)
-        return [gram_matrix(features[layer]) for layer in self.style_layers]
+        style = style * is_painting
+        variation = self.total_variation(painted) * is_painting
+        reconstruction = reconstruction_loss(painted, photos.detach()) * ~is_painting
+        weighted = zip(self.weights, (content, style, variation, reconstruction), strict=True)
+        total = sum(weight * term for weight, term in weighted)
+        return LossTerms(content, style, variation, reconstruction, total)

@@ -81,7 +81,10 @@ class StyledConvolution(nn.Module):
 
 
 class StylePack:
-    """Reads a packed style [N, P] as consecutive (γ, β) pairs, in the order of the layers."""
+    """Reads a packed style [N, P] as consecutive (γ, β) pairs, in the order of the layers.
+
+    The last number is the opacity of the photo, see ``TransformationNetwork``.
+    """
 
     def __init__(self, packed: Tensor) -> None:
         """Starts at the first layer of ``packed`` [N, P]."""
@@ -98,7 +101,13 @@ class StylePack:
 
 
 class TransformationNetwork(nn.Module):
-    """What both networks share: the style vector's layout, padding to the stride, the digest."""
+    """What both networks share: the style vector's layout, padding to the stride, the digest.
+
+    The last number of a style vector is how much of the photo itself shows in the result, in
+    [0, 1]: 0 for paintings, 1 for the style ``photograph``, in between for blends of the two.
+    The normalization at the entrance maps a photo and any darker or paler version of it to the
+    same features, IN(a·x + b) = IN(x), so no γ and β alone could give the photo back.
+    """
 
     architecture: str
 
@@ -109,14 +118,14 @@ class TransformationNetwork(nn.Module):
     @property
     def style_size(self) -> int:
         """P, the length of a packed style vector."""
-        return sum(2 * layer.norm.channels for layer in self.styled_layers())
+        return sum(2 * layer.norm.channels for layer in self.styled_layers()) + 1
 
     def neutral_style(self) -> Tensor:
-        """Returns the style vector [P] with every γ = 1 and every β = 0."""
+        """Returns the style vector [P] with every γ = 1, every β = 0 and nothing of the photo."""
         pairs = [torch.ones(2, layer.norm.channels) for layer in self.styled_layers()]
         for pair in pairs:
             pair[1] = 0.0
-        return torch.cat([pair.reshape(-1) for pair in pairs])
+        return torch.cat([*(pair.reshape(-1) for pair in pairs), torch.zeros(1)])
 
     def digest(self) -> str:
         """Returns ``sha256:<hex>`` over the architecture's name and every weight in float32.
@@ -131,6 +140,11 @@ class TransformationNetwork(nn.Module):
 
     def forward(self, x: Tensor, style: Tensor) -> Tensor:
         """Paints ``x`` [N, 3, H, W] in [0, 1] with ``style`` [N, P]; any H, W from 16 up."""
+        opacity = style[:, -1].to(x.dtype).reshape(-1, 1, 1, 1)  # of the photo, [N, 1, 1, 1]
+        return opacity * x + (1 - opacity) * self.render(x, style)
+
+    def render(self, x: Tensor, style: Tensor) -> Tensor:
+        """Paints like ``forward``, but without the photo showing through."""
         h, w = x.shape[-2:]
         x = F.pad(x, (0, -w % STRIDE, 0, -h % STRIDE), mode="reflect")
         painted: Tensor = self.paint(x, StylePack(style))[..., :h, :w]
@@ -158,7 +172,7 @@ class ResidualBlock(nn.Module):
 
 
 class ReferenceNetwork(TransformationNetwork):
-    """The network of Johnson 2016 as changed by Dumoulin 2017; P = 3,200.
+    """The network of Johnson 2016 as changed by Dumoulin 2017; P = 3,201.
 
     Deviation from Dumoulin: the last convolution has no conditional normalization, because its
     absence goes with the absence of diagonal colour lines in published models.
@@ -191,7 +205,7 @@ class ReferenceNetwork(TransformationNetwork):
 
 
 class LiteNetwork(TransformationNetwork):
-    """About six times cheaper, for CPUs: nothing but bytes lives at full resolution; P = 1,280.
+    """About six times cheaper, for CPUs: nothing but bytes lives at full resolution; P = 1,281.
 
     Pixel unshuffle folds 2 × 2 pixels into channels at the entrance, pixel shuffle unfolds them
     at the exit; between them it is the reference network at half the width.

@@ -1,0 +1,116 @@
+"""What the losses of a model are made of, as its options and its bundle name it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from training.errors import TrainingError
+from training.losses.calibration import Scales, calibrate, painting_grams
+from training.losses.perceptual import STYLE_WEIGHT, PerceptualLoss
+from training.networks.loss_network import LossNetwork
+
+GRAM_NORMALIZATION = "C·H·W"
+
+
+@dataclass(frozen=True)
+class LossSettings:
+    """Layers and weights of the perceptual loss.
+
+    Attributes:
+        content_layers: layers that hold the photo.
+        style_layers: layers that hold the painting.
+        style_strength: the one knob, 1 is balanced.
+        total_variation_weight: weight of the total-variation loss.
+    """
+
+    content_layers: tuple[str, ...]
+    style_layers: tuple[str, ...]
+    style_strength: float
+    total_variation_weight: float
+
+    @classmethod
+    def from_notes(cls, notes: Mapping[str, Any]) -> "LossSettings":
+        """Reads the options of ``fit``, or the training notes of a bundle.
+
+        Raises:
+            TrainingError: notes of a model whose style losses were not calibrated.
+        """
+        try:
+            return cls(
+                tuple(notes["content_layers"]),
+                tuple(notes["style_layers"]),
+                float(notes["style_strength"]),
+                float(notes["total_variation_weight"]),
+            )
+        except KeyError as error:
+            raise TrainingError(
+                f"the model does not say its {error}: it was trained by an older version, "
+                "train it again"
+            ) from error
+
+    @property
+    def layers(self) -> tuple[str, ...]:
+        """Every layer that the loss network must return."""
+        return (*self.style_layers, *self.content_layers)
+
+    def conventions(
+        self, network: LossNetwork, styles: Sequence[str], scales: Scales
+    ) -> dict[str, Any]:
+        """Returns what a checkpoint and a bundle keep beside the options, in JSON types."""
+        return {
+            "loss_network": network.digest(),
+            "gram_normalization": GRAM_NORMALIZATION,
+            "style_weight": STYLE_WEIGHT * self.style_strength,
+            "calibration": {
+                layer: dict(zip(styles, values.tolist(), strict=True))
+                for layer, values in scales.items()
+            },
+        }
+
+
+def build_loss(
+    settings: LossSettings,
+    network: LossNetwork,
+    paintings: Sequence[Tensor],
+    photos: Tensor,
+) -> tuple[PerceptualLoss, Scales]:
+    """Builds the loss of ``paintings``, images [3, h, w], calibrated on ``photos`` [K, 3, H, W].
+
+    Returns:
+        The loss, and the scales [S] by style layer.
+    """
+    grams = painting_grams(network, paintings, settings.style_layers)
+    scales = calibrate(network, grams, photos)
+    return perceptual_loss(settings, network, grams, scales), scales
+
+
+def perceptual_loss(
+    settings: LossSettings, network: LossNetwork, grams: Mapping[str, Tensor], scales: Scales
+) -> PerceptualLoss:
+    """Builds the loss from Gram matrices [S, C, C] and scales [S], both by style layer."""
+    return PerceptualLoss(
+        network,
+        grams,
+        scales,
+        content_layers=settings.content_layers,
+        style_strength=settings.style_strength,
+        total_variation_weight=settings.total_variation_weight,
+    )
+
+
+def scales_from_notes(notes: Mapping[str, Any], styles: Sequence[str]) -> dict[str, Tensor]:
+    """Reads the scales [S] of ``styles`` by layer, as ``LossSettings.conventions`` wrote them.
+
+    Raises:
+        TrainingError: the notes lack the calibration, or that of a style.
+    """
+    try:
+        return {
+            layer: torch.tensor([values[style] for style in styles])
+            for layer, values in notes["calibration"].items()
+        }
+    except (KeyError, AttributeError) as error:
+        raise TrainingError(f"the model has no calibration for {error}: train it again") from error
