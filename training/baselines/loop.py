@@ -19,6 +19,9 @@ from training.baselines.objective import IMAGE, FeatureNetwork, Objective
 from training.baselines.optimizers import OptimizerName, drive
 from training.errors import TrainingError
 
+_PROBE = 0.01
+"""Largest change of a pixel when the projection is asked which way is open."""
+
 ImageFunction = Callable[[Tensor], Tensor]
 """Images [N, 3, H, W] in, images out."""
 
@@ -89,7 +92,8 @@ def optimize(
             in units of the image, that is, of [0, 1].
         transform: applied between the image and the network: jitter, scale, rotation.
         gradient: applied to the gradient with respect to the pixels [N, 3, H, W].
-        project: applied to the image after each update: clip, ε-ball, blur.
+        project: applied to the image after each update: clip, ε-ball, blur. With ``lbfgs`` it
+            should limit each value by itself, as clip and the ε-ball do.
         on_step: told about each step.
 
     Raises:
@@ -103,6 +107,8 @@ def optimize(
         raise TrainingError(f"{steps} steps cannot be taken: give 0 or more")
     run = _Run(image, objective, network, steps, transform, on_step)
     run.shape_gradient = _gradient_shaper(optimizer, gradient)
+    if optimizer == "lbfgs":
+        run.limit = project
     settle = None if project is None else _Projection(image, project)
     with _left_as_found(network):
         try:
@@ -146,6 +152,7 @@ class _Run:
         self.parameters = [p for p in image.parameters() if p.requires_grad]
         self.losses: list[float] = []
         self.shape_gradient: ImageFunction | None = None
+        self.limit: ImageFunction | None = None
         self._image, self._objective, self._network = image, objective, network
         self._steps, self._transform, self._on_step = steps, transform, on_step
         self._best_loss = math.inf
@@ -165,6 +172,8 @@ class _Run:
             if not torch.isfinite(slope).all():
                 self._check(dict.fromkeys(self._terms_without_slope(), math.nan), step)
             shaped = slope if self.shape_gradient is None else self.shape_gradient(slope)
+            if self.limit is not None:
+                shaped = _inward(pixels.detach(), shaped, self.limit)
             gradients = torch.autograd.grad(image, self.parameters, shaped)
         for parameter, value in zip(self.parameters, gradients, strict=True):
             parameter.grad = value
@@ -235,6 +244,18 @@ def _gradient_shaper(optimizer: str, gradient: ImageFunction | None) -> ImageFun
 def _unit_rms(slope: Tensor) -> Tensor:
     """Divides by the root mean square over each image."""
     return slope / slope.square().mean(dim=(1, 2, 3), keepdim=True).sqrt().clamp(min=1e-12)
+
+
+@torch.no_grad()
+def _inward(image: Tensor, slope: Tensor, project: ImageFunction) -> Tensor:
+    """Drops the parts of the gradient against which the projection holds the image.
+
+    Where a pixel at its bound is pushed outwards, a step leads nowhere; left in, the gradient
+    there would spoil the curvature that L-BFGS estimates.
+    """
+    step = _PROBE / slope.abs().amax().clamp(min=1e-30)
+    held = project(image - step * slope) == image
+    return slope.masked_fill(held, 0)
 
 
 def _shown(image: Tensor) -> Tensor:

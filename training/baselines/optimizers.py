@@ -82,6 +82,9 @@ class _LBFGS:
     PyTorch derives the length of the line search from ``max_eval``, which by default follows
     ``max_iter``: with one direction per call the search would get no evaluation and stand still
     for ever. So ``max_eval`` is given. Tolerances are 0, because losses of any scale are welcome.
+
+    Projection (Bertsekas 1982, "Projected Newton methods"): the line search follows the projected
+    path, so what it accepts is what remains.
     """
 
     def __init__(
@@ -93,8 +96,6 @@ class _LBFGS:
 
     def minimize(self) -> None:
         """Takes directions until the evaluations are spent or two in a row lead nowhere."""
-        if self._settle is not None:
-            self._settle()
         optimizer, fresh = self._new_optimizer(), True
         try:
             while len(self._run.losses) < self._steps:
@@ -138,7 +139,12 @@ class _LBFGS:
         return not torch.equal(before, reached)
 
     def _closure(self) -> float:
-        """Evaluates, unless it was the last thing evaluated: each call of step() asks again."""
+        """Evaluates, unless it was the last thing evaluated: each call of step() asks again.
+
+        PyTorch puts the parameters back behind a line search's evaluations.
+        """
+        if self._settle is not None:
+            self._settle()
         here = self._flat()
         if self._seen is None or not torch.equal(here, self._seen):
             if len(self._run.losses) >= self._steps:
