@@ -53,12 +53,14 @@ def add_recipe_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_tv_option(parser: argparse.ArgumentParser) -> None:
-    """Adds ``--tv-weight``."""
+def add_tv_option(parser: argparse.ArgumentParser, default: float | None = None) -> None:
+    """Adds ``--tv-weight``; a default of None is left to ``recipe_of``."""
+    shown = f"{TV_WEIGHT:g}; with --normalization gatys 0" if default is None else f"{default:g}"
     parser.add_argument(
         "--tv-weight",
         type=weight,
-        help=f"of the total variation (default {TV_WEIGHT:g}; with --normalization gatys 0)",
+        default=default,
+        help=f"of the total variation (default {shown})",
     )
 
 

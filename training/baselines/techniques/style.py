@@ -1,55 +1,29 @@
 """Style transfer (Gatys, Ecker, Bethge 2016, "Image Style Transfer Using CNNs").
 
 Deviations: by default each layer's style loss is divided by its value at the photo (see
-``Recipe``), sizes go from coarse to fine, the start is the photo, pixels are kept in [0, 1] and
+``Recipe``), sizes go from coarse to fine, the start is the photo, leaving [0, 1] has a price and
 the total variation counts a little. ``--normalization gatys --init noise --levels 1`` is the
-paper.
+paper, but for the price.
 """
 
 import argparse
-from dataclasses import asdict
 from pathlib import Path
-from typing import Literal
 
-import torch
-from torch import Tensor
-
-from training.baselines.colour import (
-    ColourBlind,
-    PaintedLuminance,
-    coral,
-    luminance,
-    match_luminance,
-)
-from training.baselines.images import ImageParameterization, Pixels, noise
-from training.baselines.objective import FeatureNetwork
 from training.baselines.options import (
     add_loss_network_option,
     add_pyramid_options,
     add_shared_options,
 )
-from training.baselines.picture_file import fit, resize
-from training.baselines.pyramid import (
-    Problem,
-    Size,
-    coarse_to_fine,
-    fingerprint_of,
-    optimize_pyramid,
-)
-from training.baselines.soft_range import kept_in_range
-from training.baselines.style_objective import Recipe, transfer_objective
 from training.baselines.style_options import (
-    Pictures,
     add_recipe_options,
     read_pictures,
     recipe_of,
     shares_of,
     weighted_file,
 )
+from training.baselines.style_transfer import transfer
 from training.baselines.watch import choose_device, finish, watch
-from training.networks.loss_network import LossNetwork, load_loss_network
-
-Start = Literal["noise", "photo", "painting"]
+from training.networks.loss_network import load_loss_network
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -95,65 +69,17 @@ def run(options: argparse.Namespace) -> None:
     recipe = recipe_of(options)
     device = choose_device(options.device)
     network = load_loss_network(options.loss_weights, recipe.layers).to(device)
-    paths = tuple(each.path for each in options.paintings)
-    pictures = read_pictures(options, paths, device)
-    shares = shares_of(options.paintings)
-
-    def build(_: int, size: Size, previous: Tensor | None) -> Problem:
-        here = pictures.at(size)
-        seen = _seen(here, options.keep_colours)
-        start = (
-            _start(seen, options.init, options.seed) if previous is None else previous.to(device)
-        )
-        objective = transfer_objective(network, seen.photo, seen.paintings, recipe, shares)
-        image, judge = _canvas(here.photo, start, network, options.keep_colours)
-        objective = kept_in_range(objective, judge, image)
-        return Problem(image, objective, judge, options.steps, options.optimizer, options.lr)
-
-    result = optimize_pyramid(
-        coarse_to_fine(fit(pictures.photo.shape, options.size), options.levels),
-        build,
+    files = tuple(each.path for each in options.paintings)
+    result = transfer(
+        options,
+        network,
+        read_pictures(options, files, device),
+        recipe,
+        files=(options.photo, *files),
+        shares=shares_of(options.paintings),
+        start=options.init,
+        keep_colours=options.keep_colours,
         work=options.work,
-        fingerprint=_fingerprint(options, recipe),
         observe=lambda _, size: watch(options, f"{size[1]}x{size[0]}"),
     )
     finish(options, result)
-
-
-def _seen(pictures: Pictures, keep_colours: str | None) -> Pictures:
-    """Returns photo and paintings in the colours in which they are compared."""
-    photo = pictures.photo
-    if keep_colours == "coral":
-        recoloured = (coral(painting, photo).clamp(0, 1) for painting in pictures.paintings)
-        return Pictures(photo, tuple(recoloured))
-    if keep_colours == "luminance":
-        light = luminance(photo)
-        matched = (match_luminance(luminance(each), light) for each in pictures.paintings)
-        return Pictures(light.expand_as(photo), tuple(each.repeat(1, 3, 1, 1) for each in matched))
-    return pictures
-
-
-def _start(pictures: Pictures, start: Start, seed: int) -> Tensor:
-    """Returns the picture to start from, [1, 3, H, W]."""
-    height, width = pictures.photo.shape[-2:]
-    if start == "noise":
-        generator = torch.Generator().manual_seed(seed)
-        return noise(height, width, generator=generator, device=pictures.photo.device)
-    return pictures.photo if start == "photo" else resize(pictures.paintings[0], (height, width))
-
-
-def _canvas(
-    photo: Tensor, start: Tensor, network: LossNetwork, keep_colours: str | None
-) -> tuple[ImageParameterization, FeatureNetwork]:
-    """Returns what is painted on, and the network through which it is seen."""
-    if keep_colours == "luminance":
-        return PaintedLuminance(photo, start), ColourBlind(network)
-    return Pixels(start), network
-
-
-def _fingerprint(options: argparse.Namespace, recipe: Recipe) -> str:
-    """Digests all that decides a level's result."""
-    names = "size style_size init keep_colours loss_weights steps optimizer lr seed"
-    decisive = {name: getattr(options, name) for name in names.split()}
-    decisive |= {"recipe": asdict(recipe), "shares": shares_of(options.paintings)}
-    return fingerprint_of(decisive, [options.photo, *(each.path for each in options.paintings)])
