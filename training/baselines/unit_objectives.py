@@ -11,6 +11,7 @@ References:
 from collections.abc import Callable
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from training.baselines.objective import Features, Objective, Term
@@ -47,7 +48,8 @@ def direction(layer: str, v: Tensor, cosine_power: float = 0.0) -> Objective:
     Args:
         layer: name of the layer.
         v: the direction: [C], one for all places, or [C, h, w], one for each, as for a
-            caricature of a photo, whose own activations are the directions.
+            caricature of a photo, whose own activations are the directions. It is resized where
+            the layer has another size.
         cosine_power: each product is multiplied by this power of the cosine between the two: 0
             leaves the product alone; more asks for the direction rather than for strength.
     """
@@ -60,6 +62,8 @@ def direction(layer: str, v: Tensor, cosine_power: float = 0.0) -> Objective:
                 f"{maps.shape[1]} channels"
             )
         along = v.to(maps).reshape(1, len(v), *(v.shape[1:] or (1, 1)))
+        if v.dim() > 1 and v.shape[1:] != maps.shape[2:]:
+            along = F.interpolate(along, maps.shape[2:], mode="bilinear", align_corners=False)
         dot = (maps * along).sum(dim=1)  # [N, h, w]
         if cosine_power:
             norms = maps.norm(dim=1) * along.norm(dim=1)
