@@ -1,14 +1,16 @@
 """Loss network."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
 from safetensors.torch import save_file
-from torchvision.models import vgg19
+from torch import nn
+from torchvision.models import vgg16, vgg19
 
 from training.errors import TrainingError
-from training.networks.loss_network import LossNetwork, load_loss_network
+from training.networks.loss_network import LossNetwork, channels_of, load_loss_network
 
 
 def test_features_equal_those_of_torchvision() -> None:
@@ -33,6 +35,67 @@ def test_layers_are_named_from_a_truncated_slim_file(vgg_file: Path) -> None:
         "relu2_1": (2, 6, 16, 24),
         "relu3_1": (2, 8, 8, 12),
     }
+
+
+def test_pools_are_layers_and_equal_those_of_torchvision() -> None:
+    torch.manual_seed(0)
+    vgg = vgg19(weights=None).eval()
+    network = LossNetwork(vgg.state_dict(), ["relu1_1", "pool1", "pool3"])
+    x = torch.rand(1, 3, 24, 40)
+    normalized = (x - network.mean) / network.std
+    features = network(x)
+    for layer, place in {"relu1_1": 1, "pool1": 4, "pool3": 18}.items():
+        torch.testing.assert_close(features[layer], vgg.features[: place + 1](normalized))
+
+
+def test_a_pool_needs_a_whole_block_in_front_of_it(vgg_weights: dict[str, torch.Tensor]) -> None:
+    assert list(channels_of(vgg_weights)) == [
+        *("relu1_1", "relu1_2", "pool1", "relu2_1", "relu2_2", "pool2", "relu3_1")
+    ]
+    with pytest.raises(TrainingError, match="'pool3' is not in"):
+        LossNetwork(vgg_weights, ["pool3"])
+
+
+@pytest.mark.parametrize(("build", "convolutions"), [(vgg16, 13), (vgg19, 16)])
+def test_both_vggs_have_five_pools(build: Callable[[], nn.Module], convolutions: int) -> None:
+    with torch.device("meta"):
+        names = list(channels_of(build().state_dict()))
+    assert [name for name in names if name.startswith("pool")] == [f"pool{i}" for i in range(1, 6)]
+    assert len(names) == convolutions + 5
+    assert names[-1] == "pool5"
+
+
+def test_pools_do_not_change_the_digest_and_average_pooling_does(
+    vgg_weights: dict[str, torch.Tensor],
+) -> None:
+    digest = LossNetwork(vgg_weights, ["relu2_2"]).digest()
+    assert LossNetwork(vgg_weights, ["relu1_1", "pool1", "relu2_2"]).digest() == digest
+    assert LossNetwork(vgg_weights, ["relu2_2"], pooling="average").digest() != digest
+
+
+def test_average_pooling_is_twice_the_mean_of_four(vgg_weights: dict[str, torch.Tensor]) -> None:
+    features = LossNetwork(vgg_weights, ["relu1_2", "pool1"], pooling="average")(
+        torch.rand(1, 3, 4, 6)
+    )
+    corner = features["relu1_2"][..., :2, :2].mean(dim=(2, 3))
+    torch.testing.assert_close(features["pool1"][..., 0, 0], 2 * corner)
+
+
+def test_circular_padding_sees_the_image_as_a_tile(vgg_weights: dict[str, torch.Tensor]) -> None:
+    network = LossNetwork(vgg_weights, ["relu2_2"], "circular")
+    x = torch.rand(1, 3, 16, 24)
+    rolled = network(x.roll((4, 8), (2, 3)))["relu2_2"]
+    torch.testing.assert_close(rolled, network(x)["relu2_2"].roll((2, 4), (2, 3)))
+
+
+def test_an_image_too_small_for_a_layer_is_an_error_that_says_what_it_needs(
+    vgg_weights: dict[str, torch.Tensor],
+) -> None:
+    network = LossNetwork(vgg_weights, ["relu1_2", "relu3_1"], "reflect")
+    with pytest.raises(TrainingError, match=r"20 × 7 pixels is too small .* relu3_1: .* 8 p"):
+        network(torch.rand(1, 3, 7, 20))
+    assert network(torch.rand(1, 3, 8, 8))["relu3_1"].shape == (1, 8, 2, 2)
+    assert network(torch.rand(1, 3, 7, 20), ["relu1_2"])["relu1_2"].shape == (1, 4, 7, 20)
 
 
 def test_nothing_deeper_than_the_deepest_layer_is_kept(
