@@ -115,8 +115,10 @@ def run(options: argparse.Namespace) -> None:
     """
     device = choose_device(options.device)
     network = chosen_classifier(options, device)
-    init = mean_colour(device).repeat(options.images, 1, options.size, options.size)
-    wanted = dict(_wanted(options, network, device))
+    photo = None if options.like is None else read_picture(options.like, options.size).to(device)
+    height, width = (options.size, options.size) if photo is None else photo.shape[-2:]
+    init = mean_colour(device).repeat(options.images, 1, height, width)
+    wanted = dict(_wanted(options, network, photo))
     _check(network, init[:1], wanted.values())
     entries = [
         Entry(
@@ -133,11 +135,11 @@ def run(options: argparse.Namespace) -> None:
 
 
 def _wanted(
-    options: argparse.Namespace, network: Classifier, device: torch.device
+    options: argparse.Namespace, network: Classifier, photo: Tensor | None
 ) -> Iterator[tuple[str, Objective]]:
     """Gives each unit's label and objective, once or twice, as ``--sign`` says."""
     for text in options.units:
-        layer, objective = _unit(options, text, network, device)
+        layer, objective = _unit(options, text, network, photo)
         spread = relative_diversity(layer, objective, options.diversity)
         if options.sign != "negative":
             yield text, objective + spread
@@ -164,14 +166,14 @@ def relative_diversity(layer: str, objective: Objective, weight: float) -> Objec
 
 
 def _unit(
-    options: argparse.Namespace, text: str, network: Classifier, device: torch.device
+    options: argparse.Namespace, text: str, network: Classifier, photo: Tensor | None
 ) -> tuple[str, Objective]:
     """Returns a unit's layer and what makes it answer."""
-    if options.like is None:
+    if photo is None:
         unit = parse_unit(text)
         return unit.layer, unit.objective(options.neuron)
     with torch.no_grad():
-        maps = network(read_picture(options.like, options.size).to(device), [text])[text][0]
+        maps = network(photo, [text])[text][0]
     if options.at is not None:
         maps = _at(maps, text, options.at)
     return text, direction(text, maps, COSINE_POWER)
