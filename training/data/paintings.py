@@ -48,7 +48,7 @@ def load_paintings(
     paintings = [
         Painting(
             style_info(files[name], metadata.get(files[name].name, {})),
-            resize_short_side(_read(files[name]), style_size),
+            load_painting(files[name], style_size),
         )
         for name in names or files
     ]
@@ -89,9 +89,14 @@ def read_metadata(path: Path) -> dict[str, dict[str, str]]:
         ) from error
 
 
-def _read(file: Path) -> Tensor:
+def load_painting(file: Path, style_size: int) -> Tensor:
+    """Returns a painting [3, h, w] in [0, 1], aspect ratio kept, shorter side ``style_size``.
+
+    Raises:
+        TrainingError: the file is missing or no image.
+    """
     try:
-        return read_image(file)
+        return resize_short_side(read_image(file), style_size)
     except (ImageError, OSError) as error:
         raise TrainingError(
             f"painting {str(file)!r} cannot be read ({error}): mend or remove it"

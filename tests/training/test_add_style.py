@@ -1,0 +1,190 @@
+"""``add-style``: one painting more, and every old style as it was."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from sfumato.bundle import Bundle, list_versions, read_bundle
+from sfumato.quality_card import QualityCard
+from sfumato.style_file import read_style_file
+from tests.training.drawn_data import draw_paintings, draw_photos, draw_picture, write_slim_vgg
+from training.__main__ import main
+from training.new_style.nearest_blend import nearest_mixture
+
+# Lightning's and torch's warnings are theirs to mend.
+pytestmark = pytest.mark.filterwarnings("default")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Photos, paintings, a loss network, and a bundle trained on them for a few steps."""
+    folder = tmp_path_factory.mktemp("add_style")
+    arguments = ["fit", "--config", "training/configs/smoke.yaml"]
+    arguments += ["--data.photos", str(draw_photos(folder / "photos"))]
+    arguments += ["--data.styles", str(draw_paintings(folder / "paintings"))]
+    arguments += ["--model.loss_weights", str(write_slim_vgg(folder / "vgg.safetensors"))]
+    arguments += ["--trainer.default_root_dir", str(folder / "run")]
+    arguments += ["--trainer.enable_progress_bar", "false"]
+    assert main(arguments) == 0
+    checkpoint = folder / "run" / "checkpoints" / "last.ckpt"
+    assert main(["export", str(checkpoint), str(folder / "model"), "--no-float16"]) == 0
+    draw_picture(folder / "New Discs.png", 77, (90, 70))
+    return folder
+
+
+def add_style(folder: Path, *more: str, source: str = "model/1", steps: int = 4) -> int:
+    arguments = ["add-style", str(folder / source), str(folder / "New Discs.png")]
+    arguments += ["--data.photos", str(folder / "photos"), "--data.num_workers", "0"]
+    arguments += ["--data.batch_size", "2", "--steps", str(steps)]
+    return main([*arguments, "--loss_weights", str(folder / "vgg.safetensors"), *more])
+
+
+def paint(bundle: Bundle, style: str) -> NDArray[np.uint8]:
+    session = onnxruntime.InferenceSession(bundle.model_path, providers=["CPUExecutionProvider"])
+    photo = np.random.default_rng(0).integers(0, 256, (1, 37, 50, 3), dtype=np.uint8)
+    row = bundle.bank.row(style)[None]
+    return np.asarray(session.run(None, {"image": photo, "style": row})[0])
+
+
+def test_every_old_style_paints_as_before_to_the_bit(folder: Path, tmp_path: Path) -> None:
+    before = read_bundle(folder / "model" / "1")
+    old = {style: paint(before, style) for style in before.bank.ids}
+    assert add_style(folder, "--next_version", "true", "--out", str(tmp_path / "x.st")) == 0
+    after = read_bundle(folder / "model" / str(list_versions(folder / "model")[-1]))
+    assert after.bank.ids == (*before.bank.ids, "new-discs")
+    assert after.network.digest == before.network.digest
+    assert after.files["model.onnx"] == before.files["model.onnx"]
+    for style, picture in old.items():
+        assert np.array_equal(paint(after, style), picture), style
+    assert set(after.training["calibration"]["relu1_1"]) == {"blue", "green", "red", "new-discs"}
+    assert after.bank.row("new-discs")[-1] == 0  # nothing of the photo shows through
+
+
+def test_the_style_file_says_what_a_server_must_know(folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "style.safetensors"
+    assert add_style(folder, "--out", str(out), "--artist", "Berta", "--id", "discs-2") == 0
+    style = read_style_file(out)
+    bundle = read_bundle(folder / "model" / "1")
+    assert style.network_digest == bundle.network.digest
+    assert (style.info.id, style.info.title, style.info.artist) == ("discs-2", "New Discs", "Berta")
+    quality = QualityCard.from_card(style.info.card)
+    assert quality is not None
+    assert quality.total_loss is not None
+    assert quality.total_loss > 0
+    assert style.info.card["learned"]["steps"] == 4
+    assert bundle.bank.with_style(style).ids[-1] == "discs-2"
+
+
+def test_a_checkpoint_will_do_where_no_next_version_is_asked_for(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    checkpoint = "run/checkpoints/last.ckpt"
+    out = tmp_path / "style.safetensors"
+    assert add_style(folder, "--out", str(out), source=checkpoint) == 0
+    digest = read_bundle(folder / "model" / "1").network.digest
+    assert read_style_file(out).network_digest == digest
+    assert add_style(folder, "--next_version", "true", source=checkpoint) == 1
+    assert "export it" in capsys.readouterr().err
+
+
+def test_training_brings_the_style_nearer(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    totals = []
+    for steps in (1, 40):
+        out = tmp_path / f"{steps}.safetensors"
+        assert add_style(folder, "--out", str(out), "--init", "neutral", steps=steps) == 0
+        quality = QualityCard.from_card(read_style_file(out).info.card)
+        assert quality is not None
+        assert quality.total_loss is not None
+        totals.append(quality.total_loss)
+    assert totals[1] < 0.9 * totals[0]
+
+
+def test_a_style_file_is_a_place_to_go_on_from(folder: Path, tmp_path: Path) -> None:
+    first, second = tmp_path / "first.safetensors", tmp_path / "second.safetensors"
+    assert add_style(folder, "--out", str(first)) == 0
+    still = ("--init", str(first), "--learning_rate", "0")
+    assert add_style(folder, "--out", str(second), *still, steps=1) == 0
+    assert np.array_equal(read_style_file(first).row, read_style_file(second).row)
+
+
+def test_ctrl_c_keeps_what_was_learned(folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "style.safetensors"
+    command = [sys.executable, "-m", "training", "add-style", str(folder / "model" / "1")]
+    command += [str(folder / "New Discs.png"), "--data.photos", str(folder / "photos")]
+    command += ["--loss_weights", str(folder / "vgg.safetensors"), "--data.num_workers", "0"]
+    command += ["--steps", "100000", "--out", str(out)]
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, process_group=0
+    )
+    assert process.stdout is not None
+    for line in process.stdout:
+        if "starting from" in line:
+            break
+    time.sleep(3)
+    os.kill(process.pid, signal.SIGINT)
+    output, _ = process.communicate(timeout=60)
+    assert f"wrote {out}" in output
+    assert 0 < read_style_file(out).info.card["learned"]["steps"] < 100000
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (("--init", "absent.safetensors"), "choose nearest, neutral, a style file, or one of blue"),
+        (("--id", "red"), "has a style 'red' already"),
+        (("--id", "photograph"), "has a style 'photograph' already"),
+        (("--data.photos", "absent"), "is no folder"),
+    ],
+)
+def test_wrong_input_is_one_clear_line(
+    folder: Path,
+    capsys: pytest.CaptureFixture[str],
+    change: tuple[str, ...],
+    message: str,
+) -> None:
+    assert add_style(folder, *change) == 1
+    error = capsys.readouterr().err
+    assert message in error
+    assert len(error.splitlines()) == 1
+
+
+def test_another_loss_network_is_refused(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from safetensors.torch import load_file, save_file
+
+    weights = load_file(folder / "vgg.safetensors")
+    save_file({k: 2 * v for k, v in weights.items()}, tmp_path / "other.safetensors")
+    assert add_style(folder, "--loss_weights", str(tmp_path / "other.safetensors")) == 1
+    assert "another loss network" in capsys.readouterr().err
+
+
+def test_a_loss_that_is_no_number_keeps_what_was_learned_before(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "style.safetensors"
+    assert add_style(folder, "--out", str(out), "--learning_rate", "1e20", steps=30) == 0
+    assert "lower --learning_rate" in capsys.readouterr().out
+    assert np.isfinite(read_style_file(out).row).all()
+
+
+def test_the_nearest_mixture_of_points_is_their_convex_projection() -> None:
+    corners = torch.tensor([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0]])
+    inside = nearest_mixture(corners, torch.tensor([0.25, 0.5]))
+    torch.testing.assert_close(inside, torch.tensor([0.25, 0.25, 0.5]), atol=1e-3, rtol=0)
+    # Outside, the nearest point of the triangle is the middle of its long side.
+    outside = nearest_mixture(corners, torch.tensor([2.0, 2.0]))
+    torch.testing.assert_close(outside, torch.tensor([0.0, 0.5, 0.5]), atol=1e-3, rtol=0)
+    beyond = nearest_mixture(corners, torch.tensor([3.0, -1.0]))
+    torch.testing.assert_close(beyond, torch.tensor([0.0, 1.0, 0.0]))
