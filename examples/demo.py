@@ -1,4 +1,4 @@
-"""The demonstration: serve a model, paint a photo in its styles and in a blend of two.
+"""The demonstration: serve a model, paint a photo in its styles, in a blend, more and less.
 
 python -m examples.demo --help
 """
@@ -19,6 +19,7 @@ from sfumato.bundle import list_versions
 from sfumato.client import Client
 from sfumato.errors import SfumatoError
 from sfumato.image_codec import ImageFormat
+from sfumato.strength import PHOTOGRAPH_STYLE
 from sfumato.stylized_photo import StyleSummary
 
 COLUMNS = 4
@@ -43,11 +44,17 @@ class Painter:
         """Prints the first line of the table."""
         print(f"{'picture':{NAME_WIDTH}} {'pixels':>11} {'round trip':>12} {'inference':>12}")
 
-    def paint(self, name: str, weights: Mapping[str, float]) -> Image.Image:
+    def paint(
+        self, name: str, weights: Mapping[str, float], strength: float | None = None
+    ) -> Image.Image:
         """Paints the photo, writes it as ``name``.jpg and gives the picture."""
         started = time.perf_counter()
         answer = self._client.stylize(
-            self._photo, weights, model=self._model, output_format=ImageFormat.JPEG
+            self._photo,
+            weights,
+            strength=strength,
+            model=self._model,
+            output_format=ImageFormat.JPEG,
         )
         round_trip_ms = 1000 * (time.perf_counter() - started)
         answer.save(self._folder / f"{name}.jpg")
@@ -86,6 +93,16 @@ def paint_blends(painter: Painter, first: StyleSummary, last: StyleSummary) -> R
     return Row(pictures, f"From {first.title or first.id} to {last.title or last.id}")
 
 
+def paint_strengths(painter: Painter, style: StyleSummary) -> Row:
+    """Paints the photo ever more strongly in one style: a row of the sheet."""
+    pictures = []
+    for step in range(BLEND_STEPS):
+        strength = step / (BLEND_STEPS - 1)
+        painted = painter.paint(f"strength-{step}", {style.id: 1.0}, strength)
+        pictures.append(Picture(painted, f"strength {strength:.2f}"))
+    return Row(pictures, f"{style.title or style.id}, from the photo to the full style")
+
+
 def run(options: argparse.Namespace) -> None:
     """Does the demonstration."""
     if not list_versions(options.models / options.model):
@@ -99,12 +116,15 @@ def run(options: argparse.Namespace) -> None:
     with local_server(options.models, log=out / "server.log") as server:
         print(f"ready at {server.address} after {server.start_seconds:.1f} s\n")
         with Client(server.address, wait_for_ready=False) as client:
-            styles = client.list_styles(options.model)
+            listed = client.list_styles(options.model)
+            styles = [style for style in listed if style.id != PHOTOGRAPH_STYLE]
             painter = Painter(client, options.model, options.photo, out)
             painter.print_heading()
             rows = paint_styles(painter, _upright(options.photo), styles)
             if len(styles) > 1:
                 rows.append(paint_blends(painter, styles[0], _blend_partner(styles)))
+            if len(styles) < len(listed):
+                rows.append(paint_strengths(painter, _blend_partner(styles)))
     print("\nthe server has stopped")
     sheet = out / "sheet.jpg"
     draw_contact_sheet(rows).save(sheet, quality=90)
@@ -117,7 +137,7 @@ def _upright(photo: Path) -> Image.Image:
 
 
 def _blend_partner(styles: Sequence[StyleSummary]) -> StyleSummary:
-    return next((style for style in styles[1:] if style.id == BLEND_PARTNER), styles[-1])
+    return next((style for style in styles if style.id == BLEND_PARTNER), styles[-1])
 
 
 def _make_folder(folder: Path) -> None:

@@ -1,0 +1,133 @@
+"""A new style: loss against steps, from scratch, from a neutral row and from the nearest blend.
+
+    python -m benchmarks.add_style models/default PAINTING… --photos DIR --loss-weights FILE
+
+Every start sees the same crops in the same order. *Scratch* trains a whole new network of the
+same shape on the one painting; the others train γ and β on the frozen network, as
+``python -m training add-style`` does. The loss is the mean total on held-out photos.
+"""
+
+import argparse
+import statistics
+import time
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from benchmarks.machine import describe_machine
+from training.data.paintings import style_info
+from training.learning_rate import trapezoid
+from training.networks.transformation_network import TransformationNetwork, build_network
+from training.new_style.command import Lesson
+from training.new_style.module import DECAY_FRACTION, WARMUP_STEPS
+from training.new_style.options import AddStyleOptions, PhotoOptions, StyleOptions
+from training.starting_point import read_trained
+
+STARTS = ("scratch", "neutral", "nearest")
+SCRATCH_LEARNING_RATE = 2e-3  # of the whole network, as in training/configs/default_model.yaml
+
+
+def curve(lesson: Lesson, start: str, every: int) -> dict[int, float]:
+    """Trains one start; returns the held-out total by step."""
+    network, row = lesson.trained.network, lesson.first_row()
+    if start == "scratch":
+        torch.manual_seed(0)
+        network = build_network(network.architecture)
+        row = network.neutral_style()
+    parameter = nn.Parameter(row.clone())
+    highest = SCRATCH_LEARNING_RATE if start == "scratch" else lesson.options.style.learning_rate
+    trained = [parameter, *network.parameters()] if start == "scratch" else [parameter]
+    network.requires_grad_(start == "scratch").to(memory_format=torch.channels_last)
+    optimizer = torch.optim.Adam(trained, lr=highest)
+    steps = lesson.options.style.steps
+    factor = trapezoid(steps, WARMUP_STEPS, DECAY_FRACTION)
+    torch.manual_seed(1)
+    crops = batches(lesson, steps)
+    totals = {0: held_out_total(lesson, network, parameter)}
+    for step in range(steps):
+        for group in optimizer.param_groups:
+            group["lr"] = highest * factor(step)
+        optimizer.zero_grad()
+        with torch.autocast("cpu", torch.bfloat16):
+            photos = next(crops).contiguous(memory_format=torch.channels_last)
+            painted = network.render(photos, parameter.expand(len(photos), -1))
+            styles = torch.zeros(len(photos), dtype=torch.long)
+            loss = lesson.loss(photos, painted, styles).total.mean()
+        loss.backward()
+        nn.utils.clip_grad_norm_(trained, 1.0)
+        optimizer.step()
+        if (step + 1) % every == 0:
+            totals[step + 1] = held_out_total(lesson, network, parameter)
+            print(f"  {start} {step + 1}: {totals[step + 1]:.3f}", flush=True)
+    return totals
+
+
+def batches(lesson: Lesson, steps: int):  # type: ignore[no-untyped-def]
+    """Yields batches [4, 3, S, S] of crops, the same ones for the same seed."""
+    for _ in range(steps):
+        order = torch.randint(len(lesson.photos), (4,)).tolist()
+        yield torch.stack([lesson.photos[number].image for number in order])
+
+
+@torch.inference_mode()
+def held_out_total(lesson: Lesson, network: TransformationNetwork, row: Tensor) -> float:
+    """Returns the mean total loss on the held-out photos."""
+    zero = torch.zeros(1, dtype=torch.long)
+    totals = [
+        lesson.loss(photo[None], network.render(photo[None], row[None]), zero).total.item()
+        for photo in lesson.held_out
+    ]
+    return statistics.fmean(totals)
+
+
+def main() -> None:
+    """Prints a table per painting."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("source", type=Path)
+    parser.add_argument("paintings", type=Path, nargs="+")
+    parser.add_argument("--photos", type=Path, nargs="+", required=True)
+    parser.add_argument("--loss-weights", default="vgg16")
+    parser.add_argument("--steps", type=int, default=2000)
+    parser.add_argument("--every", type=int, default=200)
+    parser.add_argument("--crop-size", type=int, default=None)
+    parser.add_argument("--learning-rate", type=float, default=StyleOptions().learning_rate)
+    parser.add_argument("--starts", nargs="+", choices=STARTS, default=list(STARTS))
+    options = parser.parse_args()
+    print(f"{describe_machine('torch')}; {options.steps} steps of 4 crops\n")
+    for painting in options.paintings:
+        report(painting, options)
+
+
+def report(painting: Path, options: argparse.Namespace) -> None:
+    """Prints the table of one painting."""
+    curves: dict[str, dict[int, float]] = {}
+    for start in options.starts:
+        began = time.perf_counter()
+        lesson = Lesson(
+            read_trained(options.source),
+            AddStyleOptions(
+                options.source,
+                painting,
+                PhotoOptions(options.photos, crop_size=options.crop_size),
+                StyleOptions(
+                    loss_weights=options.loss_weights,
+                    steps=options.steps,
+                    learning_rate=options.learning_rate,
+                    init="nearest" if start == "nearest" else "neutral",
+                ),
+            ),
+            style_info(painting, {}),
+        )
+        curves[start] = curve(lesson, start, options.every)
+        print(f"  {start}: {time.perf_counter() - began:.0f} s", flush=True)
+    print(f"\n{painting.stem}\n\n| steps | {' | '.join(curves)} |")
+    print("| ---: |" + " ---: |" * len(curves))
+    for step in curves[options.starts[0]]:
+        cells = " | ".join(f"{totals[step]:.3f}" for totals in curves.values())
+        print(f"| {step} | {cells} |")
+    print(flush=True)
+
+
+if __name__ == "__main__":
+    main()
