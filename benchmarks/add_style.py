@@ -5,17 +5,24 @@
 Every start sees the same crops in the same order. *Scratch* trains a whole new network of the
 same shape on the one painting; the others train γ and β on the frozen network, as
 ``python -m training add-style`` does. The loss is the mean total on held-out photos.
+
+A painting that the network knows is forgotten first: its row is taken away, and learned again
+from what is left. The row that was trained jointly is then the mark to reach. The frozen network
+has seen such a painting, which a new one does not have for it.
 """
 
 import argparse
 import statistics
 import time
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
 from benchmarks.machine import describe_machine
+from training.checkpoint import TrainedStyles
 from training.data.paintings import style_info
 from training.learning_rate import trapezoid
 from training.networks.transformation_network import TransformationNetwork, build_network
@@ -63,7 +70,7 @@ def curve(lesson: Lesson, start: str, every: int) -> dict[int, float]:
     return totals
 
 
-def batches(lesson: Lesson, steps: int):  # type: ignore[no-untyped-def]
+def batches(lesson: Lesson, steps: int) -> Iterator[Tensor]:
     """Yields batches [4, 3, S, S] of crops, the same ones for the same seed."""
     for _ in range(steps):
         order = torch.randint(len(lesson.photos), (4,)).tolist()
@@ -102,10 +109,13 @@ def main() -> None:
 def report(painting: Path, options: argparse.Namespace) -> None:
     """Prints the table of one painting."""
     curves: dict[str, dict[int, float]] = {}
+    info = style_info(painting, {})
+    joint: float | None = None
     for start in options.starts:
         began = time.perf_counter()
+        trained, row = forget(read_trained(options.source), info.id)
         lesson = Lesson(
-            read_trained(options.source),
+            trained,
             AddStyleOptions(
                 options.source,
                 painting,
@@ -117,8 +127,10 @@ def report(painting: Path, options: argparse.Namespace) -> None:
                     init="nearest" if start == "nearest" else "neutral",
                 ),
             ),
-            style_info(painting, {}),
+            info,
         )
+        if row is not None and joint is None:
+            joint = held_out_total(lesson, trained.network, row)
         curves[start] = curve(lesson, start, options.every)
         print(f"  {start}: {time.perf_counter() - began:.0f} s", flush=True)
     print(f"\n{painting.stem}\n\n| steps | {' | '.join(curves)} |")
@@ -126,7 +138,20 @@ def report(painting: Path, options: argparse.Namespace) -> None:
     for step in curves[options.starts[0]]:
         cells = " | ".join(f"{totals[step]:.3f}" for totals in curves.values())
         print(f"| {step} | {cells} |")
+    if joint is not None:
+        cells = " | ".join(f"{list(c.values())[-1] / joint:.2f}" for c in curves.values())
+        print(f"| last / jointly trained ({joint:.3f}) | {cells} |")
     print(flush=True)
+
+
+def forget(trained: TrainedStyles, style: str) -> tuple[TrainedStyles, Tensor | None]:
+    """Returns ``trained`` without ``style``, and the row [P] that it had, if any."""
+    kept = [number for number, info in enumerate(trained.styles) if info.id != style]
+    row = next(
+        (r for r, i in zip(trained.rows, trained.styles, strict=True) if i.id == style), None
+    )
+    styles = tuple(trained.styles[number] for number in kept)
+    return replace(trained, rows=trained.rows[kept], styles=styles), row
 
 
 if __name__ == "__main__":
