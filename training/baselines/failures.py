@@ -1,5 +1,8 @@
 """How an optimization fails; each error carries the last good image, so that nothing is lost."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
 from torch import Tensor
 
@@ -44,3 +47,19 @@ def too_large(size: tuple[int, int], image: Tensor | None) -> TooLargeError:
         f"out of memory at {width} × {height} pixels: --size {smaller} needs about half as much",
         image,
     )
+
+
+@contextmanager
+def memory_for(image: Tensor) -> Iterator[None]:
+    """Turns a lack of memory in what is computed from ``image`` [N, 3, H, W] into our error.
+
+    Raises:
+        TooLargeError: out of memory.
+    """
+    try:
+        yield
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
+        height, width = image.shape[-2:]
+        raise too_large((height, width), None) from error

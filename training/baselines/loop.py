@@ -113,7 +113,7 @@ def optimize(
     with _left_as_found(network):
         try:
             drive(optimizer, run, settle, steps=steps, lr=lr)
-            return Result(_shown(image().detach()), run.losses, interrupted=False)
+            return Result(run.last_image(), run.losses, interrupted=False)
         except KeyboardInterrupt:
             run.restore()
             if settle is not None:
@@ -191,6 +191,16 @@ class _Run:
             with torch.no_grad():
                 for parameter, value in zip(self.parameters, self._best, strict=True):
                     parameter.copy_(value)
+
+    def last_image(self) -> Tensor:
+        """Returns the image behind the last update, which nobody has looked at yet."""
+        image = self._image().detach()
+        if not torch.isfinite(image).all():
+            raise DivergedError(
+                "the last step led to an image that is no number: give a smaller --lr",
+                self.best_image(),
+            )
+        return _shown(image)
 
     def best_image(self) -> Tensor | None:
         """Returns the best image evaluated [N, 3, H, W] in [0, 1]; None before the first."""

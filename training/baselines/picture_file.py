@@ -4,14 +4,17 @@ import io
 from pathlib import Path
 from typing import NoReturn
 
+import numpy as np
+import torch
 import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
 from sfumato.atomic import write_file
 from sfumato.errors import ImageError
+from sfumato.image_codec import decode_photo
 from training.baselines.failures import OptimizationError
-from training.data.image_file import read_image
+from training.data.image_file import MAX_PIXELS
 from training.errors import TrainingError
 
 
@@ -26,9 +29,13 @@ def read_picture(path: Path, size: int | None = None) -> Tensor:
         TrainingError: no such file, or not an image.
     """
     try:
-        image = read_image(path)[None]
+        levels = decode_photo(path.read_bytes(), max_pixels=MAX_PIXELS).rgb  # [H, W, 3]
     except (ImageError, OSError) as error:
         raise TrainingError(f"{str(path)!r} cannot be read: {error}") from error
+    if size is not None and max(levels.shape) >= 4 * size:
+        # Large scans: as bytes to twice the size at least, because as floats they fill memory.
+        levels = np.asarray(Image.fromarray(levels).reduce(max(levels.shape) // (2 * size)))
+    image = torch.tensor(levels).permute(2, 0, 1)[None].float() / 255
     return image if size is None else resize(image, fit(image.shape[-2:], size))
 
 

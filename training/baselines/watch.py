@@ -20,7 +20,7 @@ def watch(options: argparse.Namespace, label: str = "") -> Iterator[Callable[[Pr
         options: from ``add_shared_options``: ``frames`` and ``every`` are read.
         label: what the bar is called and what the frames' names begin with, such as ``256``.
     """
-    bar = tqdm(total=0, desc=label or None, unit="step")
+    bar = tqdm(total=0, desc=label or None, unit="step", disable=None)  # shown on terminals only
     if options.frames is not None:
         options.frames.mkdir(parents=True, exist_ok=True)
 

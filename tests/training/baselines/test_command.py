@@ -145,6 +145,21 @@ def test_the_longer_side_gets_the_size(shape: tuple[int, int], expected: tuple[i
     assert fit(shape, 256) == expected
 
 
+def test_a_large_scan_is_reduced_to_the_size(tmp_path: Path) -> None:
+    y = torch.linspace(0, 1, 900).view(1, 1, 900, 1)
+    write_picture(tmp_path / "scan.png", y.expand(1, 3, 900, 600))
+    small = read_picture(tmp_path / "scan.png", 96)
+    assert small.shape == (1, 3, 96, 64)
+    expected = (torch.arange(96) + 0.5) / 96  # a ramp stays the ramp, where its border is not near
+    torch.testing.assert_close(small[0, 0, 4:-4, 20], expected[4:-4], atol=0.006, rtol=0)
+
+
+def test_a_small_painting_is_enlarged(tmp_path: Path) -> None:
+    write_picture(tmp_path / "small.png", torch.full((1, 3, 20, 20), 0.4))
+    large = read_picture(tmp_path / "small.png", 64)
+    torch.testing.assert_close(large, torch.full((1, 3, 64, 64), 0.4), atol=0.002, rtol=0)
+
+
 def test_an_interrupted_command_writes_the_best_so_far(
     photo: Path, vgg_file: Path, tmp_path: Path
 ) -> None:

@@ -265,6 +265,14 @@ def test_a_gradient_that_is_no_number_is_named_too() -> None:
     assert caught.value.image is None
 
 
+def test_a_last_step_out_of_all_numbers_is_an_error_too() -> None:
+    start = torch.rand(1, 3, 2, 2)
+    with pytest.raises(DivergedError, match=r"the last step .* smaller --lr") as caught:
+        optimize(Pixels(start), l2(), nothing, steps=1, optimizer="sgd", lr=float("inf"))
+    assert caught.value.image is not None
+    assert torch.equal(caught.value.image, start)
+
+
 @pytest.mark.parametrize("optimizer", ["lbfgs", "adam"])
 def test_an_interruption_gives_the_best_image_so_far(optimizer: OptimizerName) -> None:
     w, reports = weights(), list[Progress]()

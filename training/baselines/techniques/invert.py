@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from training.baselines.failures import OptimizationError
+from training.baselines.failures import OptimizationError, memory_for
 from training.baselines.images import Pixels, noise
 from training.baselines.loop import Result, optimize
 from training.baselines.objective import FeatureNetwork
@@ -75,7 +75,7 @@ def _inversions(
     network: FeatureNetwork, photo: Tensor, layers: list[str], options: argparse.Namespace
 ) -> Iterator[tuple[str, Result]]:
     """Yields each layer's inversion; an error says which layer it was."""
-    with torch.no_grad():
+    with torch.no_grad(), memory_for(photo):
         targets = network(photo, layers)
     for layer in layers:
         generator = torch.Generator().manual_seed(options.seed)

@@ -12,6 +12,7 @@ from typing import Final
 import torch
 from torch import Tensor
 
+from training.baselines.failures import memory_for
 from training.baselines.images import Pixels, noise_like
 from training.baselines.options import (
     add_loss_network_option,
@@ -110,7 +111,7 @@ def run(options: argparse.Namespace) -> None:
 
     judge = network("circular" if options.tileable else padding)
     texture = read_picture(options.texture, options.texture_size or options.size).to(device)
-    with torch.no_grad():
+    with torch.no_grad(), memory_for(texture):
         features = network(padding)(texture)
     objective = texture_objective(features, layers, options.statistic, options.components)
 
