@@ -76,7 +76,7 @@ def ratios(text: str) -> tuple[float, ...]:
 class Cell:
     """One transfer of the grid and, once painted, its picture [1, 3, H, W] and losses.
 
-    The losses are those of all the grid's layers, calibrated, so cells can be compared.
+    The losses are those of the cell's own layers, calibrated: along a row they can be compared.
     """
 
     row: int
@@ -95,12 +95,12 @@ def run(options: argparse.Namespace) -> None:
     """
     cells = plan(options)
     device = choose_device(options.device)
-    network = load_loss_network(options.loss_weights, _judge(cells).layers).to(device)
+    network = load_loss_network(options.loss_weights, _judge(cells[-1].recipe).layers).to(device)
     pictures = read_pictures(options, (options.painting,), device)
     painted: list[Cell] = []
     try:
         for cell in cells:
-            done, interrupted = _paint(cell, cells, network, pictures, options)
+            done, interrupted = _paint(cell, network, pictures, options)
             painted.append(done)
             print(describe(done))
             if interrupted:
@@ -151,13 +151,15 @@ def draw(painted: list[Cell], options: argparse.Namespace) -> Tensor:
 
 
 def _short(ratio: float) -> str:
-    """Returns 1e-5 rather than 1e-05."""
-    return f"{ratio:g}".replace("e-0", "e-")
+    """Returns 1e-5 or 2.5e-3, and 0.1 as it is."""
+    if not 0 < ratio < 0.1:
+        return f"{ratio:g}"
+    digits, exponent = f"{ratio:e}".split("e")
+    return f"{float(digits):g}e{int(exponent)}"
 
 
 def _paint(
     cell: Cell,
-    cells: list[Cell],
     network: LossNetwork,
     pictures: Pictures,
     options: argparse.Namespace,
@@ -174,7 +176,7 @@ def _paint(
         work=options.work and options.work / label,
         observe=lambda _, size: watch(options, f"{label}-{size[1]}x{size[0]}"),
     )
-    objective = transfer_objective(network, pictures.photo, pictures.paintings, _judge(cells))
+    objective = transfer_objective(network, pictures.photo, pictures.paintings, _judge(cell.recipe))
     image = result.image.to(pictures.photo)
     with torch.no_grad():
         losses = objective({**network(image, objective.layers), IMAGE: image})
@@ -184,6 +186,6 @@ def _paint(
     return done, result.interrupted
 
 
-def _judge(cells: list[Cell]) -> Recipe:
-    """Returns the recipe by which all cells are measured."""
-    return replace(cells[-1].recipe, content_weight=1.0, tv_weight=0.0, normalization="calibrated")
+def _judge(recipe: Recipe) -> Recipe:
+    """Returns the recipe by which a cell is measured, and which asks for all its layers."""
+    return replace(recipe, content_weight=1.0, tv_weight=0.0, normalization="calibrated")
