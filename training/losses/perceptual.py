@@ -86,8 +86,21 @@ class PerceptualLoss(nn.Module):
 
     def forward(self, photos: Tensor, painted: Tensor, styles: Tensor) -> LossTerms:
         """Judges ``painted`` [N, 3, H, W] against its ``photos`` and styles ``styles`` [N]."""
-        with torch.no_grad():
-            targets = self.network(photos, self.content_layers)
+        return self.judge(self.content_of(photos), photos, painted, styles)
+
+    @torch.no_grad()
+    def content_of(self, photos: Tensor) -> Mapping[str, Tensor]:
+        """Returns the features of ``photos`` [N, 3, H, W] by content layer."""
+        targets: Mapping[str, Tensor] = self.network(photos, self.content_layers)
+        return targets
+
+    def judge(
+        self, targets: Mapping[str, Tensor], photos: Tensor, painted: Tensor, styles: Tensor
+    ) -> LossTerms:
+        """Judges as ``forward`` does, with the photos' features from ``content_of``.
+
+        Whoever judges many pictures of the same photos computes those once.
+        """
         features = self.network(painted)
         content = torch.stack(
             [ContentLoss(targets[layer])(features[layer]) for layer in self.content_layers]
