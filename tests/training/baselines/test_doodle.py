@@ -222,3 +222,10 @@ def test_the_same_doodle_twice_is_the_same_picture(files: dict[str, str]) -> Non
     first = _paint(files, "--seed", "3")
     assert torch.equal(first, _paint(files, "--seed", "3"))
     assert not torch.equal(first, _paint(files, "--seed", "4"))
+
+
+def test_a_large_mask_is_the_same_as_a_small_one(files: dict[str, str], tmp_path: Path) -> None:
+    large = _draw_mask(tmp_path / "large.png", (1280, 960))
+    small = _draw_mask(tmp_path / "small.png", (64, 48))
+    ours, theirs = (_paint({**files, "mask": mask}) for mask in (large, small))
+    torch.testing.assert_close(ours, theirs, atol=2 / 255, rtol=0)

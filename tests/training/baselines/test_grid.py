@@ -1,6 +1,9 @@
 """``optimize grid``: layers × α/β on one sheet."""
 
+import _thread
 import re
+import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -77,3 +80,23 @@ def test_finished_cells_are_not_painted_again(arguments: list[str], tmp_path: Pa
     assert (tmp_path / "grid.png").read_bytes() == first
     assert len(finished) == 6
     assert [file.stat().st_mtime_ns for file in finished] == written
+
+
+def test_ctrl_c_writes_the_pictures_until_then(
+    arguments: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    frames = tmp_path / "frames"
+
+    def interrupt() -> None:
+        while not (frames / "1.2-32x24-00001.png").exists():
+            time.sleep(0.005)
+        _thread.interrupt_main()
+
+    watcher = threading.Thread(target=interrupt)
+    watcher.start()
+    main([*arguments, "--steps", "150", "--frames", str(frames)])
+    watcher.join()
+    assert re.search(r"interrupted: wrote .*, [1-5]/6 pictures", capsys.readouterr().out)
+    sheet = read_picture(tmp_path / "grid.png")
+    grey = (sheet - 0.9).abs().amax(dim=1) < 0.003
+    assert grey.sum() >= 32 * 24  # a cell that was not painted

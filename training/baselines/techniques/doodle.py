@@ -7,6 +7,7 @@ fast-neural-doodle (Ulyanov 2016).
 import argparse
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 import torch
 from torch import Tensor
@@ -34,6 +35,9 @@ from training.baselines.style_options import TV_WEIGHT, add_layer_options, weigh
 from training.baselines.watch import choose_device, finish, watch
 from training.errors import TrainingError
 from training.networks.loss_network import LossNetwork, load_loss_network
+
+LARGEST_MASK: Final = 1024
+"""Longer side in pixels to which larger masks are reduced, nearest pixel by nearest pixel."""
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -122,15 +126,23 @@ def read_material(options: argparse.Namespace, device: torch.device) -> Material
             colour that the painting's lacks.
     """
     painting = read_picture(options.painting, options.style_size or options.size)
-    painting_mask = read_regions(read_picture(options.painting_mask))
+    painting_mask = _read_mask(options.painting_mask)
     check_proportions(painting_mask, painting, "the painting")
-    new_mask = align(read_regions(read_picture(options.new_mask)), painting_mask)
+    new_mask = align(_read_mask(options.new_mask), painting_mask)
     photo = None
     if options.photo is not None:
         photo = read_picture(options.photo, options.size)
         check_proportions(new_mask, photo, "the photo")
         photo = photo.to(device)
     return Material(painting.to(device), painting_mask, new_mask, photo)
+
+
+def _read_mask(path: Path) -> RegionMask:
+    picture = read_picture(path)
+    if max(picture.shape) > LARGEST_MASK:
+        size = fit(picture.shape, LARGEST_MASK)
+        picture = torch.nn.functional.interpolate(picture, size, mode="nearest")
+    return read_regions(picture)
 
 
 def _start(material: Material, size: Size, seed: int) -> Tensor:

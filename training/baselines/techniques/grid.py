@@ -108,6 +108,9 @@ def run(options: argparse.Namespace) -> None:
     except OptimizationError as error:
         error.image = draw(painted, options) if painted else error.image
         raise
+    except KeyboardInterrupt:  # between two optimizations
+        if not painted:
+            raise
     sheet = draw(painted, options)
     write_picture(options.out, sheet)
     height, width = sheet.shape[-2:]
