@@ -38,7 +38,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "--layer", nargs="+", default=["relu3_1"], help="one layer or more (default relu3_1)"
     )
     parser.add_argument(
-        "--tv-weight", type=float, default=0.1, help="weight of the total variation (default 0.1)"
+        "--tv-weight", type=float, default=0.5, help="weight of the total variation (default 0.5)"
     )
     parser.add_argument(
         "--tv-beta", type=float, default=2.0, help="its exponent β (default 2; 1 keeps edges)"

@@ -6,6 +6,7 @@ from has the texture's mean colour and contrast.
 """
 
 import argparse
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
@@ -20,7 +21,7 @@ from training.baselines.options import (
     add_shared_options,
     positive,
 )
-from training.baselines.picture_file import read_picture
+from training.baselines.picture_file import fit, read_picture, resize
 from training.baselines.projections import clip
 from training.baselines.pyramid import (
     Problem,
@@ -104,39 +105,55 @@ def run(options: argparse.Namespace) -> None:
     count = parameter_count([channels[n] for n in layers], options.statistic, options.components)
     print(f"{count:,} parameters: {options.statistic} of {', '.join(layers)}")
 
-    device = choose_device(options.device)
-
-    def network(padding: PaddingMode) -> LossNetwork:
-        return LossNetwork(weights, layers, padding, options.pooling).to(device)
-
-    judge = network("circular" if options.tileable else padding)
-    texture = read_picture(options.texture, options.texture_size or options.size).to(device)
-    with torch.no_grad(), memory_for(texture):
-        features = network(padding)(texture)
-    objective = texture_objective(features, layers, options.statistic, options.components)
-
-    def build(level: int, size: Size, previous: Tensor | None) -> Problem:
-        generator = torch.Generator().manual_seed(options.seed)
-        start = noise_like(texture, size, generator=generator) if previous is None else previous
-        return Problem(
-            Pixels(start.to(device)),
-            objective,
-            judge,
-            options.steps,
-            options.optimizer,
-            options.lr,
-            project=clip(),
-        )
-
-    sizes = _sizes(options)
+    synthesis = _Synthesis(options, weights, padding, layers)
     result = optimize_pyramid(
-        sizes,
-        build,
+        _sizes(options),
+        synthesis.build,
         work=options.work,
         fingerprint=_fingerprint(options),
         observe=lambda _, size: watch(options, f"{size[1]}x{size[0]}"),
     )
     finish(options, result)
+
+
+class _Synthesis:
+    """Builds the problem of each level; the texture is as much smaller as the level is."""
+
+    def __init__(
+        self,
+        options: argparse.Namespace,
+        weights: Mapping[str, Tensor],
+        padding: PaddingMode,
+        layers: tuple[str, ...],
+    ) -> None:
+        self._options, self._layers = options, layers
+        device = choose_device(options.device)
+
+        def network(padding: PaddingMode) -> LossNetwork:
+            return LossNetwork(weights, layers, padding, options.pooling).to(device)
+
+        self._network = network(padding)
+        self._judge = network("circular") if options.tileable else self._network
+        self._texture = read_picture(options.texture, options.texture_size or options.size)
+        self._texture = self._texture.to(device)
+
+    def build(self, level: int, size: Size, previous: Tensor | None) -> Problem:
+        options = self._options
+        longer = round(max(self._texture.shape) * size[0] / options.size)
+        texture = resize(self._texture, fit(self._texture.shape, longer))
+        with torch.no_grad(), memory_for(texture):
+            features = self._network(texture)
+        generator = torch.Generator().manual_seed(options.seed)
+        start = noise_like(texture, size, generator=generator) if previous is None else previous
+        return Problem(
+            Pixels(start.to(texture)),
+            texture_objective(features, self._layers, options.statistic, options.components),
+            self._judge,
+            options.steps,
+            options.optimizer,
+            options.lr,
+            project=clip(),
+        )
 
 
 def _sizes(options: argparse.Namespace) -> list[Size]:
