@@ -1,6 +1,7 @@
 """Options that every technique shares; nothing here needs PyTorch, so that --help is quick."""
 
 import argparse
+import math
 from pathlib import Path
 from typing import Final
 
@@ -34,7 +35,9 @@ def add_shared_options(
         default=optimizer,
         help=f"sgd divides the gradient by its root mean square (default {optimizer})",
     )
-    parser.add_argument("--lr", type=float, help="step size; by default the optimizer's usual one")
+    parser.add_argument(
+        "--lr", type=not_negative, help="step size; by default the optimizer's usual one"
+    )
     parser.add_argument("--seed", type=int, default=0, help="seed of all that is random")
     parser.add_argument(
         "--device", default="auto", help="cpu, cuda, cuda:1, mps; auto takes a GPU if there is one"
@@ -66,6 +69,17 @@ def positive(text: str) -> int:
         number = 0
     if number < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 1 up")
+    return number
+
+
+def not_negative(text: str) -> float:
+    """Reads a finite number from 0 up."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not (number >= 0 and math.isfinite(number)):
+        raise argparse.ArgumentTypeError(f"{text!r} is no number from 0 up")
     return number
 
 

@@ -7,7 +7,6 @@ References:
 """
 
 import argparse
-import math
 from typing import Final
 
 import torch
@@ -16,6 +15,7 @@ from torch import Tensor
 from training.baselines.fourier import Fourier
 from training.baselines.images import ImageParameterization, Pixels
 from training.baselines.objective import IMAGE, Features, Objective, Term
+from training.baselines.options import not_negative, positive
 from training.baselines.perceptual_objectives import total_variation
 from training.baselines.projections import Projection, bilateral, blur, chain, clip
 from training.baselines.transforms import Transform, compose, jitter, pad, robust
@@ -57,7 +57,7 @@ def add_prior_options(parser: argparse.ArgumentParser) -> None:
         "--bilateral", type=not_negative, default=0.0, metavar="σ", help="filter that keeps edges"
     )
     group.add_argument(
-        "--filter-every", type=int, default=4, metavar="N", help="steps from filter to filter"
+        "--filter-every", type=positive, default=4, metavar="N", help="steps from filter to filter"
     )
     group.add_argument(
         "--clip-small",
@@ -66,17 +66,6 @@ def add_prior_options(parser: argparse.ArgumentParser) -> None:
         metavar="PERCENT",
         help="set so many of the palest pixels to the mean colour after each step",
     )
-
-
-def not_negative(text: str) -> float:
-    """Reads a finite number from 0 up."""
-    try:
-        number = float(text)
-    except ValueError:
-        number = math.nan
-    if not (number >= 0 and math.isfinite(number)):
-        raise argparse.ArgumentTypeError(f"{text!r} is no number from 0 up")
-    return number
 
 
 def step_size(options: argparse.Namespace) -> float | None:

@@ -98,3 +98,11 @@ def test_a_size_that_is_too_small_is_an_error(weights: Path) -> None:
 def test_a_missing_photo_is_an_error(weights: Path) -> None:
     with pytest.raises(TrainingError, match=r"'absent\.jpg' cannot be read"):
         _model(weights, "volcano", "--init", "absent.jpg")
+
+
+def test_a_step_size_that_is_no_number_is_an_error(
+    weights: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        _model(weights, "volcano", "--lr", "nan")
+    assert "--lr: 'nan' is no number from 0 up" in capsys.readouterr().err

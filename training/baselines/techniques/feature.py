@@ -15,12 +15,11 @@ from torch import Tensor
 
 from training.baselines.classifier_options import add_classifier_options, chosen_classifier
 from training.baselines.objective import Features, Objective, Term
-from training.baselines.options import add_shared_options, positive
+from training.baselines.options import add_shared_options, not_negative, positive
 from training.baselines.picture_file import read_picture
 from training.baselines.priors import (
     add_prior_options,
     mean_colour,
-    not_negative,
     penalties,
     projection,
     start,
