@@ -9,6 +9,7 @@ from typing import Final, NamedTuple
 import torch
 from torch import Tensor
 
+from training.baselines.options import positive
 from training.baselines.picture_file import fit, read_picture, resize
 from training.baselines.style_objective import CONTENT_LAYERS, NORMALIZATIONS, STYLE_LAYERS, Recipe
 
@@ -71,18 +72,18 @@ def add_layer_options(parser: argparse.ArgumentParser) -> None:
         type=layer_names,
         default=CONTENT_LAYERS,
         metavar="NAMES",
-        help=f"with commas (default {','.join(CONTENT_LAYERS)})",
+        help=f"layers that hold the photo, with commas (default {','.join(CONTENT_LAYERS)})",
     )
     parser.add_argument(
         "--style-layers",
         type=layer_names,
         default=STYLE_LAYERS,
         metavar="NAMES",
-        help=f"with commas (default {','.join(STYLE_LAYERS)})",
+        help=f"layers that hold the strokes, with commas (default {','.join(STYLE_LAYERS)})",
     )
     parser.add_argument(
         "--style-size",
-        type=int,
+        type=positive,
         metavar="PIXELS",
         help="longer side of the paintings: larger means larger strokes (default: --size)",
     )

@@ -59,7 +59,10 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         help="what a layer's loss is divided by, as in optimize style (default gatys: nothing)",
     )
     parser.add_argument(
-        "--init", choices=("photo", "noise", "painting"), default="noise", help="(default noise)"
+        "--init",
+        choices=("photo", "noise", "painting"),
+        default="noise",
+        help="where to start (default noise)",
     )
     add_loss_network_option(parser)
     add_shared_options(parser, size=256, steps=150)
