@@ -10,6 +10,7 @@ import os
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 # ONNX Runtime would otherwise report its use to its maker; it looks when it is imported.
@@ -82,6 +83,48 @@ def network_from_onnx(model: bytes, architecture: str) -> TransformationNetwork:
     except (KeyError, RuntimeError) as error:
         raise TrainingError(f"the graph is no {architecture!r} network: {error}") from error
     return network.eval()
+
+
+class ServedGraph:
+    """A bundle's graph in ONNX Runtime, as a server runs it."""
+
+    def __init__(self, model: Path, *, device: str = "cpu", threads: int = 0) -> None:
+        """Loads the ONNX file ``model``.
+
+        Args:
+            model: the file, in float32 or float16.
+            device: ``cuda`` takes the GPU if ONNX Runtime can; see ``provider``.
+            threads: how many of the CPU; 0 for one per core.
+
+        Raises:
+            TrainingError: ONNX Runtime cannot load the file.
+        """
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        wanted = ["CUDAExecutionProvider"] * (device == "cuda") + ["CPUExecutionProvider"]
+        there = onnxruntime.get_available_providers()
+        providers = [provider for provider in wanted if provider in there]
+        try:
+            self._session = onnxruntime.InferenceSession(model, options, providers=providers)
+        except Exception as error:  # the runtime's error types are not public
+            raise TrainingError(f"ONNX Runtime cannot load {str(model)!r}: {error}") from error
+
+    @property
+    def provider(self) -> str:
+        """The execution provider in use, such as ``CPUExecutionProvider``."""
+        name: str = self._session.get_providers()[0]
+        return name
+
+    def __call__(self, photos: Tensor, rows: Tensor) -> Tensor:
+        """Paints ``photos`` [N, 3, H, W] in [0, 1], rounded to bytes, in styles ``rows`` [N, P].
+
+        Returns:
+            The pictures [N, 3, H, W] in [0, 1], in steps of 1/255.
+        """
+        images = (photos * 255).round().to(torch.uint8).permute(0, 2, 3, 1).contiguous()
+        feeds = {"image": images.cpu().numpy(), "style": rows.cpu().numpy()}
+        (painted,) = self._session.run(None, feeds)
+        return torch.from_numpy(painted).permute(0, 3, 1, 2).to(photos) / 255
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,1 @@
+"""Evaluation: how well a bundle paints, on photos that its training never saw."""

@@ -1,0 +1,38 @@
+"""What an evaluation ran on, in one line."""
+
+import os
+import platform
+from importlib.metadata import version
+from pathlib import Path
+
+import torch
+
+
+def describe_machine(device: torch.device, threads: int) -> str:
+    """Returns the processor or GPU, the threads, and the versions that matter."""
+    where = (
+        torch.cuda.get_device_name(device)
+        if device.type == "cuda"
+        else f"{_processor()}, {threads} threads of {os.cpu_count()} cores"
+    )
+    runtime = next(
+        (f"{name} {found}" for name in ("onnxruntime-gpu", "onnxruntime") if (found := _find(name))),
+        "no ONNX Runtime",
+    )
+    return f"{where}, Python {platform.python_version()}, torch {version('torch')}, {runtime}"
+
+
+def _find(package: str) -> str:
+    try:
+        return version(package)
+    except ModuleNotFoundError:
+        return ""
+
+
+def _processor() -> str:
+    info = Path("/proc/cpuinfo")
+    if info.is_file():
+        for line in info.read_text().splitlines():
+            if line.startswith("model name"):
+                return line.split(":", 1)[1].strip()
+    return platform.processor() or platform.machine()

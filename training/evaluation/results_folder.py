@@ -1,0 +1,48 @@
+"""Results that are kept as they come, so that an interrupted evaluation goes on where it was."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError
+from safetensors.torch import load, save
+from torch import Tensor
+
+from sfumato.atomic import write_file
+
+
+class ResultsFolder:
+    """A folder of JSON values and pictures by key, each file whole or absent."""
+
+    def __init__(self, folder: Path) -> None:
+        """Keeps the results below ``folder``, which need not exist yet."""
+        self._folder = folder
+
+    def get(self, key: str) -> Any | None:
+        """Returns the JSON value kept under ``key``; None if it is absent or damaged."""
+        try:
+            return json.loads((self._folder / f"{key}.json").read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return None
+
+    def put(self, key: str, value: Any) -> None:
+        """Keeps a JSON value. Raises OSError if the disk refuses; older results are untouched."""
+        text = json.dumps(value, indent=1, allow_nan=False)
+        write_file(self._file(f"{key}.json"), text.encode())
+
+    def get_pictures(self, key: str) -> dict[str, Tensor] | None:
+        """Returns the pictures kept under ``key``; None if they are absent or damaged."""
+        try:
+            return load((self._folder / f"{key}.safetensors").read_bytes())
+        except (OSError, SafetensorError):
+            return None
+
+    def put_pictures(self, key: str, pictures: dict[str, Tensor]) -> None:
+        """Keeps pictures of any shape and type. Raises OSError if the disk refuses."""
+        contiguous = {name: picture.cpu().contiguous() for name, picture in pictures.items()}
+        write_file(self._file(f"{key}.safetensors"), save(contiguous))
+
+    def _file(self, name: str) -> Path:
+        file = self._folder / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        return file

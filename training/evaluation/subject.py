@@ -1,0 +1,139 @@
+"""What is evaluated, and by what: a bundle, its paintings and losses, the photos and the judge."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from sfumato.bundle import Bundle, list_versions, read_bundle
+from sfumato.strength import PHOTOGRAPH_STYLE
+from training.data.paintings import load_paintings, style_info
+from training.data.photos import find_images
+from training.errors import TrainingError
+from training.loss_settings import LossSettings, perceptual_loss, scales_from_notes
+from training.losses.calibration import painting_grams
+from training.losses.perceptual import PerceptualLoss
+from training.networks.loss_network import LossNetwork, load_loss_network
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A bundle with the very losses that it was trained on.
+
+    Attributes:
+        bundle: as a server reads it.
+        settings: layers and weights of the losses.
+        loss: the losses; its paintings are ``paintings``.
+        paintings: images [1, 3, h, w] by id, in the order of the bundle.
+    """
+
+    bundle: Bundle
+    settings: LossSettings
+    loss: PerceptualLoss
+    paintings: dict[str, Tensor]
+
+    @property
+    def style_numbers(self) -> dict[str, int]:
+        """The number of each painting in ``loss``, by id."""
+        return {style: number for number, style in enumerate(self.paintings)}
+
+    def row(self, style: str) -> Tensor:
+        """Returns the row [1, P] of a style."""
+        ids = [info.id for info in self.bundle.styles]
+        return torch.tensor(self.bundle.rows[ids.index(style)])[None]
+
+
+def find_bundle(path: Path) -> Bundle:
+    """Reads a bundle, or the highest version of a model folder.
+
+    Raises:
+        TrainingError: ``path`` is no folder.
+        BundleError: no bundle, or a damaged one.
+    """
+    if not path.is_dir():
+        raise TrainingError(
+            f"{str(path)!r} is no folder: give a bundle, such as models/default/1; "
+            "`python -m training export` makes one of a checkpoint"
+        )
+    versions = list_versions(path)
+    return read_bundle(path / str(versions[-1]) if versions else path)
+
+
+def load_subject(
+    bundle: Bundle, styles: Path, loss_weights: str | None, device: torch.device
+) -> Subject:
+    """Loads the paintings and the losses of ``bundle``.
+
+    Args:
+        bundle: with the notes of a calibrated training.
+        styles: folder of its paintings.
+        loss_weights: ``vgg16``, ``vgg19`` or a file; None for the name in the notes.
+        device: where the losses are computed.
+
+    Raises:
+        TrainingError: the notes are of an older version, a painting is missing, or the loss
+            network is another than that of the training.
+    """
+    notes = bundle.training
+    settings = LossSettings.from_notes(notes)
+    ids = [info.id for info in bundle.styles if info.id != PHOTOGRAPH_STYLE]
+    if not ids:
+        raise TrainingError("the bundle has no painting, only photographs")
+    scales = scales_from_notes(notes, ids)
+    network = _loss_network(bundle, settings, loss_weights).to(device)
+    paintings = _paintings(styles, ids, notes["style_size"])
+    images = [image.to(device) for image in paintings]
+    grams = painting_grams(network, images, settings.style_layers)
+    on_device = {layer: values.to(device) for layer, values in scales.items()}
+    loss = perceptual_loss(settings, network, grams, on_device).to(device)
+    return Subject(
+        bundle,
+        settings,
+        loss,
+        {style: image[None] for style, image in zip(ids, images, strict=True)},
+    )
+
+
+def fingerprint(subject: Subject, photos: Tensor, judge: torch.nn.Module, seed: int) -> str:
+    """Returns 16 digits that change with anything that decides the results."""
+    notes = json.dumps(dict(subject.bundle.training), sort_keys=True)
+    files = json.dumps(dict(subject.bundle.files), sort_keys=True)
+    sha = hashlib.sha256(f"{files}{notes}{seed}".encode())
+    sha.update(subject.loss.network.digest().encode())
+    for tensor in (*judge.state_dict().values(), photos, *subject.paintings.values()):
+        sha.update(str(list(tensor.shape)).encode())
+        sha.update(tensor.cpu().contiguous().numpy().tobytes())
+    return sha.hexdigest()[:16]
+
+
+def _loss_network(bundle: Bundle, settings: LossSettings, source: str | None) -> LossNetwork:
+    noted = str(bundle.training.get("loss_weights", ""))
+    if source is None and noted not in ("vgg16", "vgg19"):
+        raise TrainingError(
+            f"the bundle was trained with the loss network {noted!r}: give that file with "
+            "--loss-weights"
+        )
+    network = load_loss_network(source or noted, settings.layers)
+    expected = str(bundle.training.get("loss_network", "unknown"))
+    if network.digest() != expected:
+        raise TrainingError(
+            f"the loss network {Path(source or noted).name!r} has the digest "
+            f"{network.digest()[:19]}…, the bundle was trained with {expected[:19]}…: give "
+            f"--loss-weights the weights of its training, {noted!r}"
+        )
+    return network
+
+
+def _paintings(folder: Path, ids: Sequence[str], style_size: int) -> list[Tensor]:
+    files = {style_info(file, {}).id: file for file in find_images(folder)}
+    if missing := [style for style in ids if style not in files]:
+        raise TrainingError(
+            f"no painting for {', '.join(missing)} in {str(folder)!r}: the file of a style is "
+            "called like its id, as it was for the training"
+        )
+    names = [files[style].stem for style in ids]
+    return [painting.image for painting in load_paintings(folder, style_size, names)]
