@@ -1,0 +1,90 @@
+"""What a style loses by sharing its network: joint training against training for it alone.
+
+    python -m benchmarks.single_style models/default PAINTING… --photos DIR --loss-weights FILE
+
+For each painting the whole trained network goes on to train for that painting alone. Its losses
+on held-out photos are what a network of this size can do with a single style; the ratio is what
+the others cost. Dumoulin et al. 2017 (section 3.1) found content 8.7 ± 3.9 % higher and style
+8.9 ± 16.5 % lower in a network of ten styles than in ten networks, each trained from scratch.
+"""
+
+import argparse
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from benchmarks.add_style import batches
+from benchmarks.machine import describe_machine
+from training.data.paintings import style_info
+from training.learning_rate import trapezoid
+from training.networks.transformation_network import TransformationNetwork
+from training.new_style.command import Lesson
+from training.new_style.options import AddStyleOptions, PhotoOptions, StyleOptions
+from training.starting_point import read_trained
+
+
+def train_alone(lesson: Lesson, network: TransformationNetwork, row: Tensor, rate: float) -> Tensor:
+    """Trains all of ``network`` and ``row`` [P] for the one painting; returns the row."""
+    parameter = nn.Parameter(row.clone())
+    trained = [parameter, *network.requires_grad_(True).parameters()]
+    optimizer = torch.optim.Adam(trained, lr=rate)
+    steps = lesson.options.style.steps
+    factor = trapezoid(steps, 20, 0.5)
+    torch.manual_seed(1)
+    for step, photos in enumerate(batches(lesson, steps)):
+        for group in optimizer.param_groups:
+            group["lr"] = rate * factor(step)
+        optimizer.zero_grad()
+        with torch.autocast("cpu", torch.bfloat16):
+            inputs = photos.contiguous(memory_format=torch.channels_last)
+            painted = network.render(inputs, parameter.expand(len(inputs), -1))
+            styles = torch.zeros(len(inputs), dtype=torch.long)
+            loss = lesson.loss(inputs, painted, styles).total.mean()
+        loss.backward()
+        nn.utils.clip_grad_norm_(trained, 1.0)
+        optimizer.step()
+    network.requires_grad_(False)
+    return parameter.detach()
+
+
+def compare(painting: Path, options: argparse.Namespace) -> None:
+    """Prints the line of one painting."""
+    trained = read_trained(options.source)
+    trained.network.to(memory_format=torch.channels_last)
+    info = style_info(painting, {})
+    number = [style.id for style in trained.styles].index(info.id)
+    photos = PhotoOptions(options.photos)
+    style = StyleOptions(loss_weights=options.loss_weights, steps=options.steps)
+    lesson = Lesson(trained, AddStyleOptions(options.source, painting, photos, style), info)
+    joint = lesson.judge(trained.rows[number])
+    alone = lesson.judge(
+        train_alone(lesson, trained.network, trained.rows[number], options.learning_rate)
+    )
+    cells = [f"{j:.4f} | {a:.4f} | {j / a:.2f}" for j, a in zip(joint, alone, strict=True)]
+    print(f"| {info.id} | {' | '.join(cells)} |", flush=True)
+
+
+def main() -> None:
+    """Prints the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("source", type=Path)
+    parser.add_argument("paintings", type=Path, nargs="+")
+    parser.add_argument("--photos", type=Path, nargs="+", required=True)
+    parser.add_argument("--loss-weights", default="vgg16")
+    parser.add_argument("--steps", type=int, default=1000)
+    parser.add_argument("--learning-rate", type=float, default=5e-4)
+    options = parser.parse_args()
+    print(
+        f"{describe_machine('torch')}; {options.steps} steps of 4 crops for each painting alone\n"
+    )
+    columns = [f"{term}, {kind}" for term in ("content", "style", "total") for kind in _KINDS]
+    print(f"| style | {' | '.join(columns)} |\n| --- |{' ---: |' * len(columns)}")
+    for painting in options.paintings:
+        compare(painting, options)
+
+
+_KINDS = ("joint", "alone", "ratio")
+
+if __name__ == "__main__":
+    main()
