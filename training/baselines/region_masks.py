@@ -23,6 +23,8 @@ _SAME: Final = 0.25
 _SMALLEST_REGION: Final = 0.001
 """Share of the mask; what is smaller is taken for noise."""
 
+_MOST_REGIONS: Final = 24
+
 _ASPECT_TOLERANCE: Final = 0.03
 
 Colour = tuple[float, float, float]
@@ -68,8 +70,16 @@ def read_regions(mask: Tensor) -> RegionMask:
 
     Args:
         mask: [1, 3, H, W] in [0, 1].
+
+    Raises:
+        TrainingError: it has more than 24 such colours, as a photo has.
     """
     colours = _areas(mask)
+    if len(colours) > _MOST_REGIONS:
+        raise TrainingError(
+            f"a mask has more than {_MOST_REGIONS} colours, as a photo has: paint it in a few "
+            "flat colours, one for each kind of region"
+        )
     return RegionMask(tuple(_as_colour(c) for c in colours), _nearest(mask, colours))
 
 
@@ -151,7 +161,7 @@ def _areas(mask: Tensor) -> Tensor:
         inner = mask.squeeze(0).flatten(1).T
     smallest = max(1.0, _SMALLEST_REGION * len(inner))
     colours: list[Tensor] = []
-    while len(inner) >= smallest:
+    while len(inner) >= smallest and len(colours) <= _MOST_REGIONS:
         colour = _commonest(inner)
         close = (inner - colour).norm(dim=1) < _NOISE
         if close.sum() < smallest:

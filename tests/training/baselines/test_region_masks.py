@@ -89,6 +89,18 @@ def test_specks_are_no_regions() -> None:
     assert len(read_regions(image).colours) == 1
 
 
+def test_a_photo_is_no_mask() -> None:
+    ramps = torch.stack(
+        [
+            torch.linspace(0, 1, 64).expand(64, 64),
+            torch.linspace(0, 1, 64).view(64, 1).expand(64, 64),
+            torch.full((64, 64), 0.5),
+        ]
+    )
+    with pytest.raises(TrainingError, match="more than 24 colours, as a photo has"):
+        read_regions(ramps[None])
+
+
 def test_weights_sum_to_1_everywhere_at_every_size() -> None:
     mask = read_regions(_tensor(_drawn()))
     for size in ((64, 96), (32, 48), (7, 5), (1, 1), (100, 150)):
