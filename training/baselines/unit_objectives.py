@@ -95,18 +95,44 @@ def diversity(layer: str) -> Objective:
     The mean cosine between its Gram matrix and each of theirs: 1 if all are the same, 0 if no
     channel of one goes together with a channel of another, and 0 for a single image.
     """
+    return _one("diversity", layer, lambda maps: _mean_of_others(likeness(maps)))
 
-    def compute(maps: Tensor) -> Tensor:
-        flat = _as_maps(maps).flatten(2)  # [N, C, h·w]
-        n = len(flat)
-        grams = (flat @ flat.transpose(1, 2)).flatten(1)  # [N, C·C]
-        grams = grams / grams.norm(dim=1, keepdim=True).clamp(min=1e-10)
-        cosines = grams @ grams.T  # [N, N]
-        others = ~torch.eye(n, dtype=torch.bool, device=maps.device)
-        alike: Tensor = (cosines * others).sum(dim=1) / max(n - 1, 1)
-        return alike
 
-    return _one("diversity", layer, compute)
+def relative_diversity(layer: str, answer: Objective, weight: float) -> Objective:
+    """Diversity in units of the answer: those of two layers differ by orders of magnitude.
+
+    Two images are pushed apart as strongly as the weaker of the two answers. So an image that
+    answers nothing yet is left to find an answer first.
+
+    Args:
+        layer: where the images of a batch shall differ.
+        answer: the objective that they share, of the same layer.
+        weight: how much of its answer an image gives up to differ altogether.
+    """
+
+    def compute(features: Features) -> Tensor:
+        strength = torch.stack(list(answer(features).values())).sum(dim=0).detach().abs()  # [N]
+        weaker = torch.minimum(strength[:, None], strength[None, :])  # [N, N]
+        return _mean_of_others(weaker * likeness(at_least_float32(features[layer])))
+
+    return Objective((Term("diversity", (layer,), compute, weight),))
+
+
+def likeness(maps: Tensor) -> Tensor:
+    """Returns the cosines [N, N] between the Gram matrices of ``maps`` [N, C, h, w]."""
+    flat = _as_maps(maps).flatten(2)  # [N, C, h·w]
+    grams = (flat @ flat.transpose(1, 2)).flatten(1)  # [N, C·C]
+    grams = grams / grams.norm(dim=1, keepdim=True).clamp(min=1e-10)
+    cosines: Tensor = grams @ grams.T
+    return cosines
+
+
+def _mean_of_others(pairs: Tensor) -> Tensor:
+    """Returns for each row of ``pairs`` [N, N] the mean without the diagonal, [N]."""
+    n = len(pairs)
+    others = ~torch.eye(n, dtype=torch.bool, device=pairs.device)
+    mean: Tensor = (pairs * others).sum(dim=1) / max(n - 1, 1)
+    return mean
 
 
 def _one(name: str, layer: str, compute: Callable[[Tensor], Tensor]) -> Objective:

@@ -13,7 +13,6 @@ from training.baselines.images import Pixels
 from training.baselines.loop import optimize
 from training.baselines.objective import Objective
 from training.baselines.picture_file import read_picture, write_picture
-from training.baselines.techniques.feature import relative_diversity
 from training.baselines.unit_objectives import (
     channel,
     direction,
@@ -91,20 +90,6 @@ def test_a_batch_that_is_nearly_alike_learns_to_differ() -> None:
     result = optimize(image, diversity("2"), convolutional(), steps=40, optimizer="adam", lr=0.05)
     assert result.losses[0] / 3 > 0.99
     assert result.losses[-1] / 3 < 0.7
-
-
-def test_diversity_counts_in_units_of_the_answer() -> None:
-    maps = torch.full((2, 2, 2, 2), 3.0)
-    values = relative_diversity("conv", channel("conv", 0), 0.5)({"conv": maps})
-    assert values["diversity"].tolist() == pytest.approx([1.5, 1.5])  # half of 3, at cosine 1
-
-
-def test_diversity_leaves_the_size_of_the_answer_alone() -> None:
-    maps = torch.rand(2, 2, 2, 2, requires_grad=True)
-    value = relative_diversity("conv", channel("conv", 0), 1.0)({"conv": maps})["diversity"]
-    (slope,) = torch.autograd.grad(value.sum(), maps)
-    # The cosine does not change with the scale of the features, so neither does the term.
-    assert (slope * maps).flatten(1).sum(dim=1).abs().max() < 1e-5
 
 
 def test_units_and_images_make_rows_and_columns(weights: Path) -> None:

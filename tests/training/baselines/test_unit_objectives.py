@@ -13,6 +13,7 @@ from training.baselines.unit_objectives import (
     logit,
     neuron,
     probability,
+    relative_diversity,
 )
 from training.errors import TrainingError
 
@@ -104,6 +105,30 @@ def test_diversity_has_a_gradient_where_nothing_is_active() -> None:
     maps = torch.zeros(2, 2, 2, 2, requires_grad=True)
     (slope,) = torch.autograd.grad(_value(diversity("conv"), maps).sum(), maps)
     assert torch.isfinite(slope).all()
+
+
+def test_diversity_counts_in_units_of_the_answer() -> None:
+    maps = torch.full((2, 2, 2, 2), 3.0)
+    values = relative_diversity("conv", channel("conv", 0), 0.5)({"conv": maps})
+    assert values["diversity"].tolist() == pytest.approx([1.5, 1.5])  # half of 3, at cosine 1
+
+
+def test_diversity_leaves_the_size_of_the_answer_alone() -> None:
+    maps = torch.rand(2, 2, 2, 2, requires_grad=True)
+    value = relative_diversity("conv", channel("conv", 0), 1.0)({"conv": maps})["diversity"]
+    (slope,) = torch.autograd.grad(value.sum(), maps)
+    # The cosine does not change with the scale of the features, so neither does the term.
+    assert (slope * maps).flatten(1).sum(dim=1).abs().max() < 1e-5
+
+
+def test_an_image_that_answers_nothing_is_not_pushed_away_from_the_others() -> None:
+    maps = torch.rand(3, 2, 2, 2)
+    maps[0, 0] = 0.0
+    maps.requires_grad_()
+    value = relative_diversity("conv", channel("conv", 0), 1.0)({"conv": maps})["diversity"]
+    (slope,) = torch.autograd.grad(value.sum(), maps)
+    assert value[0] == 0
+    assert slope[0].abs().max() == 0 < slope[1].abs().max()
 
 
 def test_objectives_of_units_add_and_their_negative_makes_a_unit_answer_less() -> None:

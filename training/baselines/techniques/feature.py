@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from training.baselines.classifier_options import add_classifier_options, chosen_classifier
-from training.baselines.objective import Features, Objective, Term
+from training.baselines.objective import Objective
 from training.baselines.options import add_shared_options, not_negative, positive
 from training.baselines.picture_file import read_picture
 from training.baselines.priors import (
@@ -29,7 +29,7 @@ from training.baselines.priors import (
 from training.baselines.redirected_relu import RedirectedReLU
 from training.baselines.sheet import Entry, optimize_sheet
 from training.baselines.unit_names import parse_unit
-from training.baselines.unit_objectives import direction, diversity
+from training.baselines.unit_objectives import direction, relative_diversity
 from training.baselines.watch import choose_device, finish
 from training.errors import TrainingError
 from training.networks.classifier import Classifier
@@ -144,24 +144,6 @@ def _wanted(
             yield text, objective + spread
         if options.sign != "positive":
             yield f"-{text}", spread - objective
-
-
-def relative_diversity(layer: str, objective: Objective, weight: float) -> Objective:
-    """Diversity in units of the answer: answers of layers differ by orders of magnitude.
-
-    Args:
-        layer: where the images of a batch shall differ.
-        objective: the answer, of the same layer.
-        weight: how much of its answer an image gives up to differ altogether.
-    """
-    alike = diversity(layer)
-
-    def compute(features: Features) -> Tensor:
-        (answer,) = objective(features).values()
-        (cosine,) = alike(features).values()
-        return answer.detach().abs() * cosine
-
-    return Objective((Term("diversity", (layer,), compute, weight),))
 
 
 def _unit(
