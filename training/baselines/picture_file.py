@@ -53,6 +53,15 @@ def resize(image: Tensor, size: tuple[int, int]) -> Tensor:
     return F.interpolate(image, size, mode="bicubic", antialias=True).clamp(0, 1)
 
 
+def resize_tile(image: Tensor, size: tuple[int, int], border: int = 4) -> Tensor:
+    """Resizes a tile [N, C, H, W] in [0, 1] to whole multiples: its opposite edges still fit."""
+    around = F.pad(image, (border,) * 4, mode="circular")
+    factors = [new // old for new, old in zip(size, image.shape[-2:], strict=True)]
+    height, width = (f * side for f, side in zip(factors, around.shape[-2:], strict=True))
+    top, left = (border * factor for factor in factors)
+    return resize(around, (height, width))[..., top : top + size[0], left : left + size[1]]
+
+
 def write_picture(path: Path, image: Tensor) -> None:
     """Writes ``image`` [1, 3, H, W] or [3, H, W] in [0, 1]; the suffix decides the format.
 

@@ -64,6 +64,7 @@ def optimize_pyramid(
     work: Path | None = None,
     fingerprint: str = "",
     observe: Observe | None = None,
+    enlarge: Callable[[Tensor, Size], Tensor] = resize,
 ) -> Result:
     """Optimizes level by level.
 
@@ -76,6 +77,7 @@ def optimize_pyramid(
         work: folder for finished levels; None keeps nothing.
         fingerprint: of everything else that decides the result, see ``fingerprint_of``.
         observe: gives each level's observer.
+        enlarge: makes an image [N, 3, H, W] as large as the next level.
 
     Returns:
         The last level's image; the losses of all levels run now, one after the other. After
@@ -85,7 +87,7 @@ def optimize_pyramid(
     level, image = done.last()
     losses: list[float] = []
     while level < len(sizes):
-        previous = None if image is None else resize(image, sizes[level])
+        previous = None if image is None else enlarge(image, sizes[level])
         problem = build(level, sizes[level], previous)
         with observe(level, sizes[level]) if observe else nullcontext() as on_step:
             result = _solve(problem, on_step)

@@ -11,6 +11,7 @@ from torch import Tensor
 from training.baselines.images import Pixels
 from training.baselines.loop import Progress
 from training.baselines.perceptual_objectives import content
+from training.baselines.picture_file import resize_tile
 from training.baselines.pyramid import (
     Problem,
     Size,
@@ -62,6 +63,15 @@ def test_each_level_starts_from_the_last_one_enlarged() -> None:
     torch.testing.assert_close(build.previous[1], torch.full((1, 3, 16, 12), 0.2))
     torch.testing.assert_close(result.image, torch.full((1, 3, 32, 24), 0.4))
     assert len(result.losses) == 15
+
+
+def test_an_enlarged_tile_still_fits_itself() -> None:
+    tile = torch.rand(1, 3, 8, 6, generator=torch.Generator().manual_seed(0))
+    large = resize_tile(tile, (16, 12))
+    assert large.shape == (1, 3, 16, 12)
+    # Moving the tile and enlarging it can be swapped: no edge is special.
+    moved = resize_tile(tile.roll((3, 2), (2, 3)), (16, 12))
+    torch.testing.assert_close(moved, large.roll((6, 4), (2, 3)))
 
 
 class KilledError(Exception):

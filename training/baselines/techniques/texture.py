@@ -21,7 +21,7 @@ from training.baselines.options import (
     add_shared_options,
     positive,
 )
-from training.baselines.picture_file import fit, read_picture, resize
+from training.baselines.picture_file import fit, read_picture, resize, resize_tile
 from training.baselines.projections import clip
 from training.baselines.pyramid import (
     Problem,
@@ -112,6 +112,7 @@ def run(options: argparse.Namespace) -> None:
         work=options.work,
         fingerprint=_fingerprint(options),
         observe=lambda _, size: watch(options, f"{size[1]}x{size[0]}"),
+        enlarge=resize_tile if options.tileable else resize,
     )
     finish(options, result)
 
