@@ -11,7 +11,7 @@ from training.baselines.command import main
 from training.baselines.images import Pixels
 from training.baselines.loop import optimize
 from training.baselines.picture_file import read_picture, resize, write_picture
-from training.baselines.techniques.dream import dream_of, octaves, with_detail
+from training.baselines.techniques.dream import at_full_size, dream_of, octaves, with_detail
 from training.baselines.unit_objectives import dream
 from training.errors import TrainingError
 
@@ -80,6 +80,19 @@ def test_detail_is_what_was_dreamt_on_top_of_the_photo() -> None:
     base, smaller = torch.full((1, 3, 4, 4), 0.5), torch.full((1, 3, 2, 2), 0.3)
     dreamt = torch.full((1, 3, 4, 4), 0.4)
     torch.testing.assert_close(with_detail(base, dreamt, smaller), torch.full((1, 3, 4, 4), 0.6))
+
+
+def test_a_dream_that_was_interrupted_has_the_photos_size() -> None:
+    photo = torch.rand(1, 3, 40, 60)
+    small = resize(photo, (20, 30))
+    torch.testing.assert_close(at_full_size(small, photo), photo)
+    brighter = at_full_size(0.5 * small + 0.1, 0.5 * photo)
+    torch.testing.assert_close(brighter, 0.5 * photo + 0.1, atol=1e-5, rtol=0)
+
+
+def test_a_finished_dream_stays_as_it_is() -> None:
+    photo, dreamt = torch.rand(1, 3, 8, 9), torch.rand(1, 3, 8, 9)
+    torch.testing.assert_close(at_full_size(dreamt, photo), dreamt)
 
 
 def test_layers_and_channels_are_dreamt_together() -> None:

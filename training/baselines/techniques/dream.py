@@ -7,6 +7,7 @@ original divides by the mean of the absolute gradient, which is about 0.8 times 
 
 import argparse
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -106,7 +107,7 @@ def run(options: argparse.Namespace) -> None:
         fingerprint=_fingerprint(options, layers),
         observe=lambda _, size: watch(options, f"{size[1]}x{size[0]}"),
     )
-    finish(options, result)
+    finish(options, replace(result, image=at_full_size(result.image.to(device), photo)))
 
 
 def dream_of(names: list[str]) -> Objective:
@@ -149,6 +150,13 @@ def with_detail(base: Tensor, previous: Tensor | None, smaller: Tensor | None) -
         return base
     detail = previous.to(base) - resize(smaller, (base.shape[-2], base.shape[-1]))
     return (base + detail).clamp(0, 1)
+
+
+def at_full_size(image: Tensor, photo: Tensor) -> Tensor:
+    """Returns the dream at the photo's size: Ctrl-C may leave ``image`` at a smaller octave's."""
+    height, width = photo.shape[-2:]
+    smaller = resize(photo, (image.shape[-2], image.shape[-1]))
+    return with_detail(photo, resize(image, (height, width)), smaller)
 
 
 def _network(
