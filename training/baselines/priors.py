@@ -19,6 +19,7 @@ from training.baselines.options import not_negative, positive
 from training.baselines.perceptual_objectives import total_variation
 from training.baselines.projections import Projection, bilateral, blur, chain, clip
 from training.baselines.transforms import Transform, compose, jitter, pad, robust
+from training.errors import TrainingError
 from training.networks.loss_network import IMAGENET_MEAN
 
 FOURIER_LR: Final = 0.05
@@ -94,13 +95,22 @@ def start(options: argparse.Namespace, init: Tensor, *, random: bool) -> ImagePa
 
 
 def transformation(options: argparse.Namespace) -> Transform | None:
-    """Returns the random transformations asked for, seeded."""
+    """Returns the random transformations asked for, seeded.
+
+    Raises:
+        TrainingError: L-BFGS is to compare losses under different transformations.
+    """
+    if options.robust == "none":
+        return None
+    if options.optimizer == "lbfgs":
+        raise TrainingError(
+            "lbfgs compares losses, which random transformations change: give --robust none, or "
+            "--optimizer adam"
+        )
     generator = torch.Generator().manual_seed(options.seed)
     if options.robust == "all":
         return robust(generator)
-    if options.robust == "jitter":
-        return compose(pad(JITTER // 2), jitter(JITTER, generator))
-    return None
+    return compose(pad(JITTER // 2), jitter(JITTER, generator))
 
 
 def penalties(options: argparse.Namespace, device: torch.device) -> Objective:

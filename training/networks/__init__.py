@@ -1,1 +1,1 @@
-"""The transformation networks and the loss network; they know no Lightning."""
+"""The transformation networks, the loss network and classifiers; they know no Lightning."""

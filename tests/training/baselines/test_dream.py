@@ -137,6 +137,12 @@ def test_a_vggs_layer_is_dreamt_by_the_loss_network(photo: Path, vgg_file: Path)
     assert (read_picture(written) - read_picture(photo)).abs().mean() > 0.005
 
 
+def test_lbfgs_under_jitter_is_an_error(photo: Path, weights: Path) -> None:
+    with pytest.raises(TrainingError, match="--jitter 0"):
+        _dream(photo, weights, "--optimizer", "lbfgs")
+    assert _dream(photo, weights, "--optimizer", "lbfgs", "--jitter", "0").is_file()
+
+
 def test_a_missing_layer_is_an_error_that_lists_those_there_are(photo: Path, weights: Path) -> None:
     with pytest.raises(
         TrainingError, match=r"no layer 'mixed4a'; layers are features, features\.0 "

@@ -23,6 +23,7 @@ from training.baselines.priors import (
     transformation,
 )
 from training.baselines.unit_objectives import logit
+from training.errors import TrainingError
 from training.networks.classifier import Classifier
 
 CPU = torch.device("cpu")
@@ -107,6 +108,12 @@ def test_jitter_alone_keeps_the_size_and_none_is_none() -> None:
     assert jittered is not None
     assert jittered(torch.rand(1, 3, 20, 30)).shape == (1, 3, 20, 30)
     assert transformation(_options("--robust", "none")) is None
+
+
+def test_lbfgs_under_random_transformations_is_an_error() -> None:
+    with pytest.raises(TrainingError, match="--robust none"):
+        transformation(_options("--optimizer", "lbfgs"))
+    assert transformation(_options("--optimizer", "lbfgs", "--robust", "none")) is None
 
 
 def test_pixels_stay_in_range_and_a_fourier_image_needs_no_clipping() -> None:

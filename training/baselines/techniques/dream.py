@@ -79,6 +79,10 @@ def run(options: argparse.Namespace) -> None:
         TrainingError: a layer, the network or the photo is not there, or the photo too small.
     """
     layers = options.layer or [DEFAULT_LAYER]
+    if options.optimizer == "lbfgs" and options.jitter > 0:
+        raise TrainingError(
+            "lbfgs compares losses, which jitter changes: give --jitter 0, or --optimizer sgd"
+        )
     device = choose_device(options.device)
     photo = read_picture(options.photo, options.size).to(device)
     sizes = octaves(photo, options.octaves, options.octave_scale)
