@@ -16,6 +16,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
 from training.errors import TrainingError
+from training.networks.reflection_padding import reflection_pad
 
 IMAGENET_MEAN: Final = (0.485, 0.456, 0.406)
 IMAGENET_STD: Final = (0.229, 0.224, 0.225)
@@ -120,8 +121,10 @@ class LossNetwork(nn.Module):
 
     def _convolve(self, x: Tensor, name: str) -> Tensor:
         weight, bias = self.get_buffer(f"{name}_weight"), self.get_buffer(f"{name}_bias")
-        if self._padding != "zeros":
-            return F.conv2d(F.pad(x, (1, 1, 1, 1), mode=self._padding), weight, bias)
+        if self._padding == "reflect":
+            return F.conv2d(reflection_pad(x, 1), weight, bias)
+        if self._padding == "circular":
+            return F.conv2d(F.pad(x, (1, 1, 1, 1), mode="circular"), weight, bias)
         return F.conv2d(x, weight, bias, padding=1)
 
     def digest(self) -> str:

@@ -20,6 +20,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from training.errors import TrainingError
+from training.networks.reflection_padding import ReflectedConvolution
 
 MIN_SIDE: Final = 16
 """Smallest height or width: at a quarter of it, reflection padding still has pixels to mirror."""
@@ -68,9 +69,7 @@ class StyledConvolution(nn.Module):
     ) -> None:
         """Convolves ``c_in`` to ``c_out`` channels with an odd ``kernel``."""
         super().__init__()
-        self.convolution = nn.Conv2d(
-            c_in, c_out, kernel, stride, kernel // 2, bias=False, padding_mode="reflect"
-        )
+        self.convolution = ReflectedConvolution(c_in, c_out, kernel, stride=stride, bias=False)
         self.norm = ConditionalInstanceNorm(c_out)
         self.relu = relu
 
@@ -189,7 +188,7 @@ class ReferenceNetwork(TransformationNetwork):
         self.blocks = nn.ModuleList(ResidualBlock(128) for _ in range(blocks))
         self.decode1 = StyledConvolution(128, 64, 3)
         self.decode2 = StyledConvolution(64, 32, 3)
-        self.to_rgb = nn.Conv2d(32, 3, 9, padding=4, padding_mode="reflect")
+        self.to_rgb = ReflectedConvolution(32, 3, 9)
 
     def paint(self, x: Tensor, style: StylePack) -> Tensor:  # noqa: D102
         x = self.encode1(x, *style.take(self.encode1))  # [N, 32, H, W]
@@ -220,7 +219,7 @@ class LiteNetwork(TransformationNetwork):
         self.encode2 = StyledConvolution(32, 64, 3, stride=2)
         self.blocks = nn.ModuleList(ResidualBlock(64) for _ in range(blocks))
         self.decode1 = StyledConvolution(64, 32, 3)
-        self.to_rgb = nn.Conv2d(32, 12, 3, padding=1, padding_mode="reflect")
+        self.to_rgb = ReflectedConvolution(32, 12, 3)
         initialize_without_checkerboard(self.to_rgb)
 
     def paint(self, x: Tensor, style: StylePack) -> Tensor:  # noqa: D102
