@@ -1,5 +1,8 @@
 """Lightning data module: a folder of photos and a folder of paintings."""
 
+import math
+import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -8,8 +11,17 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader
 
+from training.data.image_file import read_image
 from training.data.paintings import Painting, load_paintings
-from training.data.photos import PhotoBatch, PhotoFolder, center_crops, collate
+from training.data.photo_cache import PhotoCache
+from training.data.photo_order import PhotoOrder
+from training.data.photos import (
+    LARGEST_RESIZE,
+    PhotoBatch,
+    PhotoFolder,
+    center_crops,
+    collate,
+)
 from training.errors import TrainingError
 
 CALIBRATION_PHOTOS: Final = 64
@@ -28,6 +40,8 @@ class PhotosAndPaintings(L.LightningDataModule):
         style_size: shorter side of the paintings in pixels; larger paintings, larger strokes.
         batch_size: photos per step and process.
         num_workers: processes that read photos.
+        cache: folder in which large photos are kept at training size, so that they are decoded
+            once and not in every epoch; several runs may share it.
     """
 
     def __init__(
@@ -39,6 +53,7 @@ class PhotosAndPaintings(L.LightningDataModule):
         style_size: int = 384,
         batch_size: int = 4,
         num_workers: int = 1,
+        cache: Path | None = None,
     ) -> None:
         """Remembers the settings; nothing is read before training starts."""
         super().__init__()
@@ -49,6 +64,7 @@ class PhotosAndPaintings(L.LightningDataModule):
         self.style_size = style_size
         self.batch_size = batch_size
         self.num_workers = num_workers
+        self.cache = cache
         self.paintings: list[Painting] = []
 
     def setup(self, stage: str) -> None:
@@ -57,7 +73,10 @@ class PhotosAndPaintings(L.LightningDataModule):
             raise TrainingError(
                 f"data.crop_size is {self.crop_size}: it must be a multiple of 4 and at least 32"
             )
-        self.photos = PhotoFolder(self.photos_folders, self.crop_size)
+        read: Callable[[Path], Tensor] = read_image
+        if self.cache is not None:
+            read = PhotoCache(self.cache, math.ceil(LARGEST_RESIZE * self.crop_size)).read
+        self.photos = PhotoFolder(self.photos_folders, self.crop_size, read)
         self.photos[0]  # A folder in which nothing can be read is an error here, not in a worker.
         self.paintings = load_paintings(self.styles_folder, self.style_size, self.style_names)
 
@@ -66,14 +85,28 @@ class PhotosAndPaintings(L.LightningDataModule):
         return center_crops(self.photos.files, CALIBRATION_PHOTOS, self.crop_size)
 
     def train_dataloader(self) -> DataLoader[PhotoBatch]:
-        """Returns shuffled batches; photos repeat within a batch only if there are too few."""
+        """Returns shuffled batches, the process's own part of each; no photo comes twice in one."""
+        order = self._order()
         return DataLoader(
             self.photos,  # type: ignore[arg-type]  # collate turns crops into batches
-            batch_size=min(self.batch_size, len(self.photos)),
-            shuffle=True,
+            batch_size=order.batch_size,
+            sampler=order,
             num_workers=self.num_workers,
             collate_fn=collate,
             drop_last=True,
             pin_memory=torch.cuda.is_available(),
             persistent_workers=self.num_workers > 0,
+        )
+
+    def _order(self) -> PhotoOrder:
+        seed = int(os.environ.get("PL_GLOBAL_SEED", "0"))  # Lightning's, the same in all processes
+        if self.trainer is None:
+            return PhotoOrder(self.photos, self.batch_size, seed=seed)
+        return PhotoOrder(
+            self.photos,
+            self.batch_size,
+            rank=self.trainer.global_rank,
+            world_size=self.trainer.world_size,
+            seed=seed,
+            first_step=self.trainer.global_step,
         )

@@ -1,6 +1,6 @@
 """Content photos: any folder tree, random crops and flips, unreadable files skipped."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -11,6 +11,7 @@ from torch.utils.data import Dataset
 
 from sfumato.errors import ImageError
 from training.data.image_file import IMAGE_SUFFIXES, read_image
+from training.data.photo_order import PhotoDraw
 from training.errors import TrainingError
 
 LARGEST_RESIZE: Final = 1.5
@@ -51,26 +52,43 @@ class PhotoBatch(NamedTuple):
 class PhotoFolder(Dataset[CroppedPhoto]):
     """Random square crops of the photos below some folders."""
 
-    def __init__(self, folders: Sequence[Path], crop_size: int) -> None:
-        """Crops ``crop_size`` × ``crop_size`` pixels out of each photo below ``folders``."""
+    def __init__(
+        self,
+        folders: Sequence[Path],
+        crop_size: int,
+        read: Callable[[Path], Tensor] = read_image,
+    ) -> None:
+        """Crops ``crop_size`` × ``crop_size`` pixels out of each photo below ``folders``.
+
+        ``read`` returns the photo [3, H, W] of a file, or raises ImageError or OSError.
+        """
         self.files = [file for folder in folders for file in find_images(folder)]
         self.crop_size = crop_size
+        self.read = read
 
     def __len__(self) -> int:
         """Returns the number of image files, readable or not."""
         return len(self.files)
 
-    def __getitem__(self, index: int) -> CroppedPhoto:
-        """Returns a crop of photo ``index``, or of the next one that can be read."""
+    def __getitem__(self, draw: PhotoDraw | int) -> CroppedPhoto:
+        """Returns a crop of photo ``draw``, or of the next one that can be read.
+
+        A PhotoDraw always gives the same crop; a number takes one from torch's own generator.
+        """
+        if isinstance(draw, PhotoDraw):
+            index, generator = draw.photo, torch.Generator().manual_seed(draw.seed)
+        else:
+            index, generator = draw, None
         skipped: list[str] = []
         for step in range(len(self.files)):
             file = self.files[(index + step) % len(self.files)]
             try:
-                image = read_image(file)
+                image = self.read(file)
             except (ImageError, OSError) as error:
                 skipped.append(f"{file}: {error}")
             else:
-                return CroppedPhoto(random_crop(image, self.crop_size), tuple(skipped))
+                crop = random_crop(image, self.crop_size, generator)
+                return CroppedPhoto(crop, tuple(skipped))
         raise TrainingError(
             f"none of the {len(self.files)} photos could be read; the first: {skipped[0]}"
         )
@@ -82,18 +100,20 @@ def collate(photos: list[CroppedPhoto]) -> PhotoBatch:
     return PhotoBatch(torch.stack([photo.image for photo in photos]), skipped)
 
 
-def random_crop(image: Tensor, size: int) -> Tensor:
+def random_crop(image: Tensor, size: int, generator: torch.Generator | None = None) -> Tensor:
     """Shrinks ``image`` [3, H, W] by a random factor, crop [3, size, size], flip half of them.
 
-    Photos smaller than the crop are enlarged to it.
+    Photos smaller than the crop are enlarged to it. Without ``generator``, torch's own decides.
     """
-    short = int(size * (1 + (LARGEST_RESIZE - 1) * torch.rand(()).item()))
+    factor = 1 + (LARGEST_RESIZE - 1) * torch.rand((), generator=generator).item()
+    short = int(size * factor)
     image = resize_short_side(image, max(size, min(short, *image.shape[-2:])))
     height, width = image.shape[-2:]
-    top = int(torch.randint(height - size + 1, ()))
-    left = int(torch.randint(width - size + 1, ()))
+    # Shares of the room there is: a photo one pixel narrower gives nearly the same crop.
+    down, right = torch.rand(2, generator=generator).tolist()
+    top, left = int(down * (height - size + 1)), int(right * (width - size + 1))
     crop = image[:, top : top + size, left : left + size]
-    return crop.flip(-1) if torch.rand(()) < 0.5 else crop
+    return crop.flip(-1) if torch.rand((), generator=generator) < 0.5 else crop
 
 
 def center_crops(files: Sequence[Path], count: int, size: int) -> Tensor:
