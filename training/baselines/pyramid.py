@@ -16,6 +16,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from sfumato.atomic import write_file
+from training.baselines.failures import OptimizationError
 from training.baselines.images import ImageParameterization
 from training.baselines.loop import ImageFunction, Progress, Result, optimize
 from training.baselines.objective import FeatureNetwork, Objective
@@ -82,15 +83,23 @@ def optimize_pyramid(
     Returns:
         The last level's image; the losses of all levels run now, one after the other. After
         Ctrl-C, the best image of the level that was interrupted.
+
+    Raises:
+        OptimizationError: a level failed; it carries the last good image, if need be that of the
+            level before.
     """
     done = _Finished(work, fingerprint, sizes)
     level, image = done.last()
     losses: list[float] = []
     while level < len(sizes):
         previous = None if image is None else enlarge(image, sizes[level])
-        problem = build(level, sizes[level], previous)
-        with observe(level, sizes[level]) if observe else nullcontext() as on_step:
-            result = _solve(problem, on_step)
+        try:
+            problem = build(level, sizes[level], previous)
+            with observe(level, sizes[level]) if observe else nullcontext() as on_step:
+                result = _solve(problem, on_step)
+        except OptimizationError as error:
+            error.image = image if error.image is None else error.image
+            raise
         losses += result.losses
         image = result.image
         if result.interrupted:

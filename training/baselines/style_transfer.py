@@ -15,6 +15,7 @@ from training.baselines.colour import (
     luminance,
     match_luminance,
 )
+from training.baselines.failures import memory_for
 from training.baselines.images import ImageParameterization, Pixels, noise
 from training.baselines.loop import Result
 from training.baselines.objective import FeatureNetwork
@@ -70,8 +71,9 @@ def transfer(
         seen = as_compared(here, keep_colours)
         first = _first(seen, start, options.seed) if previous is None else previous
         image, judge = _canvas(here.photo, first.to(here.photo), network, keep_colours)
-        objective = transfer_objective(network, seen.photo, seen.paintings, recipe, shares)
-        objective = kept_in_range(objective, judge, image)
+        with memory_for(seen.photo):
+            objective = transfer_objective(network, seen.photo, seen.paintings, recipe, shares)
+            objective = kept_in_range(objective, judge, image)
         return Problem(image, objective, judge, options.steps, options.optimizer, options.lr)
 
     decisive = {name: getattr(options, name) for name in _DECISIVE}

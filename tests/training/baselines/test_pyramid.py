@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from training.baselines.failures import TooLargeError
 from training.baselines.images import Pixels
 from training.baselines.loop import Progress
 from training.baselines.perceptual_objectives import content
@@ -153,3 +154,16 @@ def test_the_fingerprint_is_of_options_and_of_what_the_files_hold(tmp_path: Path
     assert fingerprint_of({"lr": None, "steps": 4}, [file]) != first
     file.write_bytes(b"two")
     assert fingerprint_of({"lr": None, "steps": 3}, [file]) != first
+
+
+def test_a_level_that_fails_at_once_loses_nothing_of_the_level_before() -> None:
+    build = Builder()
+
+    def fail(level: int, size: Size, previous: Tensor | None) -> Problem:
+        if level == 1:
+            raise TooLargeError("out of memory")
+        return build(level, size, previous)
+
+    with pytest.raises(TooLargeError) as caught:
+        optimize_pyramid(SIZES, fail)
+    torch.testing.assert_close(caught.value.image, torch.full((1, 3, 8, 6), 0.2))

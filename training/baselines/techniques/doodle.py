@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from training.baselines.doodle_objective import doodle_objective, noise_of_regions
+from training.baselines.failures import memory_for
 from training.baselines.images import Pixels
 from training.baselines.objective import Objective
 from training.baselines.options import (
@@ -105,7 +106,8 @@ def run(options: argparse.Namespace) -> None:
         start = _start(material, size, options.seed) if previous is None else previous
         image = Pixels(start.to(device))
         objective = _objective(options, network, material, size)
-        objective = kept_in_range(objective, network, image)
+        with memory_for(start):
+            objective = kept_in_range(objective, network, image)
         return Problem(image, objective, network, options.steps, options.optimizer, options.lr)
 
     result = optimize_pyramid(
@@ -163,7 +165,7 @@ def _objective(
     painting = resize(material.painting, fit(material.painting.shape, longer))
     blank = torch.zeros(1, 3, *size).to(painting)
     photo = blank if material.photo is None else resize(material.photo, size)
-    with torch.no_grad():
+    with torch.no_grad(), memory_for(blank):
         canvas, theirs = network(photo), network(painting, options.style_layers)
     objective: Objective = doodle_objective(
         theirs,
