@@ -42,7 +42,10 @@ class Entry:
 
 
 def optimize_sheet(
-    options: argparse.Namespace, entries: Sequence[Entry], lr: float | None
+    options: argparse.Namespace,
+    entries: Sequence[Entry],
+    lr: float | None,
+    columns: int | None = None,
 ) -> Result:
     """Runs the optimizations one after the other and lays the images out.
 
@@ -52,6 +55,7 @@ def optimize_sheet(
         options: ``steps``, ``optimizer``, ``frames`` and ``every`` are read.
         entries: what is optimized.
         lr: step size.
+        columns: see ``lay_out``.
 
     Returns:
         The sheet, one row for each entry of several images; the losses, summed over the entries.
@@ -78,24 +82,29 @@ def optimize_sheet(
                 )
         except OptimizationError as error:
             saved = images if error.image is None else [*images, error.image]
-            error.image = lay_out(saved) if saved else None
+            error.image = lay_out(saved, columns) if saved else None
             raise
         images.append(result.image)
         losses.append(result.losses)
         if result.interrupted:
             interrupted = True
             break
-    return Result(lay_out(images), _added(losses), interrupted)
+    return Result(lay_out(images, columns), _added(losses), interrupted)
 
 
-def lay_out(images: Sequence[Tensor]) -> Tensor:
-    """Lays batches [N, 3, H, W] out, one row each; single images in a near-square; [1, 3, H, W]."""
+def lay_out(images: Sequence[Tensor], columns: int | None = None) -> Tensor:
+    """Lays batches of images out on a sheet [1, 3, H, W].
+
+    Args:
+        images: batches [N, 3, h, w].
+        columns: images in a row; None gives each batch a row, and single images a near-square.
+    """
     batch = torch.cat(list(images)).cpu()
     if len(batch) == 1:
         return batch
-    columns = max(len(each) for each in images)
-    if columns == 1:
-        columns = math.ceil(math.sqrt(len(batch)))
+    if columns is None:
+        columns = max(len(each) for each in images)
+        columns = columns if columns > 1 else math.ceil(math.sqrt(len(batch)))
     sheet: Tensor = make_grid(batch, nrow=columns, padding=GAP, pad_value=1.0)
     return sheet[None, :, GAP:-GAP, GAP:-GAP]
 

@@ -97,8 +97,12 @@ def test_units_and_images_make_rows_and_columns(weights: Path) -> None:
     assert _size(written) == (3 * 48 + 2 * 4, 2 * 48 + 4)
 
 
-def test_both_signs_are_two_images(weights: Path) -> None:
-    assert _size(_feature(weights, "features.6:1", "--sign", "both")) == (100, 48)
+def test_both_signs_are_side_by_side(weights: Path) -> None:
+    units = [f"features.6.expand1x1:{channel}" for channel in range(3)]
+    assert _size(_feature(weights, *units, "--sign", "both")) == (2 * 48 + 4, 3 * 48 + 2 * 4)
+
+
+def test_the_negative_is_another_image(weights: Path) -> None:
     negative = _feature(weights, "features.6:1", "--sign", "negative", out="negative.png")
     assert negative.read_bytes() != _feature(weights, "features.6:1").read_bytes()
 

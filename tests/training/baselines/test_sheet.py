@@ -51,6 +51,10 @@ def test_batches_are_laid_out_one_row_each() -> None:
     assert lay_out([torch.zeros(3, 3, 4, 4)] * 2).shape == (1, 3, 8 + GAP, 12 + 2 * GAP)
 
 
+def test_columns_can_be_given() -> None:
+    assert lay_out([torch.zeros(1, 3, 4, 4)] * 6, 2).shape == (1, 3, 12 + 2 * GAP, 8 + GAP)
+
+
 def test_one_image_is_its_own_sheet() -> None:
     image = torch.rand(1, 3, 4, 5)
     assert torch.equal(lay_out([image]), image)

@@ -130,7 +130,8 @@ def run(options: argparse.Namespace) -> None:
         )
         for label, objective in wanted.items()
     ]
-    finish(options, optimize_sheet(options, entries, step_size(options)))
+    columns = 2 if options.sign == "both" and options.images == 1 else None
+    finish(options, optimize_sheet(options, entries, step_size(options), columns))
 
 
 def _wanted(
