@@ -54,8 +54,8 @@ def noise(
 def noise_like(texture: Tensor, size: tuple[int, int], *, generator: torch.Generator) -> Tensor:
     """Returns noise [1, 3, height, width] with the mean and deviation of a texture's colours.
 
-    Measured: with the Gram loss of a rock from the slim VGG-19, 100 steps end 200 times lower
-    than from grey noise.
+    Measured once, on a rock at 128 × 128 with a slim VGG-19: after 100 steps of L-BFGS the loss is
+    ten times lower than from grey noise.
 
     Args:
         texture: [1, 3, h, w] in [0, 1].

@@ -68,7 +68,8 @@ def run(options: argparse.Namespace) -> None:
         if result.interrupted:
             break
     height, width = strip(pictures).shape[-2:]
-    print(f"wrote {options.out} ({width} × {height})")
+    ended = "interrupted, the best so far: " if result.interrupted else ""
+    print(f"{ended}wrote {options.out} ({width} × {height})")
 
 
 def _inversions(
