@@ -9,6 +9,7 @@ from training.baselines.images import Pixels
 from training.baselines.loop import optimize
 from training.baselines.objective import IMAGE, Objective
 from training.baselines.perceptual_objectives import content, style
+from training.baselines.soft_range import kept_in_range
 from training.baselines.style_objective import Recipe, transfer_objective
 from training.errors import TrainingError
 from training.losses.calibration import calibrate, painting_grams
@@ -173,7 +174,9 @@ def test_along_alpha_over_beta_the_content_falls_and_the_style_rises(network: Lo
     for ratio in (1e-4, 1e-1, 10):
         recipe = Recipe(ratio, 1, 0, CONTENT, STYLE)
         objective = transfer_objective(network, photo, [painting], recipe)
-        result = optimize(Pixels(_image(4)), objective, network, steps=60)
+        image = Pixels(_image(4))
+        objective = kept_in_range(objective, network, image)
+        result = optimize(image, objective, network, steps=60)
         measured.append(_values(judge, network, result.image))
     contents, styles = ([each[name] for each in measured] for name in ("content", "style"))
     assert contents == sorted(contents, reverse=True)
