@@ -30,10 +30,17 @@ def _add_style(arguments: Sequence[str]) -> None:
     main(arguments)
 
 
+def _evaluate(arguments: Sequence[str]) -> None:
+    from training.evaluation.command import main
+
+    main(arguments)
+
+
 COMMANDS: dict[str, tuple[str, Callable[[Sequence[str]], None]]] = {
     "fit": ("train a network on photos and paintings", _fit),
     "add-style": ("learn one painting more, in minutes, without touching the others", _add_style),
     "export": ("write a checkpoint as the next version of a bundle", _export),
+    "evaluate": ("measure every style of a bundle and write its quality cards", _evaluate),
     "optimize": ("optimize one image: style transfer, textures, dreams, features", _optimize),
 }
 

@@ -15,4 +15,5 @@ def finest_share(images: Tensor) -> Tensor:
     rows = (torch.fft.fftfreq(h, device=images.device).abs() > 0.5 * 15 / 16)[:, None]
     columns = (torch.fft.fftfreq(w, device=images.device).abs() > 0.5 * 15 / 16)[None, :]
     fine = (energy * (rows | columns)).sum(dim=(1, 2))
-    return 1000 * fine / energy.sum(dim=(1, 2)).clamp(min=1e-12)
+    share: Tensor = 1000 * fine / energy.sum(dim=(1, 2)).clamp(min=1e-12)
+    return share

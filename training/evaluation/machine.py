@@ -15,10 +15,9 @@ def describe_machine(device: torch.device, threads: int) -> str:
         if device.type == "cuda"
         else f"{_processor()}, {threads} threads of {os.cpu_count()} cores"
     )
-    runtime = next(
-        (f"{name} {found}" for name in ("onnxruntime-gpu", "onnxruntime") if (found := _find(name))),
-        "no ONNX Runtime",
-    )
+    runtimes = ("onnxruntime-gpu", "onnxruntime")
+    found = [f"{name} {number}" for name in runtimes if (number := _find(name))]
+    runtime = found[0] if found else "no ONNX Runtime"
     return f"{where}, Python {platform.python_version()}, torch {version('torch')}, {runtime}"
 
 

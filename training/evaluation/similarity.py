@@ -10,9 +10,7 @@ def ssim(pictures: Tensor, photos: Tensor) -> Tensor:
 
     The mean over colour channels, with a Gaussian window of standard deviation 1.5.
     """
-    values = structural_similarity_index_measure(
-        pictures, photos, data_range=1.0, reduction="none"
-    )
+    values = structural_similarity_index_measure(pictures, photos, data_range=1.0, reduction="none")
     assert isinstance(values, Tensor)
     return values.reshape(-1)
 

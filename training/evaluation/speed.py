@@ -4,6 +4,7 @@ import statistics
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from typing import Any, Final
 
 import torch
@@ -13,7 +14,7 @@ from torch import Tensor
 from training.baselines.failures import TooLargeError
 from training.baselines.loop import Progress
 from training.evaluation.slow_baseline import run_baseline
-from training.evaluation.style_measures import Painter
+from training.evaluation.stability import Painter
 from training.losses.perceptual import PerceptualLoss
 
 SIZES: Final = (256, 512, 1024)
@@ -95,7 +96,7 @@ def _time_iteration(loss: PerceptualLoss, photo: Tensor) -> float | None:
         )
     except TooLargeError:
         return None
-    return statistics.median(b - a for a, b in zip(moments, moments[1:], strict=False))
+    return statistics.median(b - a for a, b in pairwise(moments)) if moments[1:] else None
 
 
 def _seconds(work: Callable[[], object]) -> float:

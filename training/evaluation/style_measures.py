@@ -71,7 +71,7 @@ def measure_style(
         The measures, and the pictures [N, 3, H, W] in [0, 1].
     """
     painted = paint(photos)
-    similar = {
+    similar: dict[str, Any] = {
         "ssim": _mean(ssim, painted, photos),
         "psnr": _mean(psnr, painted, photos),
         "finest": finest_share(painted).mean().item(),
