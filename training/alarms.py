@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 import lightning as L
 import torch
@@ -13,6 +13,9 @@ from torch import Tensor
 from training.data.photos import PhotoBatch
 from training.errors import TrainingError
 from training.module import MultiStyleModule
+
+LOSSES_READ_AT_ONCE: Final = 20
+"""On a GPU; reading one makes the processor wait until the GPU has finished all its work."""
 
 
 class DivergenceAlarm(Callback):
@@ -27,6 +30,7 @@ class DivergenceAlarm(Callback):
         """Remembers the settings."""
         self.every_n_steps = every_n_steps
         self.saturated_share = saturated_share
+        self._unread: list[tuple[int, Tensor]] = []
 
     def on_train_batch_end(
         self,
@@ -36,16 +40,35 @@ class DivergenceAlarm(Callback):
         batch: PhotoBatch,
         batch_idx: int,
     ) -> None:
-        """Looks at the loss after every step and at the pictures after some."""
+        """Looks at the losses and, after some steps, at the pictures."""
         loss = outputs["loss"] if isinstance(outputs, Mapping) else outputs
-        if isinstance(loss, Tensor) and not math.isfinite(loss.item()):
-            raise TrainingError(
-                f"the loss became {loss.item()} at step {trainer.global_step}: lower "
-                "--model.learning_rate or --model.style_strength and continue from the last "
-                "checkpoint with --ckpt_path last"
-            )
+        if isinstance(loss, Tensor):
+            self._unread.append((trainer.global_step, loss.detach()))
+            if loss.device.type == "cpu" or len(self._unread) >= LOSSES_READ_AT_ONCE:
+                self._look_at_losses()
         if trainer.global_step % self.every_n_steps == 0:
             self._look_at_pictures(trainer, pl_module, batch)
+
+    def on_save_checkpoint(self, *_: object) -> None:
+        """Looks at every loss so far, so that what is saved is good."""
+        self._look_at_losses()
+
+    def on_train_end(self, *_: object) -> None:
+        """Looks at the last losses."""
+        self._look_at_losses()
+
+    def _look_at_losses(self) -> None:
+        unread, self._unread = self._unread, []
+        if not unread:
+            return
+        values = torch.stack([loss for _, loss in unread]).tolist()
+        for (step, _), value in zip(unread, values, strict=True):
+            if not math.isfinite(value):
+                raise TrainingError(
+                    f"the loss became {value} at step {step}: lower --model.learning_rate or "
+                    "--model.style_strength and continue from the last checkpoint with "
+                    "--ckpt_path last"
+                )
 
     @torch.no_grad()
     def _look_at_pictures(

@@ -9,6 +9,7 @@ from PIL import Image
 
 from training.data.module import PhotosAndPaintings
 from training.data.paintings import load_paintings
+from training.data.photo_order import PhotoOrder
 from training.data.photos import (
     PhotoFolder,
     collate,
@@ -132,3 +133,39 @@ def test_a_batch_is_never_larger_than_the_folder(photos: Path, paintings: Path) 
     data.setup("fit")
     (batch,) = data.train_dataloader()
     assert batch.images.shape == (4, 3, 32, 32)
+
+
+def test_every_photo_is_drawn_once_per_epoch_in_another_order_each_time() -> None:
+    order = PhotoOrder(range(8), 4)
+    first = [draw.photo for draw in order]
+    order.set_epoch(1)
+    second = [draw.photo for draw in order]
+    assert sorted(first) == sorted(second) == list(range(8))
+    assert first != second
+    # A run that goes on does not begin with the photos that it began with before.
+    assert [draw.photo for draw in PhotoOrder(range(8), 4, first_step=100)] != first
+
+
+def test_two_processes_share_the_very_batches_of_one() -> None:
+    one = list(PhotoOrder(range(11), 4, seed=5))
+    halves = [list(PhotoOrder(range(11), 2, rank=r, world_size=2, seed=5)) for r in (0, 1)]
+    assert len(one) == 8  # three photos make no batch of four
+    assert one == [*halves[0][:2], *halves[1][:2], *halves[0][2:], *halves[1][2:]]
+
+
+def test_more_processes_than_photos_are_an_error() -> None:
+    with pytest.raises(TrainingError, match=r"2 photos are too few for 3 processes: lower"):
+        PhotoOrder(range(2), 4, world_size=3)
+
+
+def test_a_draw_always_gives_the_same_crop_whoever_reads_it(photos: Path, paintings: Path) -> None:
+    def first_epoch(workers: int) -> torch.Tensor:
+        data = PhotosAndPaintings(photos, paintings, crop_size=32, num_workers=workers)
+        data.setup("fit")
+        (batch,) = data.train_dataloader()
+        return batch.images
+
+    torch.manual_seed(0)
+    alone = first_epoch(0)
+    torch.manual_seed(1)
+    torch.testing.assert_close(first_epoch(2), alone, rtol=0, atol=0)
