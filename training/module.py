@@ -19,7 +19,7 @@ from training.losses.perceptual import LossTerms
 from training.networks.loss_network import load_loss_network
 from training.networks.transformation_network import build_network
 from training.starting_point import read_trained, warm_start
-from training.style_sampler import draw_styles
+from training.style_sampler import draw_styles, step_generator
 
 PHOTOGRAPH: Final = StyleInfo(id=PHOTOGRAPH_STYLE, title="The photo itself")
 
@@ -124,7 +124,11 @@ class MultiStyleModule(L.LightningModule):
         """Paints each photo of the batch in a style of its own and judge the result."""
         photos = batch.images.contiguous(memory_format=torch.channels_last)
         styles = draw_styles(
-            len(photos), len(self.rows), self.global_rank, self.trainer.world_size
+            len(photos),
+            len(self.rows),
+            self.global_rank,
+            self.trainer.world_size,
+            step_generator(self.global_step, batch_idx),
         ).to(photos.device)
         terms = self._judge(photos, styles)
         for name in ("content", "style", "total_variation", "total"):
