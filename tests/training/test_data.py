@@ -11,6 +11,7 @@ from training.data.module import PhotosAndPaintings
 from training.data.paintings import load_paintings
 from training.data.photo_order import PhotoOrder
 from training.data.photos import (
+    PhotoBatch,
     PhotoFolder,
     collate,
     find_images,
@@ -162,7 +163,7 @@ def test_a_draw_always_gives_the_same_crop_whoever_reads_it(photos: Path, painti
     def first_epoch(workers: int) -> torch.Tensor:
         data = PhotosAndPaintings(photos, paintings, crop_size=32, num_workers=workers)
         data.setup("fit")
-        (batch,) = data.train_dataloader()
+        batch: PhotoBatch = next(iter(data.train_dataloader()))
         return batch.images
 
     torch.manual_seed(0)
