@@ -7,7 +7,7 @@ from training.evaluation.equivalence import CURVE, best_so_far
 from training.evaluation.evaluation import BaselineRecord
 
 _WIDTH, _HEIGHT = 336, 200
-_LEFT, _RIGHT, _TOP, _BOTTOM = 40, 8, 10, 30
+_LEFT, _RIGHT, _TOP, _BOTTOM = 40, 14, 10, 30
 _POINTS = 80
 """Of a drawn line; more could not be seen."""
 
@@ -46,7 +46,7 @@ def curve_svg(runs: Sequence[BaselineRecord], iterations: int, label: str) -> st
     parts.append(
         f'<line x1="{_LEFT}" x2="{_WIDTH - _RIGHT}" y1="{level:.1f}" y2="{level:.1f}" '
         'stroke="var(--mark)" stroke-dasharray="5 3"/>'
-        f'<text x="{_WIDTH - _RIGHT}" y="{level - 5:.1f}" text-anchor="end" '
+        f'<text x="{_LEFT + 5}" y="{level + 13:.1f}" '
         'style="fill: var(--mark)">the fast picture</text>'
     )
     parts += [

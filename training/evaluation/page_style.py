@@ -27,8 +27,8 @@ tbody th, thead th:first-child { text-align: left; font-weight: 600; position: s
 .sheet td, .sheet th { border: 0; padding: 2px; }
 .sheet thead th { max-width: 8rem; overflow: hidden; text-overflow: ellipsis; font-weight: 400;
   font-size: 0.72rem; text-align: left; position: static; }
-.sheet img { width: 8rem; }
 img { display: block; height: auto; max-width: 100%; border-radius: 2px; }
+.sheet img { width: 8rem; max-width: none; }
 .matrix { font-size: 0.75rem; }
 .matrix td { text-align: center; padding: 0.2rem 0.4rem; border: 1px solid var(--paper); }
 .matrix thead th { height: 11rem; padding: 0.3rem 0; position: static; }
