@@ -24,7 +24,7 @@ _LIBRARY_WARNINGS: Final = (
 
 
 class InterruptedCheckpoint(ModelCheckpoint):
-    """Saves every so many steps, and when the run is interrupted from outside.
+    """Saves every so many steps, at the end, and when the run is interrupted from outside.
 
     A run that fails from inside (its loss is no number any more) keeps its last good checkpoint.
     """
@@ -35,6 +35,13 @@ class InterruptedCheckpoint(ModelCheckpoint):
         """Saves if somebody pressed Ctrl-C or asked the process to end."""
         if isinstance(exception, KeyboardInterrupt | SIGTERMException):
             super().on_exception(trainer, pl_module, exception)
+
+    def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Saves the last steps, too: with their small step size they are the best."""
+        if self._last_global_step_saved != trainer.global_step:
+            candidates = self._monitor_candidates(trainer)
+            self._save_topk_checkpoint(trainer, candidates)
+            self._save_last_checkpoint(trainer, candidates)
 
 
 class SfumatoCLI(LightningCLI):

@@ -79,6 +79,11 @@ def test_the_same_seed_trains_the_same_network(fit: Fit, tmp_path: Path) -> None
     assert fit("--trainer.max_steps", "3", "--seed_everything", "1") == 0
 
 
+def test_the_last_steps_are_saved_even_between_two_checkpoints(fit: Fit) -> None:
+    assert fit("--trainer.max_steps", "6") == 0  # one checkpoint at 4, the next would be at 8
+    assert read_checkpoint(fit.last).training["steps"] == 6
+
+
 def test_a_run_goes_on_from_its_last_checkpoint_with_the_optimizer(fit: Fit) -> None:
     assert fit("--trainer.max_steps", "4") == 0
     before = torch.load(fit.last, weights_only=True)
