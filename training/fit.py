@@ -52,6 +52,12 @@ class SfumatoCLI(LightningCLI):
         """Returns the trainer's methods that are commands."""
         return {"fit": LightningCLI.subcommands()["fit"]}
 
+    def _parse_ckpt_path(self) -> None:
+        """Leaves the command line as it is, where Lightning puts the checkpoint's options over it.
+
+        A run that goes on with another step size, or another strength, shall have it.
+        """
+
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         """Adds the checkpoint's options."""
         parser.add_lightning_class_args(InterruptedCheckpoint, "checkpoint")

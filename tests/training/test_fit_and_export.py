@@ -128,6 +128,17 @@ def test_no_painting_may_be_called_photograph(
     assert "rename the file" in capsys.readouterr().err
 
 
+def test_a_run_that_goes_on_obeys_its_own_command_line(fit: Fit) -> None:
+    assert fit("--trainer.max_steps", "4") == 0
+    more = ("--trainer.max_steps", "5", "--model.style_strength", "0.5")
+    assert fit(*more, "--ckpt_path", str(fit.last)) == 0
+    newest = max(
+        (fit.run / "checkpoints").glob("last*.ckpt"), key=lambda file: file.stat().st_mtime
+    )
+    trained = read_checkpoint(newest).training
+    assert (trained["steps"], trained["style_strength"], trained["style_weight"]) == (5, 0.5, 25)
+
+
 def test_unreadable_photos_are_skipped_with_one_warning_each(
     fit: Fit, photos: Path, recwarn: pytest.WarningsRecorder
 ) -> None:
