@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from sfumato.errors import StyleError
 
 PHOTOGRAPH_STYLE = "photograph"
-"""Reserved id: the style that a network was trained to render as the photo itself."""
+"""Reserved id: the style that a network renders as the photo itself."""
 
 
 def checked_strength(strength: float) -> float:

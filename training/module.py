@@ -37,8 +37,8 @@ class MultiStyleModule(L.LightningModule):
             It means the same for every painting and every loss network, because the style losses
             are calibrated on unstyled photos.
         total_variation_weight: weight of the total-variation loss; larger means smoother.
-        photograph: also learn the style ``photograph``, which returns the photo; with it, each
-            request can choose the strength of its style.
+        photograph: add the style ``photograph``, which returns the photo; with it, each request
+            can choose the strength of its style.
         init_from: checkpoint or bundle to start from: its network, and its rows for the styles
             that it knows. Left out, training starts from random weights.
         learning_rate: Adam's step size at its highest.
@@ -83,8 +83,6 @@ class MultiStyleModule(L.LightningModule):
         paintings = [painting.info for painting in data.paintings]
         self.styles = with_photograph(paintings) if hp["photograph"] else paintings
         self.rows = nn.Parameter(self.network.neutral_style().repeat(len(self.styles), 1))
-        if hp["photograph"]:
-            self.rows.data[-1, -1] = 1.0  # its opacity; the gradient never changes it
         self.conventions = {
             **settings.conventions(network, [info.id for info in paintings], scales),
             "style_size": data.style_size,
@@ -95,6 +93,8 @@ class MultiStyleModule(L.LightningModule):
             start = read_trained(hp["init_from"])
             warm_start(self.network, self.rows.data, self.styles, start)
             self.conventions["started_from"] = start.network.digest()
+        if hp["photograph"]:
+            self.rows.data[-1] = self.network.photograph_style()
         # Convolutions in bf16 and float32 alike run faster in this layout, on CPU and GPU.
         self.network.to(memory_format=torch.channels_last)
 
@@ -110,12 +110,7 @@ class MultiStyleModule(L.LightningModule):
         return painted
 
     def paint_and_judge(self, photos: Tensor, styles: Tensor) -> LossTerms:
-        """Paints ``photos`` [N, 3, H, W] in ``styles`` [N] and return the loss terms, each [N].
-
-        Without the photo showing through: the style ``photograph``, which would be perfect with
-        it, is trained to do without as well as it can, so that blends with it have weaker strokes
-        and not only paler ones.
-        """
+        """Paints ``photos`` [N, 3, H, W] in ``styles`` [N] and returns the loss terms, each [N]."""
         painted = self.network.render(photos, self.rows[styles])
         terms: LossTerms = self.loss(photos, painted, styles)
         return terms
@@ -125,7 +120,7 @@ class MultiStyleModule(L.LightningModule):
         photos = batch.images.contiguous(memory_format=torch.channels_last)
         styles = draw_styles(
             len(photos),
-            len(self.rows),
+            len(self._data.paintings),  # photograph has nothing to learn
             self.global_rank,
             self.trainer.world_size,
             step_generator(self.global_step, batch_idx),

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from sfumato.bundle import Bundle, list_versions, read_bundle
 from sfumato.image_codec import decode_photo
+from sfumato.strength import PHOTOGRAPH_STYLE
 
 ROOT = Path(__file__).resolve().parents[2]
 MODEL = ROOT / "models" / "default"
@@ -52,9 +53,9 @@ def distance(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
     return float(np.sqrt(np.mean((a - b) ** 2)))
 
 
-def test_it_has_the_sixteen_paintings_described(bundle: Bundle) -> None:
-    assert [style.id for style in bundle.styles] == STYLES
-    for style in bundle.styles:
+def test_it_has_the_sixteen_paintings_described_and_the_photograph(bundle: Bundle) -> None:
+    assert [style.id for style in bundle.styles] == [*STYLES, PHOTOGRAPH_STYLE]
+    for style in bundle.styles[:-1]:
         assert style.title
         assert style.artist
         assert style.year
@@ -69,7 +70,7 @@ def test_no_two_styles_paint_alike(bundle: Bundle, photo: Pixels) -> None:
     network = session(bundle.model_path)
     painted = [paint(network, photo, row) for row in bundle.rows]
     for (i, a), (j, b) in itertools.combinations(enumerate(painted), 2):
-        assert distance(a, b) > 8, (STYLES[i], STYLES[j])
+        assert distance(a, b) > 8, (bundle.bank.ids[i], bundle.bank.ids[j])
 
 
 @pytest.mark.parametrize(
@@ -101,3 +102,26 @@ def test_the_half_precision_network_paints_the_same(bundle: Bundle, photo: Pixel
     full = paint(session(bundle.model_path), photo, row)
     half = paint(session(bundle.float16_path), photo, row)
     assert np.abs(full - half).max() <= 8
+
+
+def test_at_strength_zero_the_photo_comes_back(bundle: Bundle, photo: Pixels) -> None:
+    # Asked for are 28 dB, a distance of 255 / 10^(28/20) = 10.2 levels.
+    row = bundle.bank.blend([("munch-scream", 1.0)], strength=0.0)
+    for path in (bundle.model_path, bundle.float16_path):
+        assert path is not None
+        assert distance(paint(session(path), photo, row), photo.astype(np.float64)) < 0.5
+
+
+@pytest.mark.parametrize("style", ["hokusai-great-wave", "mondrian-composition-1913"])
+def test_strength_moves_monotonically_from_the_photo_to_the_style(
+    bundle: Bundle, photo: Pixels, style: str
+) -> None:
+    network = session(bundle.model_path)
+    strengths = np.linspace(0, 1, 9)
+    steps = [paint(network, photo, bundle.bank.blend([(style, 1.0)], s)) for s in strengths]
+    from_photo = [distance(step, steps[0]) for step in steps]
+    from_style = [distance(step, steps[-1]) for step in steps]
+    assert from_photo == sorted(from_photo)
+    assert from_style == sorted(from_style, reverse=True)
+    largest = max(distance(a, b) for a, b in itertools.pairwise(steps))
+    assert largest < from_photo[-1] / 2

@@ -51,6 +51,7 @@ def test_fit_writes_a_checkpoint_with_the_styles_and_their_conventions(fit: Fit)
     assert trained.styles[1].artist == "Anna"
     assert trained.rows.shape == (4, 1281)
     assert trained.rows[:, -1].tolist() == [0, 0, 0, 1]
+    assert not trained.rows[-1, :-1].any()
     assert trained.training["steps"] == 8
     assert trained.training["style_size"] == 64
     assert trained.training["loss_network"].startswith("sha256:")

@@ -7,7 +7,6 @@ from training.losses.calibration import painting_grams
 from training.losses.content import ContentLoss
 from training.losses.gram import gram_matrix
 from training.losses.perceptual import PerceptualLoss
-from training.losses.reconstruction import reconstruction_loss
 from training.losses.style import GramStyleLoss, gatys_scale
 from training.losses.total_variation import TotalVariationLoss
 from training.networks.loss_network import LossNetwork
@@ -138,9 +137,6 @@ def loss(vgg_weights: dict[str, torch.Tensor]) -> PerceptualLoss:
     )
 
 
-PHOTOGRAPH = torch.tensor([2])  # behind the two paintings
-
-
 def test_the_total_is_the_weighted_sum_of_the_terms(loss: PerceptualLoss) -> None:
     photos, painted = torch.rand(2, 3, 32, 32), torch.rand(2, 3, 32, 32)
     terms = loss(photos, painted, torch.tensor([1, 0]))
@@ -168,29 +164,3 @@ def test_the_painted_photo_gets_gradients_and_the_photo_none(loss: PerceptualLos
     assert photos.grad is None
     assert painted.grad is not None
     assert painted.grad.abs().sum() > 0
-
-
-def test_reconstruction_is_the_squared_error_over_the_photos_variance() -> None:
-    photo = torch.tensor([0.2, 0.6]).expand(1, 3, 4, 2)  # deviation 0.2 around 0.4
-    torch.testing.assert_close(reconstruction_loss(photo, photo), torch.zeros(1))
-    torch.testing.assert_close(reconstruction_loss(photo + 0.1, photo), torch.tensor([0.25]))
-    flat = torch.full((1, 3, 4, 2), 0.4)
-    torch.testing.assert_close(reconstruction_loss(flat, photo), torch.tensor([1.0]))
-    assert torch.isfinite(reconstruction_loss(photo, flat)).all()
-
-
-def test_the_photograph_is_judged_by_the_photo_and_by_no_painting(loss: PerceptualLoss) -> None:
-    photos, painted = torch.rand(1, 3, 32, 32), torch.rand(1, 3, 32, 32)
-    terms = loss(photos, painted, PHOTOGRAPH)
-    assert terms.style.item() == terms.total_variation.item() == 0
-    expected = terms.content + 5 * reconstruction_loss(painted, photos)
-    torch.testing.assert_close(terms.total, expected)
-    torch.testing.assert_close(loss(photos, photos, PHOTOGRAPH).total, torch.zeros(1))
-
-
-def test_a_painting_is_judged_alike_beside_a_photograph(loss: PerceptualLoss) -> None:
-    photos, painted = torch.rand(2, 3, 32, 32), torch.rand(2, 3, 32, 32)
-    mixed = loss(photos, painted, torch.tensor([1, 2]))
-    alone = loss(photos[:1], painted[:1], torch.tensor([1]))
-    torch.testing.assert_close(mixed.total[:1], alone.total)
-    assert mixed.reconstruction[0] == 0

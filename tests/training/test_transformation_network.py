@@ -10,6 +10,7 @@ from training.networks.transformation_network import (
     ReferenceNetwork,
     TransformationNetwork,
     build_network,
+    fade,
 )
 
 
@@ -59,21 +60,51 @@ def test_a_style_vector_has_the_documented_length() -> None:
     assert LiteNetwork().style_size == 1281
 
 
-def test_an_opaque_photo_is_the_photo_to_the_last_bit(network: TransformationNetwork) -> None:
-    photo, style = torch.rand(2, 3, 19, 22), random_styles(network, 2)
-    style[0, -1], style[1, -1] = 1.0, 0.0
-    painted = network(photo, style)
-    assert torch.equal(painted[0], photo[0])
-    assert torch.equal(painted[1], network.render(photo, style)[1])
+def test_the_photograph_is_the_photo(network: TransformationNetwork) -> None:
+    photo = torch.rand(2, 3, 19, 22)
+    painted = network(photo, network.photograph_style().expand(2, -1))
+    torch.testing.assert_close(painted, photo, atol=1e-6, rtol=0)
 
 
-def test_opacity_fades_from_the_painted_photo_to_the_photo(
+def test_a_painting_lets_nothing_of_the_photo_through(network: TransformationNetwork) -> None:
+    photo, style = torch.rand(2, 3, 16, 16), random_styles(network, 2)
+    rendered = network.render(photo, style)
+    torch.testing.assert_close(network(photo, style), rendered, atol=1e-6, rtol=0)
+
+
+def test_a_blend_with_the_photograph_renders_the_painting_at_full_strength(
     network: TransformationNetwork,
 ) -> None:
     photo, style = torch.rand(1, 3, 16, 16), random_styles(network, 1)
-    style[:, -1] = 0.25
-    expected = 0.25 * photo + 0.75 * network.render(photo, style)
-    torch.testing.assert_close(network(photo, style), expected)
+    blend = 0.3 * style + 0.7 * network.photograph_style()
+    rendered = network.render(photo, style)
+    torch.testing.assert_close(network.render(photo, blend), rendered, atol=1e-4, rtol=0)
+
+
+def test_training_leaves_the_opacity_alone(network: TransformationNetwork) -> None:
+    style = random_styles(network, 1).requires_grad_()
+    network.render(torch.rand(1, 3, 16, 16), style).sum().backward()
+    assert style.grad is not None
+    assert style.grad[0, -1] == 0
+    assert style.grad[0, :-1].any()
+
+
+def test_fading_mixes_the_means_and_the_contrasts() -> None:
+    photo = torch.tensor([0.2, 0.6]).expand(1, 3, 4, 2)  # mean 0.4, deviation 0.2
+    painted = torch.tensor([0.6, 0.4]).expand(1, 3, 4, 2)  # mean 0.5, deviation 0.1, reversed
+    half = fade(photo, painted, torch.full((1, 1, 1, 1), 0.5))
+    # The plain mixture is 0.4 and 0.5; stretched from 0.05 to 0.15 it is 0.3 and 0.6.
+    expected = torch.tensor([0.3, 0.6]).expand(1, 3, 4, 2)
+    torch.testing.assert_close(half, expected, atol=1e-4, rtol=0)
+    for opacity, end in ((1.0, photo), (0.0, painted)):
+        faded = fade(photo, painted, torch.full((1, 1, 1, 1), opacity))
+        torch.testing.assert_close(faded, end, atol=1e-6, rtol=0)
+
+
+def test_flat_pictures_fade_to_flat_pictures() -> None:
+    photo, painted = torch.full((1, 3, 4, 4), 0.2), torch.full((1, 3, 4, 4), 0.6)
+    faded = fade(photo, painted, torch.full((1, 1, 1, 1), 0.5))
+    torch.testing.assert_close(faded, torch.full((1, 3, 4, 4), 0.4))
 
 
 def test_without_opacity_a_darker_photo_is_painted_the_same(

@@ -75,7 +75,7 @@ def objective_of(loss: PerceptualLoss, photo: Tensor, style: int) -> Objective:
     targets, styles = loss.content_of(photo), torch.tensor([style], device=photo.device)
 
     def total(features: Features) -> Tensor:
-        return loss.judge(targets, photo, features[IMAGE], styles).total
+        return loss.judge(targets, features[IMAGE], styles).total
 
     return Objective((Term("total", (IMAGE,), total),))
 

@@ -9,7 +9,6 @@ from torch import Tensor, nn
 
 from training.losses.calibration import Scales
 from training.losses.content import ContentLoss
-from training.losses.reconstruction import reconstruction_loss
 from training.losses.style import GramStyleLoss
 from training.losses.total_variation import TotalVariationLoss
 from training.networks.loss_network import LossNetwork
@@ -20,30 +19,19 @@ STYLE_WEIGHT: Final = 50.0
 Chosen by eye: the painting's strokes are there and the photo's objects can still be named.
 """
 
-RECONSTRUCTION_WEIGHT: Final = 5.0
-"""Weight of the reconstruction loss of the style ``photograph``: about as much as the content."""
-
 
 @dataclass(frozen=True)
 class LossTerms:
-    """The terms of one batch, each [N], unweighted, and their weighted sum.
-
-    Style and total variation are zero for the style ``photograph``, reconstruction is zero for
-    paintings.
-    """
+    """The terms of one batch, each [N], unweighted, and their weighted sum."""
 
     content: Tensor
     style: Tensor
     total_variation: Tensor
-    reconstruction: Tensor
     total: Tensor
 
 
 class PerceptualLoss(nn.Module):
     """How far painted photos are from their photos (content) and from their paintings (style).
-
-    Paintings have the numbers 0 to S - 1; the number S stands for the style ``photograph``, whose
-    picture is compared with the photo pixel by pixel instead of with a painting.
 
     Content and style are means over their layers, each layer on its own scale (see ContentLoss
     and ``training.losses.calibration``), so the weights mean the same for any number of layers.
@@ -73,9 +61,7 @@ class PerceptualLoss(nn.Module):
         self.network = network
         self.content_layers = tuple(content_layers)
         self.style_layers = tuple(grams)
-        self.paintings = len(next(iter(grams.values())))
-        style_weight = STYLE_WEIGHT * style_strength
-        self.weights = (1.0, style_weight, total_variation_weight, RECONSTRUCTION_WEIGHT)
+        self.weights = (1.0, STYLE_WEIGHT * style_strength, total_variation_weight)
         self.style_losses = nn.ModuleDict(
             {
                 layer: GramStyleLoss(targets, None if scales is None else scales[layer])
@@ -85,8 +71,8 @@ class PerceptualLoss(nn.Module):
         self.total_variation = TotalVariationLoss()
 
     def forward(self, photos: Tensor, painted: Tensor, styles: Tensor) -> LossTerms:
-        """Judges ``painted`` [N, 3, H, W] against its ``photos`` and styles ``styles`` [N]."""
-        return self.judge(self.content_of(photos), photos, painted, styles)
+        """Judges ``painted`` [N, 3, H, W] against its ``photos`` and paintings ``styles`` [N]."""
+        return self.judge(self.content_of(photos), painted, styles)
 
     @torch.no_grad()
     def content_of(self, photos: Tensor) -> Mapping[str, Tensor]:
@@ -94,9 +80,7 @@ class PerceptualLoss(nn.Module):
         targets: Mapping[str, Tensor] = self.network(photos, self.content_layers)
         return targets
 
-    def judge(
-        self, targets: Mapping[str, Tensor], photos: Tensor, painted: Tensor, styles: Tensor
-    ) -> LossTerms:
+    def judge(self, targets: Mapping[str, Tensor], painted: Tensor, styles: Tensor) -> LossTerms:
         """Judges as ``forward`` does, with the photos' features from ``content_of``.
 
         Whoever judges many pictures of the same photos computes those once.
@@ -105,13 +89,9 @@ class PerceptualLoss(nn.Module):
         content = torch.stack(
             [ContentLoss(targets[layer])(features[layer]) for layer in self.content_layers]
         ).mean(dim=0)
-        painting, is_painting = styles.clamp(max=self.paintings - 1), styles < self.paintings
         style = torch.stack(
-            [loss(features[layer], painting) for layer, loss in self.style_losses.items()]
+            [loss(features[layer], styles) for layer, loss in self.style_losses.items()]
         ).mean(dim=0)
-        style = style * is_painting
-        variation = self.total_variation(painted) * is_painting
-        reconstruction = reconstruction_loss(painted, photos.detach()) * ~is_painting
-        weighted = zip(self.weights, (content, style, variation, reconstruction), strict=True)
-        total = sum(weight * term for weight, term in weighted)
-        return LossTerms(content, style, variation, reconstruction, total)
+        variation = self.total_variation(painted)
+        weighted = zip(self.weights, (content, style, variation), strict=True)
+        return LossTerms(content, style, variation, sum(w * term for w, term in weighted))

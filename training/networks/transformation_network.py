@@ -30,6 +30,9 @@ STRIDE: Final = 4
 
 NORM_EPSILON: Final = 1e-5
 
+_LEAST_SHARE: Final = 1e-3
+"""Where less than this of a painting is left in a blend, nobody sees it."""
+
 
 class ConditionalInstanceNorm(nn.Module):
     """Instance normalization whose scale and shift come from the style (Dumoulin 2017, eq. 5).
@@ -102,10 +105,10 @@ class StylePack:
 class TransformationNetwork(nn.Module):
     """What both networks share: the style vector's layout, padding to the stride, the digest.
 
-    The last number of a style vector is how much of the photo itself shows in the result, in
-    [0, 1]: 0 for paintings, 1 for the style ``photograph``, in between for blends of the two.
-    The normalization at the entrance maps a photo and any darker or paler version of it to the
-    same features, IN(a·x + b) = IN(x), so no γ and β alone could give the photo back.
+    The last number of a style vector is the opacity of the photo itself, in [0, 1]: 0 for
+    paintings, 1 for the style ``photograph``, whose γ and β are all 0, and in between for blends
+    with it. The normalization at the entrance maps a photo and any darker or paler version of it
+    to the same features, IN(a·x + b) = IN(x), so no γ and β alone could give the photo back.
     """
 
     architecture: str
@@ -118,6 +121,12 @@ class TransformationNetwork(nn.Module):
     def style_size(self) -> int:
         """P, the length of a packed style vector."""
         return sum(2 * layer.norm.channels for layer in self.styled_layers()) + 1
+
+    def photograph_style(self) -> Tensor:
+        """Returns the style vector [P] of the photo itself."""
+        style = torch.zeros(self.style_size)
+        style[-1] = 1.0
+        return style
 
     def neutral_style(self) -> Tensor:
         """Returns the style vector [P] with every γ = 1, every β = 0 and nothing of the photo."""
@@ -139,12 +148,17 @@ class TransformationNetwork(nn.Module):
 
     def forward(self, x: Tensor, style: Tensor) -> Tensor:
         """Paints ``x`` [N, 3, H, W] in [0, 1] with ``style`` [N, P]; any H, W from 16 up."""
-        opacity = style[:, -1].to(x.dtype).reshape(-1, 1, 1, 1)  # of the photo, [N, 1, 1, 1]
-        return opacity * x + (1 - opacity) * self.render(x, style)
+        return fade(x, self.render(x, style), style[:, -1].reshape(-1, 1, 1, 1))
 
     def render(self, x: Tensor, style: Tensor) -> Tensor:
-        """Paints like ``forward``, but without the photo showing through."""
+        """Paints like ``forward``, but without the photo showing through.
+
+        A blend with ``photograph`` has smaller γ and β, by the share of the paintings in it; they
+        are made as large again as those of the paintings alone.
+        """
         h, w = x.shape[-2:]
+        opacity = style[:, -1:].detach()  # training leaves it as it is
+        style = style / (1 - opacity).clamp(min=_LEAST_SHARE)
         x = F.pad(x, (0, -w % STRIDE, 0, -h % STRIDE), mode="reflect")
         painted: Tensor = self.paint(x, StylePack(style))[..., :h, :w]
         return painted
@@ -231,6 +245,27 @@ class LiteNetwork(TransformationNetwork):
         x = upsample(x)
         x = self.decode1(x, *style.take(self.decode1))  # [N, 32, H/2, W/2]
         return torch.sigmoid(F.pixel_shuffle(self.to_rgb(x), 2))  # [N, 3, H, W]
+
+
+def fade(photo: Tensor, painted: Tensor, opacity: Tensor) -> Tensor:
+    """Lays ``photo`` [N, 3, H, W] over ``painted`` with ``opacity`` [N, 1, 1, 1].
+
+    Each colour channel is stretched to the contrast that lies between those of the two pictures:
+    a plain mixture of two unlike pictures is paler than both, and so farther from the painting
+    than the photo is.
+    """
+    mixed = opacity.to(photo.dtype) * photo + (1 - opacity).to(photo.dtype) * painted
+    wanted = opacity * _contrast(photo) + (1 - opacity) * _contrast(painted)
+    stretch = (wanted / _contrast(mixed)).to(mixed.dtype)  # [N, 3, 1, 1]
+    mean = mixed.mean(dim=(2, 3), keepdim=True)
+    return (mean + stretch * (mixed - mean)).clamp(0, 1)
+
+
+def _contrast(images: Tensor) -> Tensor:
+    """Returns the standard deviation of each channel, in float32, never quite 0, [N, 3, 1, 1]."""
+    images = images.float()
+    difference = images - images.mean(dim=(2, 3), keepdim=True)
+    return (difference.square().mean(dim=(2, 3), keepdim=True) + 1e-8).sqrt()
 
 
 def upsample(x: Tensor) -> Tensor:
