@@ -12,7 +12,6 @@ has seen such a painting, which a new one does not have for it.
 """
 
 import argparse
-import statistics
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -38,36 +37,43 @@ SCRATCH_LEARNING_RATE = 2e-3  # of the whole network, as in training/configs/def
 def curve(lesson: Lesson, start: str, every: int) -> dict[int, float]:
     """Trains one start; returns the held-out total by step."""
     network, row = lesson.trained.network, lesson.first_row()
+    highest = lesson.options.style.learning_rate
     if start == "scratch":
         torch.manual_seed(0)
         network = build_network(network.architecture)
-        row = network.neutral_style()
-    parameter = nn.Parameter(row.clone())
-    highest = SCRATCH_LEARNING_RATE if start == "scratch" else lesson.options.style.learning_rate
-    trained = [parameter, *network.parameters()] if start == "scratch" else [parameter]
+        row, highest = network.neutral_style(), SCRATCH_LEARNING_RATE
     network.requires_grad_(start == "scratch").to(memory_format=torch.channels_last)
+    parameter = nn.Parameter(row.clone())
+    totals = {0: held_out_total(lesson, network, parameter)}
+    for step in train(lesson, network, parameter, highest):
+        if step % every == 0:
+            totals[step] = held_out_total(lesson, network, parameter)
+            print(f"  {start} {step}: {totals[step]:.3f}", flush=True)
+    return totals
+
+
+def train(
+    lesson: Lesson, network: TransformationNetwork, row: nn.Parameter, highest: float
+) -> Iterator[int]:
+    """Trains ``row`` [P], and what of ``network`` takes gradients; yields each step, from 1."""
+    trained = [row, *(weight for weight in network.parameters() if weight.requires_grad)]
     optimizer = torch.optim.Adam(trained, lr=highest)
     steps = lesson.options.style.steps
     factor = trapezoid(steps, WARMUP_STEPS, DECAY_FRACTION)
     torch.manual_seed(1)
-    crops = batches(lesson, steps)
-    totals = {0: held_out_total(lesson, network, parameter)}
-    for step in range(steps):
+    for step, crops in enumerate(batches(lesson, steps)):
         for group in optimizer.param_groups:
             group["lr"] = highest * factor(step)
         optimizer.zero_grad()
         with torch.autocast("cpu", torch.bfloat16):
-            photos = next(crops).contiguous(memory_format=torch.channels_last)
-            painted = network.render(photos, parameter.expand(len(photos), -1))
+            photos = crops.contiguous(memory_format=torch.channels_last)
+            painted = network.render(photos, row.expand(len(photos), -1))
             styles = torch.zeros(len(photos), dtype=torch.long)
             loss = lesson.loss(photos, painted, styles).total.mean()
         loss.backward()
         nn.utils.clip_grad_norm_(trained, 1.0)
         optimizer.step()
-        if (step + 1) % every == 0:
-            totals[step + 1] = held_out_total(lesson, network, parameter)
-            print(f"  {start} {step + 1}: {totals[step + 1]:.3f}", flush=True)
-    return totals
+        yield step + 1
 
 
 def batches(lesson: Lesson, steps: int) -> Iterator[Tensor]:
@@ -77,15 +83,11 @@ def batches(lesson: Lesson, steps: int) -> Iterator[Tensor]:
         yield torch.stack([lesson.photos[number].image for number in order])
 
 
-@torch.inference_mode()
 def held_out_total(lesson: Lesson, network: TransformationNetwork, row: Tensor) -> float:
     """Returns the mean total loss on the held-out photos."""
-    zero = torch.zeros(1, dtype=torch.long)
-    totals = [
-        lesson.loss(photo[None], network.render(photo[None], row[None]), zero).total.item()
-        for photo in lesson.held_out
-    ]
-    return statistics.fmean(totals)
+    total = lesson.judge(row, network).total_loss
+    assert total is not None
+    return total
 
 
 def main() -> None:

@@ -3,14 +3,15 @@
 import os
 import platform
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
+
+from training.evaluation.machine import processor
 
 
 def describe_machine(*packages: str) -> str:
     """Returns processor, usable cores, Python and the versions of ``packages`` in one line."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     versions = ", ".join(f"{package} {_version(package)}" for package in packages)
-    return f"{_processor()}, {cores} cores, Python {platform.python_version()}, {versions}"
+    return f"{processor()}, {cores} cores, Python {platform.python_version()}, {versions}"
 
 
 def _version(package: str) -> str:
@@ -18,12 +19,3 @@ def _version(package: str) -> str:
         return version(package)
     except PackageNotFoundError:
         return "not installed"
-
-
-def _processor() -> str:
-    info = Path("/proc/cpuinfo")
-    if info.is_file():
-        for line in info.read_text().splitlines():
-            if line.startswith("model name"):
-                return line.split(":", 1)[1].strip()
-    return platform.processor() or platform.machine()

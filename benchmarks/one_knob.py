@@ -10,6 +10,7 @@ optimization of the very loss that training minimizes.
 
 import argparse
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -20,9 +21,10 @@ from benchmarks.machine import describe_machine
 from examples.contact_sheet import Picture, Row, draw_contact_sheet
 from training.baselines.images import Pixels
 from training.baselines.loop import optimize
-from training.baselines.objective import IMAGE, Features, Objective, Term
+from training.baselines.projections import clip
 from training.data.paintings import Painting, load_paintings
 from training.data.photos import center_crops, find_images
+from training.evaluation.slow_baseline import objective_of
 from training.loss_settings import LossSettings, build_loss
 from training.losses.calibration import calibrate, painting_grams
 from training.losses.perceptual import PerceptualLoss
@@ -53,18 +55,12 @@ def _spread(losses: Tensor) -> str:
 
 def paint(loss: PerceptualLoss, photo: Tensor, painting: int, steps: int) -> Tensor:
     """Returns ``photo`` [1, 3, H, W] painted slowly with ``loss``, [3, H, W]."""
-    styles = torch.tensor([painting])
-
-    def compute(features: Features) -> Tensor:
-        return loss(photo, features[IMAGE], styles).total  # type: ignore[no-any-return]
-
-    objective = Objective((Term("total", (IMAGE,), compute),))
     result = optimize(
         Pixels(photo.clone()),
-        objective,
+        objective_of(loss, photo, painting),
         loss.network,
         steps=steps,
-        project=lambda image: image.clamp(0, 1),
+        project=clip(),
     )
     return result.image[0]
 
@@ -79,12 +75,7 @@ def draw_sheet(
     """Draws a column per painting and a row per strength."""
     rows = [Row([Picture(_image(p.image), p.info.title, p.info.artist) for p in paintings])]
     for strength in STRENGTHS:
-        knob = LossSettings(
-            settings.content_layers,
-            settings.style_layers,
-            strength,
-            settings.total_variation_weight,
-        )
+        knob = replace(settings, style_strength=strength)
         loss, _ = build_loss(knob, network, [p.image for p in paintings], photos["calibration"])
         pictures = []
         for number, painting in enumerate(paintings):

@@ -12,40 +12,21 @@ import argparse
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-from benchmarks.add_style import batches
+from benchmarks.add_style import train
 from benchmarks.machine import describe_machine
+from sfumato.quality_card import QualityCard
 from training.data.paintings import style_info
-from training.learning_rate import trapezoid
-from training.networks.transformation_network import TransformationNetwork
 from training.new_style.command import Lesson
 from training.new_style.options import AddStyleOptions, PhotoOptions, StyleOptions
 from training.starting_point import read_trained
 
 
-def train_alone(lesson: Lesson, network: TransformationNetwork, row: Tensor, rate: float) -> Tensor:
-    """Trains all of ``network`` and ``row`` [P] for the one painting; returns the row."""
-    parameter = nn.Parameter(row.clone())
-    trained = [parameter, *network.requires_grad_(True).parameters()]
-    optimizer = torch.optim.Adam(trained, lr=rate)
-    steps = lesson.options.style.steps
-    factor = trapezoid(steps, 20, 0.5)
-    torch.manual_seed(1)
-    for step, photos in enumerate(batches(lesson, steps)):
-        for group in optimizer.param_groups:
-            group["lr"] = rate * factor(step)
-        optimizer.zero_grad()
-        with torch.autocast("cpu", torch.bfloat16):
-            inputs = photos.contiguous(memory_format=torch.channels_last)
-            painted = network.render(inputs, parameter.expand(len(inputs), -1))
-            styles = torch.zeros(len(inputs), dtype=torch.long)
-            loss = lesson.loss(inputs, painted, styles).total.mean()
-        loss.backward()
-        nn.utils.clip_grad_norm_(trained, 1.0)
-        optimizer.step()
-    network.requires_grad_(False)
-    return parameter.detach()
+def terms(quality: QualityCard) -> list[float]:
+    """Returns content, style and total loss."""
+    found = (quality.content_loss, quality.style_loss, quality.total_loss)
+    return [value for value in found if value is not None]
 
 
 def compare(painting: Path, options: argparse.Namespace) -> None:
@@ -57,11 +38,15 @@ def compare(painting: Path, options: argparse.Namespace) -> None:
     photos = PhotoOptions(options.photos)
     style = StyleOptions(loss_weights=options.loss_weights, steps=options.steps)
     lesson = Lesson(trained, AddStyleOptions(options.source, painting, photos, style), info)
-    joint = lesson.judge(trained.rows[number])
-    alone = lesson.judge(
-        train_alone(lesson, trained.network, trained.rows[number], options.learning_rate)
-    )
-    cells = [f"{j:.4f} | {a:.4f} | {j / a:.2f}" for j, a in zip(joint, alone, strict=True)]
+    row = nn.Parameter(trained.rows[number].clone())
+    joint = terms(lesson.judge(row))
+    trained.network.requires_grad_(True)
+    for _ in train(lesson, trained.network, row, options.learning_rate):
+        pass
+    cells = [
+        f"{j:.4f} | {a:.4f} | {j / a:.2f}"
+        for j, a in zip(joint, terms(lesson.judge(row)), strict=True)
+    ]
     print(f"| {info.id} | {' | '.join(cells)} |", flush=True)
 
 

@@ -15,45 +15,29 @@ import torch
 from torch import Tensor
 
 from benchmarks.machine import describe_machine
-from sfumato.bundle import Bundle, list_versions, read_bundle
-from sfumato.strength import PHOTOGRAPH_STYLE
-from training.data.paintings import load_paintings
 from training.data.photos import center_crops, find_images
+from training.evaluation.similarity import psnr
+from training.evaluation.style_measures import painter
+from training.evaluation.subject import Subject, find_bundle, load_subject
 from training.export import ServedGraph
-from training.loss_settings import LossSettings, perceptual_loss, scales_from_notes
-from training.losses.calibration import painting_grams
-from training.losses.perceptual import PerceptualLoss
-from training.networks.loss_network import load_loss_network
 
 STRENGTHS = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
 
 
-def build_loss(bundle: Bundle, ids: list[str], options: argparse.Namespace) -> PerceptualLoss:
-    """Builds the loss that the bundle was trained with, for the paintings ``ids``."""
-    settings = LossSettings.from_notes(bundle.training)
-    network = load_loss_network(options.loss_weights, settings.layers)
-    images = {
-        painting.info.id: painting.image
-        for painting in load_paintings(options.styles, bundle.training["style_size"])
-    }
-    grams = painting_grams(network, [images[style] for style in ids], settings.style_layers)
-    return perceptual_loss(settings, network, grams, scales_from_notes(bundle.training, ids))
-
-
 @torch.inference_mode()
 def measure(
-    bundle: Bundle, graph: ServedGraph, loss: PerceptualLoss, photos: Tensor, number: int
+    subject: Subject, graph: ServedGraph, photos: Tensor, style: str
 ) -> list[tuple[float, float, float]]:
-    """Returns style loss, content loss and PSNR of painting ``number`` for each strength."""
-    style = bundle.bank.ids[number]
+    """Returns style loss, content loss and PSNR of ``style`` for each strength."""
+    number = torch.full((len(photos),), subject.style_numbers[style])
     measured = []
     for strength in STRENGTHS:
-        row = torch.tensor(bundle.bank.blend([(style, 1.0)], strength))
-        painted = torch.cat([graph(photo[None], row[None]) for photo in photos])
-        terms = loss(photos, painted, torch.full((len(photos),), number))
-        errors = (painted - photos).square().mean(dim=(1, 2, 3)).clamp(min=1e-12)  # [N]
-        psnr = -10 * errors.log10().mean()
-        measured.append((float(terms.style.mean()), float(terms.content.mean()), float(psnr)))
+        row = torch.tensor(subject.bundle.bank.blend([(style, 1.0)], strength))
+        painted = painter(graph, row[None])(photos)
+        terms = subject.loss(photos, painted, number)
+        means = (terms.style, terms.content, psnr(painted, photos))
+        style_loss, content_loss, distance = (mean.mean().item() for mean in means)
+        measured.append((style_loss, content_loss, distance))
     return measured
 
 
@@ -63,14 +47,12 @@ def main() -> None:
     parser.add_argument("bundle", type=Path)
     parser.add_argument("--photos", type=Path, required=True)
     parser.add_argument("--styles", type=Path, required=True)
-    parser.add_argument("--loss-weights", default="vgg16")
+    parser.add_argument("--loss-weights")
     parser.add_argument("--count", type=int, default=8)
     parser.add_argument("--side", type=int, default=256)
     options = parser.parse_args()
-    versions = list_versions(options.bundle)
-    bundle = read_bundle(options.bundle / str(versions[-1]) if versions else options.bundle)
-    ids = [style for style in bundle.bank.ids if style != PHOTOGRAPH_STYLE]
-    loss = build_loss(bundle, ids, options)
+    bundle = find_bundle(options.bundle)
+    subject = load_subject(bundle, options.styles, options.loss_weights, torch.device("cpu"))
     photos = center_crops(find_images(options.photos), options.count, options.side)
     graph = ServedGraph(bundle.model_path)
     print(f"{describe_machine('torch', 'onnxruntime-gpu')}; {len(photos)} photos\n")
@@ -78,12 +60,13 @@ def main() -> None:
     print(f"| style loss at strength | {heads} | content loss at 1 | PSNR at 0, dB |")
     print(f"| --- |{' ---: |' * (len(STRENGTHS) + 2)}")
     monotonic = 0
-    for number, style in enumerate(ids):
-        values = measure(bundle, graph, loss, photos, number)
+    for style in subject.paintings:
+        values = measure(subject, graph, photos, style)
         monotonic += all(b[0] < a[0] and b[1] > a[1] and b[2] < a[2] for a, b in pairwise(values))
         cells = " | ".join(f"{value[0]:.3f}" for value in values)
         print(f"| {style} | {cells} | {values[-1][1]:.2f} | {values[0][2]:.0f} |", flush=True)
-    print(f"\nmonotonic in style, content and distance: {monotonic} of {len(ids)} styles")
+    count = f"{monotonic} of {len(subject.paintings)} styles"
+    print(f"\nmonotonic in style, content and distance: {count}")
 
 
 if __name__ == "__main__":

@@ -45,6 +45,7 @@ __all__ = [
     "list_versions",
     "next_version",
     "read_bundle",
+    "read_latest_bundle",
     "write_bundle",
 ]
 
@@ -98,6 +99,16 @@ def read_bundle(version_dir: Path) -> Bundle:
         return _read(version_dir)
     except BundleError as error:
         raise BundleError(f"bundle {version_dir}: {error}") from error
+
+
+def read_latest_bundle(path: Path) -> Bundle:
+    """Reads the bundle ``path``, or the highest version of the model folder ``path``.
+
+    Raises:
+        BundleError: see ``read_bundle``.
+    """
+    versions = list_versions(path)
+    return read_bundle(path / str(versions[-1]) if versions else path)
 
 
 def write_bundle(

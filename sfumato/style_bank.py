@@ -102,7 +102,7 @@ class StyleBank:
         if strength < 1 and PHOTOGRAPH_STYLE not in self._index:
             raise FixedStrengthError(
                 f"this model cannot change the strength: it has no style {PHOTOGRAPH_STYLE!r}; "
-                "leave the strength at 1, or take a model that was trained with that style"
+                "leave the strength at 1, or take a model that has it"
             )
         shares = toward_photograph(normalize_weights(weights), strength)
         return self._mean([self._number(style) for style in shares], [*shares.values()])

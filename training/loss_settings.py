@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -10,7 +11,7 @@ from torch import Tensor
 from training.errors import TrainingError
 from training.losses.calibration import Scales, calibrate, painting_grams
 from training.losses.perceptual import STYLE_WEIGHT, PerceptualLoss
-from training.networks.loss_network import LossNetwork
+from training.networks.loss_network import LossNetwork, load_loss_network
 
 GRAM_NORMALIZATION = "C·H·W"
 
@@ -99,6 +100,36 @@ def perceptual_loss(
         style_strength=settings.style_strength,
         total_variation_weight=settings.total_variation_weight,
     )
+
+
+def loss_network_of(
+    notes: Mapping[str, Any], settings: LossSettings, source: str | None
+) -> LossNetwork:
+    """Loads the loss network with which a model was trained.
+
+    Args:
+        notes: the model's training notes.
+        settings: the layers that it must return.
+        source: ``vgg16``, ``vgg19`` or a file; None for the name in the notes.
+
+    Raises:
+        TrainingError: a file is needed and was not given, or the weights are others.
+    """
+    noted = str(notes.get("loss_weights", ""))
+    if source is None and noted not in ("vgg16", "vgg19"):
+        raise TrainingError(
+            f"the model was trained with the loss network {noted!r}: give that file with "
+            "--loss-weights"
+        )
+    network = load_loss_network(source or noted, settings.layers)
+    expected = str(notes.get("loss_network", "unknown"))
+    if network.digest() != expected:
+        raise TrainingError(
+            f"{Path(source or noted).name!r} is another loss network than that of the training "
+            f"({network.digest()[:19]}…, not {expected[:19]}…): give --loss-weights the weights of "
+            f"its training, {noted!r}"
+        )
+    return network
 
 
 def scales_from_notes(notes: Mapping[str, Any], styles: Sequence[str]) -> dict[str, Tensor]:

@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from sfumato.bundle import list_versions, read_bundle
+from sfumato.bundle import read_latest_bundle
 from sfumato.style_info import StyleInfo
 from training.checkpoint import TrainedStyles, read_checkpoint
 from training.errors import TrainingError
@@ -23,16 +23,14 @@ def read_trained(path: Path | str) -> TrainedStyles:
     path = Path(path)
     if not path.is_dir():
         return read_checkpoint(path)
-    if versions := list_versions(path):
-        path /= str(versions[-1])
-    bundle = read_bundle(path)
+    bundle = read_latest_bundle(path)
     from training.export import network_from_onnx  # ONNX Runtime is slow to import
 
     network = network_from_onnx(bundle.model_path.read_bytes(), bundle.network.architecture)
     if network.digest() != bundle.network.digest:
         raise TrainingError(
-            f"the graph of {str(path)!r} is not the network that its manifest names: export it "
-            "again"
+            f"the graph of {str(bundle.path)!r} is not the network that its manifest names: "
+            "export it again"
         )
     return TrainedStyles(network, torch.tensor(bundle.rows), bundle.styles, bundle.training)
 

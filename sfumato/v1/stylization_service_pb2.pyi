@@ -103,8 +103,7 @@ class StylizeRequest(_message.Message):
     strength: _builtins.float
     """Strength s of the styles, 0 to 1; absent means 1. Painted is the blend of (1 - s) times the
     style "photograph", which is the photo itself, and s times the blend of the styles: 0 gives
-    the photo as the network renders it. FAILED_PRECONDITION: a strength below 1 of a model that
-    has no style "photograph".
+    the photo. FAILED_PRECONDITION: a strength below 1 of a model that has no style "photograph".
     """
     @_builtins.property
     def styles(self) -> _containers.RepeatedCompositeFieldContainer[Global___WeightedStyle]:

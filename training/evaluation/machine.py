@@ -4,16 +4,20 @@ import os
 import platform
 from importlib.metadata import version
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import torch
+if TYPE_CHECKING:
+    import torch
 
 
-def describe_machine(device: torch.device, threads: int) -> str:
+def describe_machine(device: "torch.device", threads: int) -> str:
     """Returns the processor or GPU, the threads, and the versions that matter."""
+    import torch
+
     where = (
         torch.cuda.get_device_name(device)
         if device.type == "cuda"
-        else f"{_processor()}, {threads} threads of {os.cpu_count()} cores"
+        else f"{processor()}, {threads} threads of {os.cpu_count()} cores"
     )
     runtimes = ("onnxruntime-gpu", "onnxruntime")
     found = [f"{name} {number}" for name in runtimes if (number := _find(name))]
@@ -28,7 +32,8 @@ def _find(package: str) -> str:
         return ""
 
 
-def _processor() -> str:
+def processor() -> str:
+    """Returns the processor's name; needs no PyTorch."""
     info = Path("/proc/cpuinfo")
     if info.is_file():
         for line in info.read_text().splitlines():

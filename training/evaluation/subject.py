@@ -9,15 +9,19 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from sfumato.bundle import Bundle, list_versions, read_bundle
+from sfumato.bundle import Bundle, read_latest_bundle
 from sfumato.strength import PHOTOGRAPH_STYLE
 from training.data.paintings import load_paintings, style_info
 from training.data.photos import find_images
 from training.errors import TrainingError
-from training.loss_settings import LossSettings, perceptual_loss, scales_from_notes
+from training.loss_settings import (
+    LossSettings,
+    loss_network_of,
+    perceptual_loss,
+    scales_from_notes,
+)
 from training.losses.calibration import painting_grams
 from training.losses.perceptual import PerceptualLoss
-from training.networks.loss_network import LossNetwork, load_loss_network
 
 
 @dataclass(frozen=True)
@@ -59,8 +63,7 @@ def find_bundle(path: Path) -> Bundle:
             f"{str(path)!r} is no folder: give a bundle, such as models/default/1; "
             "`python -m training export` makes one of a checkpoint"
         )
-    versions = list_versions(path)
-    return read_bundle(path / str(versions[-1]) if versions else path)
+    return read_latest_bundle(path)
 
 
 def load_subject(
@@ -84,7 +87,7 @@ def load_subject(
     if not ids:
         raise TrainingError("the bundle has no painting, only photographs")
     scales = scales_from_notes(notes, ids)
-    network = _loss_network(bundle, settings, loss_weights).to(device)
+    network = loss_network_of(notes, settings, loss_weights).to(device)
     paintings = _paintings(styles, ids, notes["style_size"])
     images = [image.to(device) for image in paintings]
     grams = painting_grams(network, images, settings.style_layers)
@@ -108,24 +111,6 @@ def fingerprint(subject: Subject, photos: Tensor, judge: torch.nn.Module, seed: 
         sha.update(str(list(tensor.shape)).encode())
         sha.update(tensor.cpu().contiguous().numpy().tobytes())
     return sha.hexdigest()[:16]
-
-
-def _loss_network(bundle: Bundle, settings: LossSettings, source: str | None) -> LossNetwork:
-    noted = str(bundle.training.get("loss_weights", ""))
-    if source is None and noted not in ("vgg16", "vgg19"):
-        raise TrainingError(
-            f"the bundle was trained with the loss network {noted!r}: give that file with "
-            "--loss-weights"
-        )
-    network = load_loss_network(source or noted, settings.layers)
-    expected = str(bundle.training.get("loss_network", "unknown"))
-    if network.digest() != expected:
-        raise TrainingError(
-            f"the loss network {Path(source or noted).name!r} has the digest "
-            f"{network.digest()[:19]}…, the bundle was trained with {expected[:19]}…: give "
-            f"--loss-weights the weights of its training, {noted!r}"
-        )
-    return network
 
 
 def _paintings(folder: Path, ids: Sequence[str], style_size: int) -> list[Tensor]:

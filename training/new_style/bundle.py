@@ -3,9 +3,8 @@
 from pathlib import Path
 
 import numpy as np
-from torch import Tensor
 
-from sfumato.bundle import Bundle, list_versions, next_version, read_bundle, write_bundle
+from sfumato.bundle import Bundle, next_version, read_latest_bundle, write_bundle
 from sfumato.style_file import StyleFile
 from training.errors import TrainingError
 from training.losses.calibration import Scales
@@ -23,8 +22,7 @@ def bundle_of(source: Path) -> Bundle:
             f"{str(source)!r} is a checkpoint, which has no versions: export it, and add the "
             "style to the bundle"
         )
-    versions = list_versions(source)
-    return read_bundle(source / str(versions[-1]) if versions else source)
+    return read_latest_bundle(source)
 
 
 def write_next_version(bundle: Bundle, style: StyleFile, scales: Scales) -> Bundle:
@@ -43,7 +41,7 @@ def write_next_version(bundle: Bundle, style: StyleFile, scales: Scales) -> Bund
     """
     bank = bundle.bank.with_style(style)
     calibration = {
-        layer: {**values, style.info.id: _number(scales[layer])}
+        layer: {**values, style.info.id: scales[layer].item()}
         for layer, values in bundle.training["calibration"].items()
     }
     return write_bundle(
@@ -55,7 +53,3 @@ def write_next_version(bundle: Bundle, style: StyleFile, scales: Scales) -> Bund
         model=bundle.model_path,
         model_float16=bundle.float16_path,
     )
-
-
-def _number(scale: Tensor) -> float:
-    return float(scale[0])

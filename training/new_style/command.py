@@ -4,7 +4,7 @@ import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import lightning as L
 import torch
@@ -16,20 +16,20 @@ from sfumato.strength import PHOTOGRAPH_STYLE
 from sfumato.style_file import StyleFile, read_style_file, write_style_file
 from sfumato.style_info import StyleInfo
 from training.checkpoint import TrainedStyles
+from training.data.module import CALIBRATION_PHOTOS
 from training.data.paintings import METADATA_FILE, load_painting, read_metadata, style_info
 from training.data.photos import PhotoBatch, PhotoFolder, center_crops, collate
 from training.errors import TrainingError
-from training.loss_settings import LossSettings, perceptual_loss
+from training.loss_settings import LossSettings, loss_network_of, perceptual_loss
 from training.losses.calibration import calibrate, painting_grams
 from training.losses.perceptual import PerceptualLoss
-from training.networks.loss_network import LossNetwork, load_loss_network
+from training.networks.transformation_network import TransformationNetwork
 from training.new_style.bundle import bundle_of, write_next_version
 from training.new_style.module import NewStyleModule
 from training.new_style.nearest_blend import nearest_blend
 from training.new_style.options import AddStyleOptions, PhotoOptions, StyleOptions, parse_options
 from training.starting_point import read_trained
 
-CALIBRATION_PHOTOS: Final = 64
 HELD_OUT: Final = 16
 """Photos on which the style is judged; they are not trained on where there are enough others."""
 BLEND_PHOTOS: Final = 4
@@ -45,10 +45,15 @@ def main(arguments: Sequence[str]) -> None:
     info = describe(options, trained)
     lesson = Lesson(trained, options, info)
     row, steps = lesson.learn()
-    style = StyleFile(lesson.info_with_card(row, steps), row.numpy(), trained.network.digest())
+    quality = lesson.judge(row)
+    style = StyleFile(lesson.described(quality, steps), row.numpy(), trained.network.digest())
     out = options.style.out or Path(f"{info.id}.safetensors")
     write_style_file(out, style)
-    print(f"wrote {out}: style {info.id!r} after {steps} steps; {lesson.report(row)}")
+    print(f"wrote {out}: style {info.id!r} after {steps} steps")
+    print(
+        f"on {quality.photos} photos content {quality.content_loss:.3f}, style "
+        f"{quality.style_loss:.4f} (1 before painting), total {quality.total_loss:.3f}"
+    )
     if options.style.next_version:
         bundle = write_next_version(bundle_of(options.source), style, lesson.scales)
         print(f"wrote {bundle.path}: {len(bundle.styles)} styles")
@@ -75,7 +80,7 @@ class Lesson:
         settings = LossSettings.from_notes(notes)
         if style.style_strength is not None:
             settings = replace(settings, style_strength=style.style_strength)
-        self.loss_network = _loss_network(style.loss_weights, notes, settings)
+        self.loss_network = loss_network_of(notes, settings, style.loss_weights)
         self.crop_size = options.data.crop_size or int(notes["crop_size"])
         image = load_painting(options.painting, style.style_size or int(notes["style_size"]))
         self.photos, self.held_out = _photos(options.data, self.crop_size)
@@ -134,39 +139,34 @@ class Lesson:
         return module.good_row, module.steps_taken
 
     @torch.inference_mode()
-    def judge(self, row: Tensor) -> tuple[float, float, float]:
-        """Returns content, style and total loss of ``row`` [P], means over the held-out photos."""
-        network, loss = self.trained.network.cpu(), self.loss.cpu()
+    def judge(self, row: Tensor, network: TransformationNetwork | None = None) -> QualityCard:
+        """Returns content, style and total loss of ``row`` [P], means over the held-out photos.
+
+        ``network`` paints; None stands for the trained one.
+        """
+        network = (network or self.trained.network).cpu()
+        loss = self.loss.cpu()
         terms = []
         for photo in self.held_out:
             painted = network.render(photo[None], row[None])
             one = loss(photo[None], painted, torch.zeros(1, dtype=torch.long))
             terms.append(torch.cat([one.content, one.style, one.total]))
         content, style, total = torch.stack(terms).mean(dim=0).tolist()
-        return content, style, total
-
-    def report(self, row: Tensor) -> str:
-        """Says how good ``row`` [P] is, in one line."""
-        content, style, total = self.judge(row)
-        return (
-            f"on {len(self.held_out)} photos content {content:.3f}, style {style:.4f} "
-            f"(1 before painting), total {total:.3f}"
-        )
-
-    def info_with_card(self, row: Tensor, steps: int) -> StyleInfo:
-        """Describes the style with its quality on the held-out photos and how it was learned."""
-        content, style, total = self.judge(row)
-        quality = QualityCard(
+        return QualityCard(
             content_loss=content,
             style_loss=style,
             total_loss=total,
             photos=len(self.held_out),
             side=self.crop_size,
         )
+
+    def described(self, quality: QualityCard, steps: int) -> StyleInfo:
+        """Describes the style with its quality and how it was learned."""
+        init = self.options.style.init
         learned = {
             "steps": steps,
-            "init": self.options.style.init if self.options.style.init in _INITS else "row",
-            "calibration": {layer: float(scale[0]) for layer, scale in self.scales.items()},
+            "init": init if init in _INITS else "row",
+            "calibration": {layer: scale.item() for layer, scale in self.scales.items()},
         }
         return replace(self.info, card={QUALITY_KEY: quality.to_json(), "learned": learned})
 
@@ -184,24 +184,6 @@ class Lesson:
 
 
 _INITS: Final = ("nearest", "neutral")
-
-
-def _loss_network(
-    source: str | None, notes: Mapping[str, Any], settings: LossSettings
-) -> LossNetwork:
-    named = str(notes["loss_weights"])
-    if source is None and named not in ("vgg16", "vgg19"):
-        raise TrainingError(
-            f"the network was trained with the loss network of the file {named!r}: give that "
-            "file with --loss_weights"
-        )
-    network = load_loss_network(source or named, settings.layers)
-    if network.digest() != notes["loss_network"]:
-        raise TrainingError(
-            f"{source!r} is another loss network than the one that trained this network "
-            f"({named}): its losses cannot be compared with those of the other styles"
-        )
-    return network
 
 
 def _photos(options: PhotoOptions, crop_size: int) -> tuple[PhotoFolder, Tensor]:
@@ -246,5 +228,4 @@ def _trainer(style: StyleOptions) -> L.Trainer:
         logger=False,
         enable_checkpointing=False,
         enable_model_summary=False,
-        barebones=False,
     )

@@ -57,16 +57,16 @@ class NewStyleModule(L.LightningModule):
             TrainingError: a term of the loss is no number any more.
         """
         terms = self.judge(batch.images.contiguous(memory_format=torch.channels_last))
-        total = terms.total.mean()
-        for name in ("content", "style", "total"):
-            value = getattr(terms, name).mean()
-            self.log(name, value, prog_bar=True)
-            if not torch.isfinite(value):
-                raise TrainingError(
-                    f"the {name} loss became {value.item()} at step {self.steps_taken + 1}: lower "
-                    "--learning_rate; what was learned before is kept"
-                )
+        means = {name: getattr(terms, name).mean() for name in ("content", "style", "total")}
+        self.log_dict(means, prog_bar=True)
+        if not torch.isfinite(means["total"]):
+            name = next(name for name, mean in means.items() if not torch.isfinite(mean))
+            raise TrainingError(
+                f"the {name} loss became {means[name].item()} at step {self.steps_taken + 1}: "
+                "lower --learning_rate; what was learned before is kept"
+            )
         self._good = self.row.detach().clone()
+        total: Tensor = means["total"]
         return total
 
     def on_train_batch_end(self, *_: object) -> None:

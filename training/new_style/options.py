@@ -97,7 +97,7 @@ def parse_options(arguments: Sequence[str]) -> AddStyleOptions:
     parser.add_argument("--config", action="config", help="YAML file with options")
     parser.add_class_arguments(PhotoOptions, "data")
     parser.add_class_arguments(StyleOptions)
-    values = parser.parse_args(list(arguments)).as_dict()
+    values = parser.parse_args([_underscored(word) for word in arguments]).as_dict()
     names = StyleOptions.__dataclass_fields__
     return AddStyleOptions(
         source=Path(values["source"]),
@@ -105,3 +105,11 @@ def parse_options(arguments: Sequence[str]) -> AddStyleOptions:
         data=PhotoOptions(**values["data"]),
         style=StyleOptions(**{name: values[name] for name in names}),
     )
+
+
+def _underscored(word: str) -> str:
+    """Turns --next-version=true into --next_version=true: either spelling of an option works."""
+    if not word.startswith("--"):
+        return word
+    name, equals, value = word.partition("=")
+    return "--" + name[2:].replace("-", "_") + equals + value
