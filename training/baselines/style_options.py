@@ -1,7 +1,6 @@
 """Options that style transfer, its grid and doodles share, and what they stand for."""
 
 import argparse
-import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -9,12 +8,10 @@ from typing import Final, NamedTuple
 import torch
 from torch import Tensor
 
-from training.baselines.options import positive
+from training.baselines.options import not_negative, positive
 from training.baselines.picture_file import fit, read_picture, resize
 from training.baselines.style_objective import CONTENT_LAYERS, NORMALIZATIONS, STYLE_LAYERS, Recipe
-
-CALIBRATED_STYLE_WEIGHT: Final = 50.0
-"""Chosen by eye: the painting's strokes are there and the photo's objects can still be named."""
+from training.losses.perceptual import STYLE_WEIGHT
 
 GATYS_STYLE_WEIGHT: Final = 1e3
 """α/β = 10⁻³, as in figure 2 of Gatys 2016."""
@@ -33,13 +30,17 @@ class WeightedFile(NamedTuple):
 def add_recipe_options(parser: argparse.ArgumentParser) -> None:
     """Adds weights, layers, normalization and the painting's size."""
     parser.add_argument(
-        "--content-weight", type=weight, default=1.0, metavar="α", help="of the photo (default 1)"
+        "--content-weight",
+        type=not_negative,
+        default=1.0,
+        metavar="α",
+        help="of the photo (default 1)",
     )
     parser.add_argument(
         "--style-weight",
-        type=weight,
+        type=not_negative,
         metavar="β",
-        help=f"of the paintings (default {CALIBRATED_STYLE_WEIGHT:g}; with --normalization gatys "
+        help=f"of the paintings (default {STYLE_WEIGHT:g}; with --normalization gatys "
         f"{GATYS_STYLE_WEIGHT:g})",
     )
     add_tv_option(parser)
@@ -59,7 +60,7 @@ def add_tv_option(parser: argparse.ArgumentParser, default: float | None = None)
     shown = f"{TV_WEIGHT:g}; with --normalization gatys 0" if default is None else f"{default:g}"
     parser.add_argument(
         "--tv-weight",
-        type=weight,
+        type=not_negative,
         default=default,
         help=f"of the total variation (default {shown})",
     )
@@ -96,7 +97,7 @@ def recipe_of(options: argparse.Namespace) -> Recipe:
         TrainingError: both weights are 0.
     """
     papers = options.normalization == "gatys"
-    usual = GATYS_STYLE_WEIGHT if papers else CALIBRATED_STYLE_WEIGHT
+    usual = GATYS_STYLE_WEIGHT if papers else STYLE_WEIGHT
     usual_tv = 0.0 if papers else TV_WEIGHT
     return Recipe(
         content_weight=options.content_weight,
@@ -153,23 +154,12 @@ def shares_of(paintings: tuple[WeightedFile, ...]) -> tuple[float, ...]:
     return tuple(each.weight / total for each in paintings)
 
 
-def weight(text: str) -> float:
-    """Reads a weight: a number from 0 up."""
-    try:
-        number = float(text)
-    except ValueError:
-        number = math.nan
-    if not 0 <= number < math.inf:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number from 0 up")
-    return number
-
-
 def weighted_file(text: str) -> WeightedFile:
     """Reads ``PAINTING`` or ``PAINTING=weight``; a file whose name has an = is found, too."""
     name, sign, number = text.rpartition("=")
     if not sign or Path(text).is_file():
         return WeightedFile(Path(text), 1.0)
-    value = weight(number)
+    value = not_negative(number)
     if value == 0:
         raise argparse.ArgumentTypeError(f"{text!r} has no part in it: leave it out")
     return WeightedFile(Path(name), value)

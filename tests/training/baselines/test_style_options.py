@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from tests.training.drawn_data import draw_picture
+from training.baselines.options import not_negative
 from training.baselines.style_options import (
-    CALIBRATED_STYLE_WEIGHT,
     GATYS_STYLE_WEIGHT,
     Pictures,
     WeightedFile,
@@ -17,10 +17,10 @@ from training.baselines.style_options import (
     read_pictures,
     recipe_of,
     shares_of,
-    weight,
     weighted_file,
 )
 from training.errors import TrainingError
+from training.losses.perceptual import STYLE_WEIGHT
 
 
 def _options(*arguments: str) -> argparse.Namespace:
@@ -49,7 +49,7 @@ def test_a_weight_that_is_no_share_is_refused(text: str) -> None:
 @pytest.mark.parametrize("text", ["-1", "nan", "inf", "x"])
 def test_a_weight_that_is_no_number_from_0_up_is_refused(text: str) -> None:
     with pytest.raises(argparse.ArgumentTypeError, match="no number from 0 up"):
-        weight(text)
+        not_negative(text)
 
 
 def test_shares_sum_to_1() -> None:
@@ -64,7 +64,7 @@ def test_layers_are_named_with_commas() -> None:
 
 
 def test_the_usual_style_weight_depends_on_the_normalization() -> None:
-    assert recipe_of(_options()).style_weight == CALIBRATED_STYLE_WEIGHT
+    assert recipe_of(_options()).style_weight == STYLE_WEIGHT
     papers = recipe_of(_options("--normalization", "gatys"))
     assert (papers.style_weight, papers.tv_weight) == (GATYS_STYLE_WEIGHT, 0)
     chosen = recipe_of(_options("--normalization", "gatys", "--style-weight", "3"))

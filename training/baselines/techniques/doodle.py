@@ -20,6 +20,7 @@ from training.baselines.options import (
     add_loss_network_option,
     add_pyramid_options,
     add_shared_options,
+    not_negative,
 )
 from training.baselines.perceptual_objectives import content, total_variation
 from training.baselines.picture_file import fit, read_picture, resize
@@ -32,7 +33,7 @@ from training.baselines.pyramid import (
 )
 from training.baselines.region_masks import RegionMask, align, check_proportions, read_regions
 from training.baselines.soft_range import kept_in_range
-from training.baselines.style_options import TV_WEIGHT, add_layer_options, weight
+from training.baselines.style_options import TV_WEIGHT, add_layer_options
 from training.baselines.watch import choose_device, finish, watch
 from training.errors import TrainingError
 from training.networks.loss_network import LossNetwork, load_loss_network
@@ -57,14 +58,14 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser.add_argument("new_mask", type=Path, help="the regions wanted; of any proportions")
     parser.add_argument("--photo", type=Path, help="a photo to paint, with the new mask's regions")
     parser.add_argument(
-        "--content-weight", type=weight, default=1.0, help="of the photo (default 1)"
+        "--content-weight", type=not_negative, default=1.0, help="of the photo (default 1)"
     )
     parser.add_argument(
-        "--style-weight", type=weight, default=100.0, help="of the painting (default 100)"
+        "--style-weight", type=not_negative, default=100.0, help="of the painting (default 100)"
     )
     parser.add_argument(
         "--tv-weight",
-        type=weight,
+        type=not_negative,
         default=TV_WEIGHT,
         help=f"of the total variation (default {TV_WEIGHT:g})",
     )

@@ -15,6 +15,7 @@ from training.baselines.options import (
     add_loss_network_option,
     add_pyramid_options,
     add_shared_options,
+    not_negative,
 )
 from training.baselines.picture_file import write_picture
 from training.baselines.style_objective import NORMALIZATIONS, Recipe, transfer_objective
@@ -23,7 +24,6 @@ from training.baselines.style_options import (
     add_layer_options,
     add_tv_option,
     read_pictures,
-    weight,
 )
 from training.baselines.style_transfer import transfer
 from training.baselines.watch import choose_device, watch
@@ -72,7 +72,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 def ratios(text: str) -> tuple[float, ...]:
     """Reads weights with commas."""
-    return tuple(weight(part) for part in text.split(","))
+    return tuple(not_negative(part) for part in text.split(","))
 
 
 @dataclass(frozen=True)
