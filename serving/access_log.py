@@ -1,10 +1,11 @@
-"""One log line per request: what was asked, how it ended, how long it took."""
+"""One log line per call: what was asked, how it ended, how long it took."""
 
 import itertools
 import logging
-import time
 from collections.abc import Iterable
 from typing import Final
+
+from serving.call import Call
 
 _log = logging.getLogger(__name__)
 
@@ -12,32 +13,28 @@ _LONGEST: Final = 60  # characters of a client's text
 _MOST_STYLES: Final = 8
 
 
-class AccessEntry:
-    """Collects the fields of one line. The clock starts when it is made."""
+class AccessLog:
+    """Writes a line when a call has ended."""
 
-    def __init__(self, method: str, model: str, version: int = 0) -> None:
-        """Starts a line about a call of ``method`` for ``model``; version 0 means unnamed."""
-        self._started = time.monotonic()
-        self._method = method
-        self._fields: dict[str, object] = {"model": f"{quoted(model)}/{version or 'latest'}"}
+    def begun(self, call: Call) -> None:
+        """Waits for the end."""
 
-    def note(self, **fields: object) -> None:
-        """Adds fields; a client's text must be ``quoted`` before."""
-        self._fields.update(fields)
-
-    def write(self, status: str, reason: str = "") -> None:
-        """Logs the line.
-
-        Args:
-            status: name of the status code.
-            reason: why it is not OK.
-        """
-        milliseconds = 1000 * (time.monotonic() - self._started)
-        self.note(status=status, ms=f"{milliseconds:.1f}")
-        if reason:
-            self.note(reason=repr(reason))
-        fields = " ".join(f"{name}={value}" for name, value in self._fields.items())
-        _log.info("%s %s", self._method, fields)
+    def ended(self, call: Call) -> None:
+        """Logs the line."""
+        fields: dict[str, object] = {
+            "model": f"{quoted(call.model)}/{call.version or 'latest'}",
+            **call.notes,
+        }
+        if call.bytes_in:
+            fields["bytes_in"] = call.bytes_in
+        if call.stages:
+            fields["bytes_out"] = call.bytes_out
+            fields["batch"] = call.batch_size
+            fields |= {f"{stage.name}_ms": _milliseconds(stage.seconds) for stage in call.stages}
+        fields |= {"status": call.status, "ms": _milliseconds(call.seconds)}
+        if call.reason:
+            fields["reason"] = repr(call.reason)
+        _log.info("%s %s", call.method, " ".join(f"{n}={value}" for n, value in fields.items()))
 
 
 def quoted(text: str) -> str:
@@ -50,3 +47,7 @@ def style_list(styles: Iterable[tuple[str, float]]) -> str:
     first = list(itertools.islice(styles, _MOST_STYLES + 1))
     names = [f"{quoted(style)}:{weight:g}" for style, weight in first[:_MOST_STYLES]]
     return ",".join(names + ["…"] * (len(first) > _MOST_STYLES)) or "none"
+
+
+def _milliseconds(seconds: float) -> str:
+    return f"{1000 * seconds:.1f}"

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from jsonargparse import ArgumentParser
 
-from serving.config import ServerConfig
+from serving.config import ModelConfig, ServerConfig
 from serving.errors import ConfigError
 
 PROGRAM = "python -m serving"
@@ -34,7 +34,9 @@ def read_config(arguments: Sequence[str]) -> ServerConfig:
         settings = parser.parse_args([_underscored(word) for word in arguments]).as_dict()
     except argparse.ArgumentError as error:
         raise ConfigError(_one_line(str(error))) from None
-    return ServerConfig(**{name: settings[name] for name in ServerConfig.names()})
+    given = {name: settings[name] for name in ServerConfig.names()}
+    per_model = {name: ModelConfig(**own) for name, own in given["per_model"].items()}
+    return ServerConfig(**{**given, "per_model": per_model})
 
 
 def unknown_variables(environment: Mapping[str, str] = os.environ) -> list[str]:

@@ -1,7 +1,7 @@
 """The settings of one server and the ranges in which they make sense."""
 
 import math
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Literal
 
@@ -28,6 +28,28 @@ _RANGES: dict[str, tuple[float, float]] = {
 
 
 @dataclass(frozen=True)
+class ModelConfig:
+    """Settings of one model; what is unset is as for the server.
+
+    Args:
+        max_batch_size: Photos of the same size that run together.
+        max_batch_delay_ms: Longest time in milliseconds that a photo waits for others.
+        max_queue_size: Photos of this model inside the server at once, beside the limit for all.
+
+    Raises:
+        ConfigError: a number is out of its range.
+    """
+
+    max_batch_size: int | None = None
+    max_batch_delay_ms: float | None = None
+    max_queue_size: int | None = None
+
+    def __post_init__(self) -> None:
+        """Checks the ranges."""
+        _check_ranges(self)
+
+
+@dataclass(frozen=True)
 class ServerConfig:
     """Settings of one server.
 
@@ -51,6 +73,7 @@ class ServerConfig:
             8 on CUDA.
         max_batch_delay_ms: Longest time in milliseconds that a photo waits for others to fill
             its batch; never waits when batches hold one photo.
+        per_model: Settings of single models, by their names.
         grace_seconds: Longest time in seconds that accepted requests may take to finish after
             SIGTERM or SIGINT.
         log_level: Least important messages that are logged.
@@ -72,15 +95,13 @@ class ServerConfig:
     max_queue_size: int = 64
     max_batch_size: int | None = None
     max_batch_delay_ms: float = 2.0
+    per_model: dict[str, ModelConfig] = field(default_factory=dict)
     grace_seconds: float = 30.0
     log_level: LogLevel = "info"
 
     def __post_init__(self) -> None:
         """Checks the ranges, so that settings made in Python are checked like flags."""
-        for name, (low, high) in _RANGES.items():
-            value = getattr(self, name)
-            if value is not None and not (math.isfinite(value) and low <= value <= high):
-                raise ConfigError(f"{name} must be between {low:,} and {high:,}, not {value}")
+        _check_ranges(self)
         if not self.host:
             raise ConfigError("host must not be empty; use 0.0.0.0 to listen on every address")
 
@@ -88,3 +109,10 @@ class ServerConfig:
     def names(cls) -> tuple[str, ...]:
         """Names of all settings, in order."""
         return tuple(field.name for field in fields(cls))
+
+
+def _check_ranges(settings: "ServerConfig | ModelConfig") -> None:
+    for name, (low, high) in _RANGES.items():
+        value = getattr(settings, name, None)
+        if value is not None and not (math.isfinite(value) and low <= value <= high):
+            raise ConfigError(f"{name} must be between {low:,} and {high:,}, not {value}")

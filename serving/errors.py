@@ -20,7 +20,16 @@ class NotServingError(SfumatoError):
 
 
 class QueueFullError(SfumatoError):
-    """As many requests as the server admits are inside it already."""
+    """As many requests as the server admits are inside it already.
+
+    Attributes:
+        retry_after_ms: when trying again makes sense, in milliseconds.
+    """
+
+    def __init__(self, message: str, retry_after_ms: int = 100) -> None:
+        """Keeps the time beside the message."""
+        super().__init__(message)
+        self.retry_after_ms = retry_after_ms
 
 
 class AnswerTooLargeError(SfumatoError):
@@ -41,3 +50,19 @@ class OutOfMemoryError(SfumatoError):
 
 class InvalidRequestError(SfumatoError):
     """A value of the request is out of its range."""
+
+
+class TooManyStreamsError(SfumatoError):
+    """The client has as many streams open as it may have."""
+
+
+class StyleExistsError(SfumatoError):
+    """The model has a style of that id already."""
+
+
+class UnauthenticatedError(SfumatoError):
+    """The call carries no token that the server knows."""
+
+
+class PermissionDeniedError(SfumatoError):
+    """The token of the call does not allow it."""

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol
 
-from serving.batcher import Session
 from serving.errors import ConfigError, DamagedModelError, ModelNotFoundError
+from serving.lane import Lane, LaneSettings, Session
 from sfumato.bundle import Bundle, list_versions, read_bundle
 from sfumato.errors import BundleError
+from sfumato.style_bank import StyleBank
 
 _log = logging.getLogger(__name__)
 
@@ -41,6 +42,12 @@ class Model:
     version: int
     bundle: Bundle
     session: LoadableSession
+    lane: Lane
+
+    @property
+    def bank(self) -> StyleBank:
+        """The styles that it can paint in at this moment."""
+        return self.bundle.bank
 
     def __str__(self) -> str:
         """Gives ``name/version``, as the folders are called."""
@@ -53,7 +60,12 @@ class Repository:
     What a request asks for is only ever looked up in memory; no request reaches the file system.
     """
 
-    def __init__(self, root: Path, open_session: Callable[[Bundle], LoadableSession]) -> None:
+    def __init__(
+        self,
+        root: Path,
+        open_session: Callable[[Bundle], LoadableSession],
+        settings: Callable[[str, LoadableSession], LaneSettings],
+    ) -> None:
         """Reads every bundle under ``root`` and opens a session for each.
 
         A bundle that cannot be used is logged and remembered with its reason.
@@ -61,18 +73,21 @@ class Repository:
         Args:
             root: folder with <name>/<version>/.
             open_session: loads a bundle's network; raises BundleError if it is no good.
+            settings: gives the limits of a model, by its name and a session of it.
 
         Raises:
             ConfigError: ``root`` is no folder, or nothing in it can be served.
         """
         self._root = root
+        self._open_session = open_session
+        self._settings = settings
         self._models: dict[str, dict[int, Model]] = {}
         self._damaged: dict[str, dict[int, str]] = {}
         for name in _model_names(root):
-            self._load(name, open_session)
+            self._load(name)
         self._require_one()
 
-    def warm_up(self, batch_size: int) -> None:
+    def warm_up(self) -> None:
         """Runs every network for the first times; one that fails counts as damaged from here on.
 
         Raises:
@@ -80,7 +95,7 @@ class Repository:
         """
         for model in list(self):
             try:
-                model.session.warm_up(batch_size)
+                model.session.warm_up(model.lane.settings.max_batch_size)
             except BundleError as error:
                 del self._models[model.name][model.version]
                 self._note_damage(model.name, model.version, error)
@@ -95,12 +110,13 @@ class Repository:
         """Lists the highest version of each model that can be served, by name."""
         return [versions[max(versions)] for versions in self._models.values() if versions]
 
-    def find(self, name: str = "", version: int | None = None) -> Model:
+    def find(self, name: str = "", version: int | None = None, label: str = "") -> Model:
         """Looks a model up.
 
         Args:
             name: its name; empty means "default".
             version: its version; None means the highest that can be served.
+            label: label of a version, instead of its number.
 
         Raises:
             ModelNotFoundError: there is none of that name or version.
@@ -122,21 +138,24 @@ class Repository:
             )
         raise ModelNotFoundError(_no_version(name, version, versions))
 
-    def _load(self, name: str, open_session: Callable[[Bundle], LoadableSession]) -> None:
+    def _load(self, name: str) -> None:
         self._models[name], self._damaged[name] = {}, {}
         for version in list_versions(self._root / name):
             try:
                 bundle = read_bundle(self._root / name / str(version))
-                model = Model(name, version, bundle, open_session(bundle))
+                session = self._open_session(bundle)
+                lane = Lane(f"{name}/{version}", session, self._settings(name, session))
+                model = Model(name, version, bundle, session, lane)
             except BundleError as error:
                 self._note_damage(name, version, error)
             else:
                 self._models[name][version] = model
                 _log.info(
-                    "loaded model=%s styles=%d provider=%s",
+                    "loaded model=%s styles=%d provider=%s max_batch_size=%d",
                     model,
                     len(bundle.styles),
                     model.session.provider,
+                    lane.settings.max_batch_size,
                 )
 
     def _note_damage(self, name: str, version: int, error: BundleError) -> None:

@@ -11,12 +11,15 @@ import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
+from serving.access_log import AccessLog
 from serving.admission import Admission
 from serving.batcher import Batcher
-from serving.config import ServerConfig
+from serving.call import Calls
+from serving.config import ModelConfig, ServerConfig
 from serving.cores import usable_cores
 from serving.errors import ConfigError
-from serving.repository import Repository
+from serving.lane import LaneSettings
+from serving.repository import LoadableSession, Repository
 from serving.service import SERVICE_NAME, StylizationService
 from serving.session import CUDA, OnnxSession, SessionSettings
 from serving.stylizer import Stylizer
@@ -107,15 +110,14 @@ class Server:
     async def _start(self) -> None:
         self._port = _open_port(self._grpc, self._config.host, self._config.port)
         repository = await self._on_device(self._load)
-        batch_size = self._batch_size(repository)
-        self._assemble(repository, batch_size)
+        self._assemble(repository)
         await self._set_health(health_pb2.HealthCheckResponse.NOT_SERVING)
         await self._grpc.start()
         _log.info("warming up")
-        await self._on_device(lambda: repository.warm_up(batch_size))
+        await self._on_device(repository.warm_up)
         self._admission.open()
         await self._set_health(health_pb2.HealthCheckResponse.SERVING)
-        _log.info("serving on %s max_batch_size=%d", self.address, batch_size)
+        _log.info("serving on %s", self.address)
         self._write_port_file()
 
     def _load(self) -> Repository:
@@ -124,26 +126,33 @@ class Server:
             precision=self._config.precision,
             intra_op_threads=self._config.intra_op_threads,
         )
-        return Repository(self._config.models, lambda bundle: OnnxSession(bundle, settings))
-
-    def _batch_size(self, repository: Repository) -> int:
-        on_cuda = any(model.session.provider == CUDA for model in repository)
-        return self._config.max_batch_size or (_BATCH_ON_CUDA if on_cuda else _BATCH_ON_CPU)
-
-    def _assemble(self, repository: Repository, batch_size: int) -> None:
-        config = self._config
-        self._batcher = Batcher(
-            self._device,
-            max_batch_size=batch_size,
-            max_batch_pixels=config.max_pixels,
-            max_batch_delay=config.max_batch_delay_ms / 1000,
+        return Repository(
+            self._config.models, lambda bundle: OnnxSession(bundle, settings), self._lane_settings
         )
+
+    def _lane_settings(self, name: str, session: LoadableSession) -> LaneSettings:
+        config, own = self._config, self._config.per_model.get(name, ModelConfig())
+        delay = own.max_batch_delay_ms
+        return LaneSettings(
+            max_batch_size=own.max_batch_size
+            or config.max_batch_size
+            or (_BATCH_ON_CUDA if session.provider == CUDA else _BATCH_ON_CPU),
+            max_batch_pixels=config.max_pixels,
+            max_batch_delay=(config.max_batch_delay_ms if delay is None else delay) / 1000,
+            max_queue_size=own.max_queue_size,
+        )
+
+    def _assemble(self, repository: Repository) -> None:
+        config = self._config
+        self._batcher = Batcher(self._device)
+        calls = Calls([AccessLog()])
         service = StylizationService(
             repository=repository,
             stylizer=Stylizer(
                 repository, self._batcher, self._codecs, max_pixels=config.max_pixels
             ),
             admission=self._admission,
+            calls=calls,
             max_message_bytes=config.max_message_bytes,
         )
         add_StylizationServiceServicer_to_server(service, self._grpc)

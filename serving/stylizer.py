@@ -10,9 +10,10 @@ from concurrent.futures import Executor
 from dataclasses import dataclass
 from typing import TypeVar
 
-from serving.batcher import Batcher, Painted
+from serving.batcher import Batcher
 from serving.errors import DeadlineExpiredError
 from serving.repository import Model, Repository
+from serving.stage import Stage
 from sfumato.image_codec import (
     DEFAULT_QUALITY,
     ImageFormat,
@@ -34,6 +35,7 @@ class Order:
         strength: share of the styles, 0 to 1; the rest is the photo itself.
         model: name of the model; empty means "default".
         version: version of the model; None means the highest that can be served.
+        label: label of a version, instead of its number; empty means none.
         format: encoding of the answer; None means that of the photo.
         quality: quality of a JPEG or WebP answer, 1 to 100.
         deadline: ``time.monotonic()`` after which nobody wants the answer.
@@ -44,6 +46,7 @@ class Order:
     strength: float = 1.0
     model: str = ""
     version: int | None = None
+    label: str = ""
     format: ImageFormat | None = None
     quality: int = DEFAULT_QUALITY
     deadline: float | None = None
@@ -58,18 +61,17 @@ class Painting:
         format: its encoding.
         width: in pixels.
         height: in pixels.
-        decode_seconds: decoding, waiting for a thread included.
-        encode_seconds: encoding, waiting for a thread included.
-        painted: where the time went in between.
+        stages: where the time went: decode, queue, inference, encode; waiting for a thread is part
+            of decode and encode.
+        batch_size: photos in the batch that it was part of.
     """
 
     image: bytes
     format: ImageFormat
     width: int
     height: int
-    decode_seconds: float
-    encode_seconds: float
-    painted: Painted
+    stages: tuple[Stage, ...]
+    batch_size: int
 
 
 class Stylizer:
@@ -102,36 +104,41 @@ class Stylizer:
             StyleError: unknown styles, invalid weights or strength, or a strength below 1 of a
                 model that cannot change it.
             ImageError: not a photo that can be read, too small or too large.
+            QueueFullError: see ``Lane.admitted``.
             DeadlineExpiredError, InferenceError, OutOfMemoryError: see ``Batcher.run``.
         """
-        model = self._repository.find(order.model, order.version)
-        style = model.bundle.bank.blend(order.styles, order.strength)
-        photo, decode_seconds = await self._in_thread(order, lambda: self._decode(order, model))
-        painted = await self._batcher.run(model.session, photo.rgb, style, deadline=order.deadline)
+        model = self._repository.find(order.model, order.version, order.label)
+        with model.lane.admitted():
+            return model, await self._paint(order, model)
+
+    async def _paint(self, order: Order, model: Model) -> Painting:
+        style = model.bank.blend(order.styles, order.strength)
+        photo, decoding = await self._in_thread("decode", order, lambda: self._decode(order, model))
+        painted = await self._batcher.run(model.lane, photo.rgb, style, deadline=order.deadline)
         encoding = order.format or photo.format
-        image, encode_seconds = await self._in_thread(
+        image, encoded = await self._in_thread(
+            "encode",
             order,
             lambda: encode_photo(
                 painted.image, format=encoding, quality=order.quality, alpha=photo.alpha
             ),
         )
         height, width = painted.image.shape[:2]
-        return model, Painting(
+        return Painting(
             image=image,
             format=encoding,
             width=width,
             height=height,
-            decode_seconds=decode_seconds,
-            encode_seconds=encode_seconds,
-            painted=painted,
+            stages=(decoding, *painted.stages, encoded),
+            batch_size=painted.batch_size,
         )
 
     def _decode(self, order: Order, model: Model) -> Photo:
         min_side = model.bundle.network.min_side
         return decode_photo(order.image, max_pixels=self._max_pixels, min_side=min_side)
 
-    async def _in_thread(self, order: Order, work: Callable[[], T]) -> tuple[T, float]:
-        """Runs ``work`` on a codec thread; gives its result and the seconds that it took."""
+    async def _in_thread(self, name: str, order: Order, work: Callable[[], T]) -> tuple[T, Stage]:
+        """Runs ``work`` on a codec thread; gives its result and how long it took."""
         arrived = time.monotonic()
 
         def run() -> T:
@@ -140,4 +147,4 @@ class Stylizer:
             return work()
 
         result = await asyncio.get_running_loop().run_in_executor(self._codecs, run)
-        return result, time.monotonic() - arrived
+        return result, Stage(name, arrived, time.monotonic())

@@ -38,6 +38,10 @@ class QualityCard:
         nearest_style_distance: difference between what the two paint.
         photos: how many photos were painted.
         side: width and height to which they were brought, in pixels.
+        speed_up_256: how many times faster one pass is than ``equals_iterations`` of the
+            baseline, at 256 x 256 pixels, on the machine that evaluated the model.
+        speed_up_512: the same at 512 x 512 pixels.
+        speed_up_1024: the same at 1024 x 1024 pixels.
     """
 
     content_loss: float | None = None
@@ -54,6 +58,9 @@ class QualityCard:
     nearest_style_distance: float | None = None
     photos: int | None = None
     side: int | None = None
+    speed_up_256: float | None = None
+    speed_up_512: float | None = None
+    speed_up_1024: float | None = None
 
     @classmethod
     def from_card(cls, card: Mapping[str, Any]) -> "QualityCard | None":

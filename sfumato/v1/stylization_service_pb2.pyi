@@ -88,6 +88,7 @@ class StylizeRequest(_message.Message):
     OUTPUT_FORMAT_FIELD_NUMBER: _builtins.int
     QUALITY_FIELD_NUMBER: _builtins.int
     STRENGTH_FIELD_NUMBER: _builtins.int
+    VERSION_LABEL_FIELD_NUMBER: _builtins.int
     model: _builtins.str
     """Name of a model on the server; empty means "default"."""
     version: _builtins.int
@@ -105,6 +106,10 @@ class StylizeRequest(_message.Message):
     style "photograph", which is the photo itself, and s times the blend of the styles: 0 gives
     the photo. FAILED_PRECONDITION: a strength below 1 of a model that has no style "photograph".
     """
+    version_label: _builtins.str
+    """Label of a version of the model, such as "stable", as the server's operator gave it; empty
+    means none. Not together with version. NOT_FOUND: no loaded version has the label.
+    """
     @_builtins.property
     def styles(self) -> _containers.RepeatedCompositeFieldContainer[Global___WeightedStyle]:
         """The styles to blend, at least one."""
@@ -119,10 +124,11 @@ class StylizeRequest(_message.Message):
         output_format: Global___ImageFormat.ValueType = ...,
         quality: _builtins.int | None = ...,
         strength: _builtins.float | None = ...,
+        version_label: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_quality", b"_quality", "_strength", b"_strength", "_version", b"_version", "quality", b"quality", "strength", b"strength", "version", b"version"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_quality", b"_quality", "_strength", b"_strength", "_version", b"_version", "image", b"image", "model", b"model", "output_format", b"output_format", "quality", b"quality", "strength", b"strength", "styles", b"styles", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_quality", b"_quality", "_strength", b"_strength", "_version", b"_version", "image", b"image", "model", b"model", "output_format", b"output_format", "quality", b"quality", "strength", b"strength", "styles", b"styles", "version", b"version", "version_label", b"version_label"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__quality: _TypeAlias = _typing.Literal["quality"]  # noqa: Y015
     _WhichOneofArgType__quality: _TypeAlias = _typing.Literal["_quality", b"_quality"]  # noqa: Y015
@@ -226,6 +232,159 @@ class StageTimings(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___StageTimings: _TypeAlias = StageTimings  # noqa: Y015
+
+@_typing.final
+class StylizeStreamRequest(_message.Message):
+    """StylizeStreamRequest is one frame. Only the first may carry settings."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SETTINGS_FIELD_NUMBER: _builtins.int
+    FRAME_FIELD_NUMBER: _builtins.int
+    FRAME_ID_FIELD_NUMBER: _builtins.int
+    frame_id: _builtins.int
+    """The client's number for the frame; the answer repeats it. Any value, also twice."""
+    @_builtins.property
+    def settings(self) -> Global___StreamSettings:
+        """Settings of the stream; without them the defaults hold."""
+
+    @_builtins.property
+    def frame(self) -> Global___StylizeRequest:
+        """The frame and what it is painted with, as for Stylize. From the second frame on, what is unset
+        (model, version and version_label together, styles, output_format, quality, strength) is as
+        in the frame before, so a video in one style names it once. A frame whose image is empty is
+        not painted and not answered: it only changes what the next ones inherit.
+        """
+
+    def __init__(
+        self,
+        *,
+        settings: Global___StreamSettings | None = ...,
+        frame: Global___StylizeRequest | None = ...,
+        frame_id: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["frame", b"frame", "settings", b"settings"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["frame", b"frame", "frame_id", b"frame_id", "settings", b"settings"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StylizeStreamRequest: _TypeAlias = StylizeStreamRequest  # noqa: Y015
+
+@_typing.final
+class StreamSettings(_message.Message):
+    """StreamSettings says how a stream treats frames that come faster than they can be painted."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    WINDOW_FIELD_NUMBER: _builtins.int
+    DROP_OLDEST_FIELD_NUMBER: _builtins.int
+    window: _builtins.int
+    """Most frames inside the server at once, 1 to the server's limit; 0 means the server's default.
+    The server reads no further frame before an answer has gone, unless drop_oldest is set.
+    """
+    drop_oldest: _builtins.bool
+    """Whether a frame that finds the window full replaces the oldest that has not yet begun to be
+    painted. The replaced frame is answered with "dropped". For live video.
+    """
+    def __init__(
+        self,
+        *,
+        window: _builtins.int = ...,
+        drop_oldest: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["drop_oldest", b"drop_oldest", "window", b"window"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StreamSettings: _TypeAlias = StreamSettings  # noqa: Y015
+
+@_typing.final
+class StylizeStreamResponse(_message.Message):
+    """StylizeStreamResponse is the answer to one frame."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FRAME_ID_FIELD_NUMBER: _builtins.int
+    PAINTING_FIELD_NUMBER: _builtins.int
+    DROPPED_FIELD_NUMBER: _builtins.int
+    ERROR_FIELD_NUMBER: _builtins.int
+    frame_id: _builtins.int
+    """The number that the client gave the frame."""
+    @_builtins.property
+    def painting(self) -> Global___StylizeResponse:
+        """It was painted."""
+
+    @_builtins.property
+    def dropped(self) -> Global___DroppedFrame:
+        """It gave way to a newer one."""
+
+    @_builtins.property
+    def error(self) -> Global___FrameError:
+        """It could not be painted."""
+
+    def __init__(
+        self,
+        *,
+        frame_id: _builtins.int = ...,
+        painting: Global___StylizeResponse | None = ...,
+        dropped: Global___DroppedFrame | None = ...,
+        error: Global___FrameError | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["dropped", b"dropped", "error", b"error", "painting", b"painting", "result", b"result"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["dropped", b"dropped", "error", b"error", "frame_id", b"frame_id", "painting", b"painting", "result", b"result"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_result: _TypeAlias = _typing.Literal["painting", "dropped", "error"]  # noqa: Y015
+    _WhichOneofArgType_result: _TypeAlias = _typing.Literal["result", b"result"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_result) -> _WhichOneofReturnType_result | None: ...
+
+Global___StylizeStreamResponse: _TypeAlias = StylizeStreamResponse  # noqa: Y015
+
+@_typing.final
+class DroppedFrame(_message.Message):
+    """DroppedFrame says that a frame gave way to a newer one."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DroppedFrame: _TypeAlias = DroppedFrame  # noqa: Y015
+
+@_typing.final
+class FrameError(_message.Message):
+    """FrameError says why one frame could not be painted."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CODE_FIELD_NUMBER: _builtins.int
+    MESSAGE_FIELD_NUMBER: _builtins.int
+    code: _builtins.int
+    """The status code that Stylize would have answered with (google.rpc.Code)."""
+    message: _builtins.str
+    """What was wrong and what would be right."""
+    def __init__(
+        self,
+        *,
+        code: _builtins.int = ...,
+        message: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "message", b"message"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FrameError: _TypeAlias = FrameError  # noqa: Y015
 
 @_typing.final
 class ListStylesRequest(_message.Message):
@@ -352,6 +511,9 @@ class QualityCard(_message.Message):
     NEAREST_STYLE_DISTANCE_FIELD_NUMBER: _builtins.int
     PHOTOS_FIELD_NUMBER: _builtins.int
     SIDE_FIELD_NUMBER: _builtins.int
+    SPEED_UP_256_FIELD_NUMBER: _builtins.int
+    SPEED_UP_512_FIELD_NUMBER: _builtins.int
+    SPEED_UP_1024_FIELD_NUMBER: _builtins.int
     content_loss: _builtins.float
     """Content loss, the mean over the photos; lower is closer to them."""
     style_loss: _builtins.float
@@ -382,6 +544,14 @@ class QualityCard(_message.Message):
     """How many photos were painted."""
     side: _builtins.int
     """Width and height to which the photos were brought, in pixels."""
+    speed_up_256: _builtins.float
+    """How many times faster one pass is than equals_iterations of the slow baseline, at 256 x 256
+    pixels, measured on the machine that evaluated the model.
+    """
+    speed_up_512: _builtins.float
+    """The same at 512 x 512 pixels."""
+    speed_up_1024: _builtins.float
+    """The same at 1024 x 1024 pixels."""
     def __init__(
         self,
         *,
@@ -399,10 +569,13 @@ class QualityCard(_message.Message):
         nearest_style_distance: _builtins.float | None = ...,
         photos: _builtins.int | None = ...,
         side: _builtins.int | None = ...,
+        speed_up_256: _builtins.float | None = ...,
+        speed_up_512: _builtins.float | None = ...,
+        speed_up_1024: _builtins.float | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_baseline_iterations", b"_baseline_iterations", "_content_loss", b"_content_loss", "_equals_iterations", b"_equals_iterations", "_judge_content", b"_judge_content", "_judge_style", b"_judge_style", "_nearest_style", b"_nearest_style", "_nearest_style_distance", b"_nearest_style_distance", "_noise_rms", b"_noise_rms", "_photos", b"_photos", "_shift_rms", b"_shift_rms", "_side", b"_side", "_ssim", b"_ssim", "_style_loss", b"_style_loss", "_total_loss", b"_total_loss", "baseline_iterations", b"baseline_iterations", "content_loss", b"content_loss", "equals_iterations", b"equals_iterations", "judge_content", b"judge_content", "judge_style", b"judge_style", "nearest_style", b"nearest_style", "nearest_style_distance", b"nearest_style_distance", "noise_rms", b"noise_rms", "photos", b"photos", "shift_rms", b"shift_rms", "side", b"side", "ssim", b"ssim", "style_loss", b"style_loss", "total_loss", b"total_loss"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_baseline_iterations", b"_baseline_iterations", "_content_loss", b"_content_loss", "_equals_iterations", b"_equals_iterations", "_judge_content", b"_judge_content", "_judge_style", b"_judge_style", "_nearest_style", b"_nearest_style", "_nearest_style_distance", b"_nearest_style_distance", "_noise_rms", b"_noise_rms", "_photos", b"_photos", "_shift_rms", b"_shift_rms", "_side", b"_side", "_speed_up_1024", b"_speed_up_1024", "_speed_up_256", b"_speed_up_256", "_speed_up_512", b"_speed_up_512", "_ssim", b"_ssim", "_style_loss", b"_style_loss", "_total_loss", b"_total_loss", "baseline_iterations", b"baseline_iterations", "content_loss", b"content_loss", "equals_iterations", b"equals_iterations", "judge_content", b"judge_content", "judge_style", b"judge_style", "nearest_style", b"nearest_style", "nearest_style_distance", b"nearest_style_distance", "noise_rms", b"noise_rms", "photos", b"photos", "shift_rms", b"shift_rms", "side", b"side", "speed_up_1024", b"speed_up_1024", "speed_up_256", b"speed_up_256", "speed_up_512", b"speed_up_512", "ssim", b"ssim", "style_loss", b"style_loss", "total_loss", b"total_loss"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_baseline_iterations", b"_baseline_iterations", "_content_loss", b"_content_loss", "_equals_iterations", b"_equals_iterations", "_judge_content", b"_judge_content", "_judge_style", b"_judge_style", "_nearest_style", b"_nearest_style", "_nearest_style_distance", b"_nearest_style_distance", "_noise_rms", b"_noise_rms", "_photos", b"_photos", "_shift_rms", b"_shift_rms", "_side", b"_side", "_ssim", b"_ssim", "_style_loss", b"_style_loss", "_total_loss", b"_total_loss", "baseline_iterations", b"baseline_iterations", "content_loss", b"content_loss", "equals_iterations", b"equals_iterations", "judge_content", b"judge_content", "judge_style", b"judge_style", "nearest_style", b"nearest_style", "nearest_style_distance", b"nearest_style_distance", "noise_rms", b"noise_rms", "photos", b"photos", "shift_rms", b"shift_rms", "side", b"side", "ssim", b"ssim", "style_loss", b"style_loss", "total_loss", b"total_loss"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_baseline_iterations", b"_baseline_iterations", "_content_loss", b"_content_loss", "_equals_iterations", b"_equals_iterations", "_judge_content", b"_judge_content", "_judge_style", b"_judge_style", "_nearest_style", b"_nearest_style", "_nearest_style_distance", b"_nearest_style_distance", "_noise_rms", b"_noise_rms", "_photos", b"_photos", "_shift_rms", b"_shift_rms", "_side", b"_side", "_speed_up_1024", b"_speed_up_1024", "_speed_up_256", b"_speed_up_256", "_speed_up_512", b"_speed_up_512", "_ssim", b"_ssim", "_style_loss", b"_style_loss", "_total_loss", b"_total_loss", "baseline_iterations", b"baseline_iterations", "content_loss", b"content_loss", "equals_iterations", b"equals_iterations", "judge_content", b"judge_content", "judge_style", b"judge_style", "nearest_style", b"nearest_style", "nearest_style_distance", b"nearest_style_distance", "noise_rms", b"noise_rms", "photos", b"photos", "shift_rms", b"shift_rms", "side", b"side", "speed_up_1024", b"speed_up_1024", "speed_up_256", b"speed_up_256", "speed_up_512", b"speed_up_512", "ssim", b"ssim", "style_loss", b"style_loss", "total_loss", b"total_loss"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__baseline_iterations: _TypeAlias = _typing.Literal["baseline_iterations"]  # noqa: Y015
     _WhichOneofArgType__baseline_iterations: _TypeAlias = _typing.Literal["_baseline_iterations", b"_baseline_iterations"]  # noqa: Y015
@@ -426,6 +599,12 @@ class QualityCard(_message.Message):
     _WhichOneofArgType__shift_rms: _TypeAlias = _typing.Literal["_shift_rms", b"_shift_rms"]  # noqa: Y015
     _WhichOneofReturnType__side: _TypeAlias = _typing.Literal["side"]  # noqa: Y015
     _WhichOneofArgType__side: _TypeAlias = _typing.Literal["_side", b"_side"]  # noqa: Y015
+    _WhichOneofReturnType__speed_up_1024: _TypeAlias = _typing.Literal["speed_up_1024"]  # noqa: Y015
+    _WhichOneofArgType__speed_up_1024: _TypeAlias = _typing.Literal["_speed_up_1024", b"_speed_up_1024"]  # noqa: Y015
+    _WhichOneofReturnType__speed_up_256: _TypeAlias = _typing.Literal["speed_up_256"]  # noqa: Y015
+    _WhichOneofArgType__speed_up_256: _TypeAlias = _typing.Literal["_speed_up_256", b"_speed_up_256"]  # noqa: Y015
+    _WhichOneofReturnType__speed_up_512: _TypeAlias = _typing.Literal["speed_up_512"]  # noqa: Y015
+    _WhichOneofArgType__speed_up_512: _TypeAlias = _typing.Literal["_speed_up_512", b"_speed_up_512"]  # noqa: Y015
     _WhichOneofReturnType__ssim: _TypeAlias = _typing.Literal["ssim"]  # noqa: Y015
     _WhichOneofArgType__ssim: _TypeAlias = _typing.Literal["_ssim", b"_ssim"]  # noqa: Y015
     _WhichOneofReturnType__style_loss: _TypeAlias = _typing.Literal["style_loss"]  # noqa: Y015
@@ -454,6 +633,12 @@ class QualityCard(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__shift_rms) -> _WhichOneofReturnType__shift_rms | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__side) -> _WhichOneofReturnType__side | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__speed_up_1024) -> _WhichOneofReturnType__speed_up_1024 | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__speed_up_256) -> _WhichOneofReturnType__speed_up_256 | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__speed_up_512) -> _WhichOneofReturnType__speed_up_512 | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__ssim) -> _WhichOneofReturnType__ssim | None: ...
     @_typing.overload

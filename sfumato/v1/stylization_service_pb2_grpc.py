@@ -29,7 +29,10 @@ class StylizationServiceStub:
     """StylizationService paints photographs with the models that one server has loaded.
 
     Any method may answer UNAVAILABLE while the server starts or drains; such a call is safe to
-    send again, because no method changes anything on the server.
+    send again, because no method changes anything on the server. RESOURCE_EXHAUSTED with a
+    grpc-retry-pushback-ms of zero or more in the trailing metadata may be sent again after so many
+    milliseconds; a negative one says that trying again cannot help. UNAUTHENTICATED and
+    PERMISSION_DENIED come from servers whose operator demands tokens.
     """
 
     def __init__(self, channel):
@@ -48,13 +51,21 @@ class StylizationServiceStub:
                 request_serializer=sfumato_dot_v1_dot_stylization__service__pb2.StylizeRequest.SerializeToString,
                 response_deserializer=sfumato_dot_v1_dot_stylization__service__pb2.StylizeResponse.FromString,
                 _registered_method=True)
+        self.StylizeStream = channel.stream_stream(
+                '/sfumato.v1.StylizationService/StylizeStream',
+                request_serializer=sfumato_dot_v1_dot_stylization__service__pb2.StylizeStreamRequest.SerializeToString,
+                response_deserializer=sfumato_dot_v1_dot_stylization__service__pb2.StylizeStreamResponse.FromString,
+                _registered_method=True)
 
 
 class StylizationServiceServicer:
     """StylizationService paints photographs with the models that one server has loaded.
 
     Any method may answer UNAVAILABLE while the server starts or drains; such a call is safe to
-    send again, because no method changes anything on the server.
+    send again, because no method changes anything on the server. RESOURCE_EXHAUSTED with a
+    grpc-retry-pushback-ms of zero or more in the trailing metadata may be sent again after so many
+    milliseconds; a negative one says that trying again cannot help. UNAUTHENTICATED and
+    PERMISSION_DENIED come from servers whose operator demands tokens.
     """
 
     def ListStyles(self, request, context):
@@ -79,6 +90,19 @@ class StylizationServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def StylizeStream(self, request_iterator, context):
+        """StylizeStream paints the frames of a video, or any other sequence of photos.
+
+        Each frame that is sent gets exactly one answer, in the order of the frames, whatever the order
+        in which they became ready. What is wrong with one frame is said in its answer, and the stream
+        goes on. The stream itself fails with INVALID_ARGUMENT (settings after the first message, or a
+        window that is out of range), RESOURCE_EXHAUSTED (too many streams), UNAVAILABLE (the server
+        starts or drains) or UNAUTHENTICATED.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_StylizationServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -92,6 +116,11 @@ def add_StylizationServiceServicer_to_server(servicer, server):
                     request_deserializer=sfumato_dot_v1_dot_stylization__service__pb2.StylizeRequest.FromString,
                     response_serializer=sfumato_dot_v1_dot_stylization__service__pb2.StylizeResponse.SerializeToString,
             ),
+            'StylizeStream': grpc.stream_stream_rpc_method_handler(
+                    servicer.StylizeStream,
+                    request_deserializer=sfumato_dot_v1_dot_stylization__service__pb2.StylizeStreamRequest.FromString,
+                    response_serializer=sfumato_dot_v1_dot_stylization__service__pb2.StylizeStreamResponse.SerializeToString,
+            ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
             'sfumato.v1.StylizationService', rpc_method_handlers)
@@ -104,7 +133,10 @@ class StylizationService:
     """StylizationService paints photographs with the models that one server has loaded.
 
     Any method may answer UNAVAILABLE while the server starts or drains; such a call is safe to
-    send again, because no method changes anything on the server.
+    send again, because no method changes anything on the server. RESOURCE_EXHAUSTED with a
+    grpc-retry-pushback-ms of zero or more in the trailing metadata may be sent again after so many
+    milliseconds; a negative one says that trying again cannot help. UNAUTHENTICATED and
+    PERMISSION_DENIED come from servers whose operator demands tokens.
     """
 
     @staticmethod
@@ -151,6 +183,33 @@ class StylizationService:
             '/sfumato.v1.StylizationService/Stylize',
             sfumato_dot_v1_dot_stylization__service__pb2.StylizeRequest.SerializeToString,
             sfumato_dot_v1_dot_stylization__service__pb2.StylizeResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def StylizeStream(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_stream(
+            request_iterator,
+            target,
+            '/sfumato.v1.StylizationService/StylizeStream',
+            sfumato_dot_v1_dot_stylization__service__pb2.StylizeStreamRequest.SerializeToString,
+            sfumato_dot_v1_dot_stylization__service__pb2.StylizeStreamResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -30,7 +30,10 @@ class StylizationServiceStub:
     """StylizationService paints photographs with the models that one server has loaded.
 
     Any method may answer UNAVAILABLE while the server starts or drains; such a call is safe to
-    send again, because no method changes anything on the server.
+    send again, because no method changes anything on the server. RESOURCE_EXHAUSTED with a
+    grpc-retry-pushback-ms of zero or more in the trailing metadata may be sent again after so many
+    milliseconds; a negative one says that trying again cannot help. UNAUTHENTICATED and
+    PERMISSION_DENIED come from servers whose operator demands tokens.
     """
 
     @_typing.overload
@@ -51,13 +54,25 @@ class StylizationServiceStub:
     deadline passed before the work was worth starting. FAILED_PRECONDITION: the model's files are
     damaged, or the model cannot change the strength.
     """
+    StylizeStream: _grpc.StreamStreamMultiCallable[_stylization_service_pb2.StylizeStreamRequest, _stylization_service_pb2.StylizeStreamResponse]
+    """StylizeStream paints the frames of a video, or any other sequence of photos.
+
+    Each frame that is sent gets exactly one answer, in the order of the frames, whatever the order
+    in which they became ready. What is wrong with one frame is said in its answer, and the stream
+    goes on. The stream itself fails with INVALID_ARGUMENT (settings after the first message, or a
+    window that is out of range), RESOURCE_EXHAUSTED (too many streams), UNAVAILABLE (the server
+    starts or drains) or UNAUTHENTICATED.
+    """
 
 @_typing.type_check_only
 class StylizationServiceAsyncStub(StylizationServiceStub):
     """StylizationService paints photographs with the models that one server has loaded.
 
     Any method may answer UNAVAILABLE while the server starts or drains; such a call is safe to
-    send again, because no method changes anything on the server.
+    send again, because no method changes anything on the server. RESOURCE_EXHAUSTED with a
+    grpc-retry-pushback-ms of zero or more in the trailing metadata may be sent again after so many
+    milliseconds; a negative one says that trying again cannot help. UNAUTHENTICATED and
+    PERMISSION_DENIED come from servers whose operator demands tokens.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -75,12 +90,24 @@ class StylizationServiceAsyncStub(StylizationServiceStub):
     deadline passed before the work was worth starting. FAILED_PRECONDITION: the model's files are
     damaged, or the model cannot change the strength.
     """
+    StylizeStream: _aio.StreamStreamMultiCallable[_stylization_service_pb2.StylizeStreamRequest, _stylization_service_pb2.StylizeStreamResponse]  # type: ignore[assignment]
+    """StylizeStream paints the frames of a video, or any other sequence of photos.
+
+    Each frame that is sent gets exactly one answer, in the order of the frames, whatever the order
+    in which they became ready. What is wrong with one frame is said in its answer, and the stream
+    goes on. The stream itself fails with INVALID_ARGUMENT (settings after the first message, or a
+    window that is out of range), RESOURCE_EXHAUSTED (too many streams), UNAVAILABLE (the server
+    starts or drains) or UNAUTHENTICATED.
+    """
 
 class StylizationServiceServicer(metaclass=_abc_1.ABCMeta):
     """StylizationService paints photographs with the models that one server has loaded.
 
     Any method may answer UNAVAILABLE while the server starts or drains; such a call is safe to
-    send again, because no method changes anything on the server.
+    send again, because no method changes anything on the server. RESOURCE_EXHAUSTED with a
+    grpc-retry-pushback-ms of zero or more in the trailing metadata may be sent again after so many
+    milliseconds; a negative one says that trying again cannot help. UNAUTHENTICATED and
+    PERMISSION_DENIED come from servers whose operator demands tokens.
     """
 
     @_abc_1.abstractmethod
@@ -107,6 +134,21 @@ class StylizationServiceServicer(metaclass=_abc_1.ABCMeta):
         the queue is full, or the message is larger than the server allows. DEADLINE_EXCEEDED: the
         deadline passed before the work was worth starting. FAILED_PRECONDITION: the model's files are
         damaged, or the model cannot change the strength.
+        """
+
+    @_abc_1.abstractmethod
+    def StylizeStream(
+        self,
+        request_iterator: _MaybeAsyncIterator[_stylization_service_pb2.StylizeStreamRequest],
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_stylization_service_pb2.StylizeStreamResponse], _abc.AsyncIterator[_stylization_service_pb2.StylizeStreamResponse]]:
+        """StylizeStream paints the frames of a video, or any other sequence of photos.
+
+        Each frame that is sent gets exactly one answer, in the order of the frames, whatever the order
+        in which they became ready. What is wrong with one frame is said in its answer, and the stream
+        goes on. The stream itself fails with INVALID_ARGUMENT (settings after the first message, or a
+        window that is out of range), RESOURCE_EXHAUSTED (too many streams), UNAVAILABLE (the server
+        starts or drains) or UNAUTHENTICATED.
         """
 
 def add_StylizationServiceServicer_to_server(servicer: StylizationServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -8,8 +8,10 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from serving.batcher import Batcher, Painted
-from serving.errors import DeadlineExpiredError, InferenceError
+from serving.batch_queue import Painted
+from serving.batcher import Batcher
+from serving.errors import DeadlineExpiredError, InferenceError, QueueFullError
+from serving.lane import Lane, LaneSettings
 
 LONG = 3600.0
 
@@ -63,14 +65,15 @@ class Rig:
         self.batcher = self.build()
 
     def build(self, *, size: int = 4, delay: float = 0.0, pixels: int = 10_000) -> Batcher:
-        self.batcher = Batcher(
-            self.worker,
-            max_batch_size=size,
-            max_batch_pixels=pixels,
-            max_batch_delay=delay,
-            clock=self.clock,
-        )
+        self.settings = LaneSettings(size, pixels, delay)
+        self.lane = Lane("puppet/1", self.puppet, self.settings)
+        self.batcher = Batcher(self.worker, clock=self.clock)
         return self.batcher
+
+    def another(self) -> tuple[Puppet, Lane]:
+        """A second network with the same settings."""
+        puppet = Puppet()
+        return puppet, Lane("other/1", puppet, self.settings)
 
     async def send(
         self,
@@ -78,13 +81,13 @@ class Rig:
         *,
         size: tuple[int, int] = (2, 2),
         deadline: float | None = None,
-        puppet: Puppet | None = None,
+        lane: Lane | None = None,
     ) -> asyncio.Task[Painted]:
         """Puts a photo into the queue; its answer can be awaited."""
         photo = np.zeros((*size, 3), np.uint8)
         style = np.array([tag], np.float32)
         task = asyncio.create_task(
-            self.batcher.run(puppet or self.puppet, photo, style, deadline=deadline)
+            self.batcher.run(lane or self.lane, photo, style, deadline=deadline)
         )
         await asyncio.sleep(0)  # the task runs until it waits
         return task
@@ -135,10 +138,10 @@ async def test_photos_of_different_sizes_never_share_a_batch(rig: Rig) -> None:
 
 async def test_photos_for_different_networks_never_share_a_batch(rig: Rig) -> None:
     rig.build(size=2, delay=LONG)
-    other = Puppet()
+    other, lane = rig.another()
     tasks = [
-        await rig.send(tag, puppet=puppet)
-        for tag, puppet in ((1, rig.puppet), (2, other), (3, other), (4, rig.puppet))
+        await rig.send(tag, lane=network)
+        for tag, network in ((1, rig.lane), (2, lane), (3, lane), (4, rig.lane))
     ]
     rig.puppet.release()
     other.release()
@@ -325,7 +328,7 @@ async def test_a_network_that_changes_the_size_fails_the_batch(rig: Rig) -> None
     cropping = Cropping()
     cropping.release()
     with pytest.raises(InferenceError, match=r"\[1, 2, 2, 3\] came back as \[1, 1, 2, 3\]"):
-        await (await rig.send(1, puppet=cropping))
+        await (await rig.send(1, lane=Lane("cropping/1", cropping, rig.settings)))
 
 
 async def test_in_a_hurry_no_photo_waits_for_others(rig: Rig) -> None:
@@ -344,5 +347,56 @@ async def test_times_say_how_long_a_photo_waited_and_ran(rig: Rig) -> None:
     task = await rig.send(1)
     rig.puppet.release(2)
     painted = await task
-    assert painted.queue_seconds == 2.0
-    assert painted.inference_seconds == 2.0
+    queue, inference = painted.stages
+    assert (queue.name, queue.seconds) == ("queue", 2.0)
+    assert (inference.name, inference.seconds) == ("inference", 2.0)
+
+
+async def test_a_size_that_floods_the_queue_cannot_starve_another(rig: Rig) -> None:
+    rig.build(size=1)
+    await rig.busy()
+    flood = [await rig.send(tag, size=(2, 2)) for tag in (1, 2, 3, 4)]
+    late = [await rig.send(tag, size=(1, 4)) for tag in (5, 6)]
+    rig.puppet.release(7)
+    await answers(*flood, *late)
+    # 1 was formed before the others came; then the two sizes, equal in pixels, take turns.
+    assert rig.puppet.batches == [[0], [1], [5], [2], [6], [3], [4]]
+
+
+async def test_small_photos_get_as_many_pixels_as_large_ones(rig: Rig) -> None:
+    rig.build(size=1)
+    await rig.busy()
+    await rig.send(0, size=(3, 1))  # formed behind
+    large = [await rig.send(tag, size=(2, 4)) for tag in (1, 2)]
+    small = [await rig.send(tag, size=(2, 2)) for tag in (3, 4, 5, 6)]
+    rig.puppet.release(8)
+    await answers(*large, *small)
+    assert rig.puppet.batches == [[0], [0], [1], [3], [4], [2], [5], [6]]
+
+
+async def test_a_slow_network_cannot_starve_a_fast_one(rig: Rig) -> None:
+    """The slow one takes three times as long per pixel: it gets one turn, the fast one three."""
+    rig.build(size=1)
+    slow, lane = rig.another()
+    lane.note_pace(3.0, 1)
+    rig.lane.note_pace(1.0, 1)
+    await rig.busy()
+    rig.puppet.batches = slow.batches = []
+    rig.puppet.before_return = lambda: setattr(rig.clock, "now", rig.clock.now + 4.0)
+    slow.before_return = lambda: setattr(rig.clock, "now", rig.clock.now + 12.0)
+    flood = [await rig.send(tag, lane=lane) for tag in (11, 12, 13)]
+    fast = [await rig.send(tag) for tag in (1, 2, 3, 4, 5, 6)]
+    slow.release(3)
+    rig.puppet.release(7)
+    await answers(*flood, *fast)
+    order = [batch[0] for batch in slow.batches]
+    assert order == [11, 1, 2, 3, 12, 4, 5, 6, 13]
+
+
+async def test_a_network_has_a_limit_of_its_own(rig: Rig) -> None:
+    lane = Lane("full/1", rig.puppet, LaneSettings(max_queue_size=2))
+    with lane.admitted(2), pytest.raises(QueueFullError, match=r"full/1 is full: 2 photos"):
+        lane.admitted().__enter__()
+    with lane.admitted(2):
+        assert lane.inside == 2
+    assert lane.inside == 0

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from serving.command_line import read_config, unknown_variables
-from serving.config import ServerConfig
+from serving.config import ModelConfig, ServerConfig
 from serving.errors import ConfigError
 
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "serving.md"
@@ -16,6 +16,9 @@ DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "serving.md"
 def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in (*ServerConfig.names(), "config"):
         monkeypatch.delenv(f"SFUMATO_{name.upper()}", raising=False)
+
+
+DEFAULTS = ServerConfig()
 
 
 def test_without_settings_the_defaults_hold() -> None:
@@ -122,7 +125,23 @@ def test_the_document_lists_every_option_with_its_default() -> None:
     )
     documented = {name.replace("-", "_"): default for name, default in rows}
     defaults = {
-        field.name: "unset" if field.default is None else str(field.default)
+        field.name: "unset"
+        if getattr(DEFAULTS, field.name) in (None, {})
+        else str(getattr(DEFAULTS, field.name))
         for field in fields(ServerConfig)
     }
     assert documented == defaults
+
+
+def test_a_model_can_have_limits_of_its_own(tmp_path: Path) -> None:
+    (tmp_path / "serving.yaml").write_text(
+        "max_batch_size: 2\nper_model:\n  big: {max_batch_size: 1, max_queue_size: 8}\n"
+    )
+    config = read_config(["--config", str(tmp_path / "serving.yaml")])
+    assert config.max_batch_size == 2
+    assert config.per_model == {"big": ModelConfig(max_batch_size=1, max_queue_size=8)}
+
+
+def test_the_limits_of_a_model_are_checked_too() -> None:
+    with pytest.raises(ConfigError, match="max_batch_size must be between 1 and 1,024, not 0"):
+        read_config(["--per_model", '{"big": {"max_batch_size": 0}}'])

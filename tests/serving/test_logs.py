@@ -23,7 +23,7 @@ async def test_a_painted_photo_leaves_one_line(
     photo = encode(draw())
     await stub.Stylize(order(photo, {"plain": 0.5, "dark": 1.0}))
     [line] = [record.getMessage() for record in access_log.records]
-    assert line.startswith("Stylize model=''/latest styles='plain':0.5,'dark':1 ")
+    assert line.startswith("Stylize model='default'/1 styles='plain':0.5,'dark':1 ")
     fields = dict(field.split("=", 1) for field in line.split()[1:])
     assert fields["bytes_in"] == str(len(photo))
     assert (fields["size"], fields["format"], fields["batch"]) == ("40x24", "png", "1")

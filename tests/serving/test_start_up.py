@@ -108,7 +108,7 @@ def test_the_log_says_what_runs_where_and_warns_of_misspelt_variables(
     assert "loaded model=default/1 styles=3 provider=CPUExecutionProvider" in log
     assert "ERROR serving.repository cannot serve model=broken/3: " in log
     assert "WARNING python -m serving SFUMATO_PROT sets no option" in log
-    assert f"serving on {server.address} max_batch_size=1" in log
+    assert f"serving on {server.address}" in log
 
 
 def test_the_server_never_imports_torch(models: Path, tmp_path: Path) -> None:

@@ -69,6 +69,11 @@ class PretendingServicer(rpc.StylizationServiceServicer):
             with self._lock:
                 self._running -= 1
 
+    def StylizeStream(  # noqa: N802 - gRPC's name
+        self, request_iterator: Any, context: Any
+    ) -> Any:
+        context.abort(grpc.StatusCode.UNIMPLEMENTED, "not pretended")
+
     def _begin(self, request: Any, context: Any) -> None:
         with self._lock:
             self.requests.append(request)

@@ -76,6 +76,7 @@ class Report:
         measures = self.measured.styles[style]
         near = self.nearest(style) if measures.totals is not None else None
         equal = self.equivalences.get(style)
+        faster = self.speed_ups(style)
         return QualityCard(
             content_loss=_short(measures.content),
             style_loss=_short(measures.style),
@@ -91,6 +92,9 @@ class Report:
             nearest_style_distance=_short(near[1]) if near else None,
             photos=self.conditions.photos,
             side=self.conditions.side,
+            speed_up_256=_short(faster.get(256)),
+            speed_up_512=_short(faster.get(512)),
+            speed_up_1024=_short(faster.get(1024)),
         )
 
     def cards(self) -> dict[str, dict[str, Any]]:

@@ -1,0 +1,168 @@
+"""The photos that wait for the device, and which of them run together next."""
+
+import asyncio
+import itertools
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from serving.fair_share import FairShare
+from serving.lane import Lane, Numbers, Pixels
+from serving.stage import Stage
+
+Size = tuple[int, int]
+
+_turns: Final[Iterator[int]] = itertools.count()
+
+
+@dataclass(frozen=True)
+class Painted:
+    """One photo out of a batch.
+
+    Attributes:
+        image: painted photo, uint8 [H, W, 3].
+        stages: queue, from arrival to the start of the batch, and inference, of the whole batch.
+        batch_size: photos in the batch.
+    """
+
+    image: npt.NDArray[np.uint8]
+    stages: tuple[Stage, Stage]
+    batch_size: int
+
+
+@dataclass(frozen=True, eq=False)
+class WaitingPhoto:
+    """A photo that waits for its batch.
+
+    Attributes:
+        lane: the network that shall paint it.
+        image: photo, uint8 [H, W, 3].
+        style: row, float32 [P].
+        deadline: time after which nobody wants it; None for never.
+        arrived: time at which it came.
+        future: gets the painted photo, or the error.
+    """
+
+    lane: Lane
+    image: Pixels
+    style: Numbers
+    deadline: float | None
+    arrived: float
+    future: asyncio.Future[Painted]
+    turn: int = field(default_factory=lambda: next(_turns))
+
+    @property
+    def size(self) -> Size:
+        """Height and width."""
+        return self.image.shape[0], self.image.shape[1]
+
+    @property
+    def pixels(self) -> int:
+        """Height times width."""
+        height, width = self.size
+        return height * width
+
+    def is_expired(self, now: float) -> bool:
+        """Whether nobody wants it any more."""
+        return self.deadline is not None and self.deadline <= now
+
+    def fail(self, error: Exception) -> None:
+        """Tells who waits, if anybody still does."""
+        if not self.future.done():
+            self.future.set_exception(error)
+
+
+@dataclass(eq=False)
+class _Group:
+    """Photos that can share a batch, in order of arrival; never empty for long."""
+
+    lane: Lane
+    photos: deque[WaitingPhoto] = field(default_factory=deque)
+
+    @property
+    def turn(self) -> int:
+        return self.photos[0].turn
+
+    @cached_property
+    def limit(self) -> int:
+        return self.lane.limit(self.photos[0].pixels)
+
+    def ready_at(self) -> float:
+        """Gives the time at which the batch goes even if it is not full."""
+        return self.photos[0].arrived + self.lane.settings.max_batch_delay
+
+    def is_ready(self, now: float) -> bool:
+        return len(self.photos) >= self.limit or now >= self.ready_at()
+
+
+class BatchQueue:
+    """Photos in groups of one network and one size.
+
+    Networks share the device fairly by time, and the sizes of one network by pixels, so neither
+    can starve the other; within a size, photos go in order of arrival.
+    """
+
+    def __init__(self) -> None:
+        """Starts empty."""
+        self._groups: dict[tuple[Lane, Size], _Group] = {}
+        self._lanes = FairShare[Lane]()
+        self._sizes = FairShare[tuple[Lane, Size]]()
+
+    def __iter__(self) -> Iterator[WaitingPhoto]:
+        """Yields all photos."""
+        for group in self._groups.values():
+            yield from group.photos
+
+    def __len__(self) -> int:
+        """Counts all photos."""
+        return sum(len(group.photos) for group in self._groups.values())
+
+    def add(self, photo: WaitingPhoto) -> None:
+        """Puts a photo behind those of its network and size."""
+        key = (photo.lane, photo.size)
+        self._groups.setdefault(key, _Group(photo.lane)).photos.append(photo)
+
+    def remove(self, photo: WaitingPhoto) -> None:
+        """Takes a photo out, if it is still there."""
+        key = (photo.lane, photo.size)
+        group = self._groups.get(key)
+        if group is None or photo not in group.photos:
+            return
+        group.photos.remove(photo)
+        if not group.photos:
+            del self._groups[key]
+
+    def take_batch(self, now: float, *, hurry: bool = False) -> list[WaitingPhoto]:
+        """Takes out the next batch; empty if none is ready.
+
+        Args:
+            now: the time.
+            hurry: whether photos go without waiting for others.
+        """
+        ready = [key for key, group in self._groups.items() if hurry or group.is_ready(now)]
+        if not ready:
+            return []
+        ready.sort(key=lambda key: self._groups[key].turn)
+        lane = self._lanes.first(lane for lane, _ in ready)
+        key = self._sizes.first(key for key in ready if key[0] is lane)
+        batch = self._take(key)
+        pixels = sum(photo.pixels for photo in batch)
+        self._lanes.charge(lane, pixels * lane.pace)
+        self._sizes.charge(key, pixels)
+        return batch
+
+    def next_ready_at(self) -> float | None:
+        """Gives the time at which the next batch is ready, unless one fills up before."""
+        return min((group.ready_at() for group in self._groups.values()), default=None)
+
+    def _take(self, key: tuple[Lane, Size]) -> list[WaitingPhoto]:
+        group = self._groups[key]
+        batch = [group.photos.popleft() for _ in range(min(len(group.photos), group.limit))]
+        if not group.photos:
+            del self._groups[key]
+        return batch

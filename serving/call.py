@@ -1,0 +1,142 @@
+"""One call, or one frame of a stream: what was asked, how it went, and who is told about it.
+
+Every front door makes a ``Call`` for what it answers. Whoever wants to know (access log, metrics,
+statistics, traces) is an observer and sees the same record, so they cannot disagree.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, Protocol, TypeVar
+
+import grpc
+
+from serving.stage import Stage
+from serving.statuses import message_of, status_of, trailing_metadata
+from sfumato.errors import SfumatoError
+
+_log = logging.getLogger(__name__)
+
+Response = TypeVar("Response")
+Context = grpc.aio.ServicerContext[Any, Any]
+
+_UNEXPECTED: Final = "unexpected error; the server's log has it"
+
+
+@dataclass(eq=False)
+class Call:
+    """What is known about a call so far.
+
+    Attributes:
+        method: name of the method, such as "Stylize".
+        service: full name of the service.
+        metadata: what the client sent along, such as a request id or a trace; never logged whole.
+        model: name of the model: as asked, and as found once that is known.
+        version: version of the model; 0 while that is not known.
+        photos: how many photos it is about.
+        batch_size: photos in the batch that it was part of.
+        bytes_in: bytes of the photo files or tensors that came.
+        bytes_out: bytes of those that go.
+        stages: where the time went.
+        notes: further fields for the log; a client's text must be ``quoted`` there.
+        status: name of the status code; empty until the end.
+        reason: why the status is not OK.
+        started: by ``time.monotonic()``.
+        ended: by the same clock; 0 until the end.
+    """
+
+    method: str
+    service: str = ""
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    model: str = ""
+    version: int = 0
+    photos: int = 0
+    batch_size: int = 0
+    bytes_in: int = 0
+    bytes_out: int = 0
+    stages: Sequence[Stage] = ()
+    notes: dict[str, object] = field(default_factory=dict)
+    status: str = ""
+    reason: str = ""
+    started: float = field(default_factory=time.monotonic)
+    ended: float = 0.0
+
+    @property
+    def seconds(self) -> float:
+        """How long the call took, once it has ended."""
+        return self.ended - self.started
+
+    def end(self, status: str, reason: str = "") -> None:
+        """Notes how the call ended, and when."""
+        self.status, self.reason, self.ended = status, reason, time.monotonic()
+
+
+class CallObserver(Protocol):
+    """Is told about calls, on the event loop's thread; must be quick and must not raise."""
+
+    def begun(self, call: Call) -> None:
+        """A call has come in; of the answer nothing is known yet."""
+
+    def ended(self, call: Call) -> None:
+        """A call has been answered, has failed or was cancelled."""
+
+
+class Calls:
+    """Watches over calls: turns their errors into statuses and tells the observers."""
+
+    def __init__(self, observers: Sequence[CallObserver]) -> None:
+        """Tells ``observers``, in their order."""
+        self._observers = tuple(observers)
+
+    def begin(self, call: Call) -> Call:
+        """Tells that ``call`` has come in; gives it back. ``end`` must follow."""
+        for observer in self._observers:
+            observer.begun(call)
+        return call
+
+    def end(self, call: Call, status: str, reason: str = "") -> None:
+        """Tells that ``call`` is over."""
+        call.end(status, reason)
+        for observer in self._observers:
+            observer.ended(call)
+
+    def end_by(
+        self, call: Call, error: BaseException, context: Context
+    ) -> tuple[grpc.StatusCode, str]:
+        """Tells that ``call`` is over because of ``error``; gives what the client is told."""
+        if isinstance(error, asyncio.CancelledError):  # for the client's sake, or at the deadline
+            expired = context.time_remaining() == 0
+            status = grpc.StatusCode.DEADLINE_EXCEEDED if expired else grpc.StatusCode.CANCELLED
+            self.end(call, status.name)
+            return status, ""
+        if isinstance(error, SfumatoError):
+            status, message = status_of(error), message_of(error)
+            self.end(call, status.name, message)
+            return status, message
+        _log.error("unexpected error", exc_info=error)
+        self.end(call, grpc.StatusCode.INTERNAL.name, "unexpected error")
+        return grpc.StatusCode.INTERNAL, _UNEXPECTED
+
+    async def answer(self, work: Awaitable[Response], context: Context, call: Call) -> Response:
+        """Awaits the answer to ``call``; an error of ours aborts the call with its status."""
+        self.begin(call)
+        try:
+            response = await work
+        except asyncio.CancelledError as error:
+            self.end_by(call, error, context)
+            raise
+        except Exception as error:
+            status, message = self.end_by(call, error, context)
+            trailing = trailing_metadata(error) if isinstance(error, SfumatoError) else ()
+            await context.abort(status, message, trailing)
+        self.end(call, grpc.StatusCode.OK.name)
+        return response
+
+
+def metadata_of(context: Context) -> dict[str, str]:
+    """Gives the text entries of a call's metadata by name; of several, the last."""
+    return {
+        name: value for name, value in context.invocation_metadata() or () if isinstance(value, str)
+    }

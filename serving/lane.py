@@ -1,0 +1,96 @@
+"""What one loaded network brings to the batcher: its session, its limits and its pace."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from serving.errors import QueueFullError
+
+Pixels = npt.NDArray[np.uint8]
+Numbers = npt.NDArray[np.float32]
+
+UNKNOWN_PACE: Final = 1e-9
+"""Seconds per pixel before anything ran: faster than any device, so that nothing is refused."""
+
+
+class Session(Protocol):
+    """A network on a device."""
+
+    def run(self, images: Pixels, styles: Numbers, /) -> Pixels:
+        """Paint ``images`` [N, H, W, 3] with ``styles`` [N, P]; same shape out."""
+        ...
+
+
+@dataclass(frozen=True)
+class LaneSettings:
+    """How the photos of one network are put together.
+
+    Attributes:
+        max_batch_size: photos in a batch, at most.
+        max_batch_pixels: pixels in a batch, at most; a single photo always runs.
+        max_batch_delay: longest time in seconds that a photo waits for its batch to fill.
+        max_queue_size: photos of this network inside the server, at most; None for no limit of
+            its own.
+    """
+
+    max_batch_size: int = 1
+    max_batch_pixels: int = 24_000_000
+    max_batch_delay: float = 0.0
+    max_queue_size: int | None = None
+
+
+class Lane:
+    """One network in the batcher. Photos of different lanes never share a batch.
+
+    Attributes:
+        name: what errors call it.
+        session: the network.
+        settings: its limits.
+        inside: photos of this network inside the server.
+    """
+
+    def __init__(self, name: str, session: Session, settings: LaneSettings) -> None:
+        """Starts empty, with a pace that is not known yet."""
+        self.name = name
+        self.session = session
+        self.settings = settings
+        self.inside = 0
+        self._pace: float | None = None
+
+    @property
+    def pace(self) -> float:
+        """Seconds per pixel: the best ever seen."""
+        return UNKNOWN_PACE if self._pace is None else max(self._pace, UNKNOWN_PACE)
+
+    def note_pace(self, seconds: float, pixels: int) -> None:
+        """Notes how long so many pixels took."""
+        pace = seconds / pixels
+        self._pace = pace if self._pace is None else min(pace, self._pace)
+
+    def limit(self, pixels: int) -> int:
+        """Gives the number of photos, of so many pixels each, that fill a batch."""
+        by_pixels = self.settings.max_batch_pixels // pixels
+        return max(1, min(self.settings.max_batch_size, by_pixels))
+
+    @contextmanager
+    def admitted(self, photos: int = 1) -> Iterator[None]:
+        """Counts photos in for as long as the block lasts.
+
+        Raises:
+            QueueFullError: there are as many inside as this network may have.
+        """
+        most = self.settings.max_queue_size
+        if most is not None and self.inside + photos > most:
+            raise QueueFullError(
+                f"model {self.name} is full: {self.inside} photos are inside, its limit is "
+                f"{most}; try again later"
+            )
+        self.inside += photos
+        try:
+            yield
+        finally:
+            self.inside -= photos

@@ -1,0 +1,134 @@
+"""Between the messages of sfumato.v1 and the server's own types."""
+
+import time
+from typing import Final
+
+from serving.access_log import quoted, style_list
+from serving.call import Call, Context
+from serving.errors import AnswerTooLargeError, InvalidRequestError
+from serving.repository import Model
+from serving.stylizer import Order, Painting
+from sfumato.image_codec import DEFAULT_QUALITY, ImageFormat
+from sfumato.quality_card import QualityCard
+from sfumato.style_info import StyleInfo
+from sfumato.v1 import stylization_service_pb2 as pb
+
+_ENVELOPE_BYTES: Final = 1024  # more than a response needs beside its image
+
+_FORMATS: Final = {
+    pb.IMAGE_FORMAT_UNSPECIFIED: None,
+    pb.IMAGE_FORMAT_JPEG: ImageFormat.JPEG,
+    pb.IMAGE_FORMAT_PNG: ImageFormat.PNG,
+    pb.IMAGE_FORMAT_WEBP: ImageFormat.WEBP,
+}
+_FORMAT_NUMBERS: Final = {known: number for number, known in _FORMATS.items() if known}
+
+
+def deadline_of(context: Context) -> float | None:
+    """Gives the time by ``time.monotonic()`` after which the client waits no more."""
+    remaining = context.time_remaining()
+    return None if remaining is None else time.monotonic() + remaining
+
+
+def order_of(request: pb.StylizeRequest, deadline: float | None) -> Order:
+    """Reads a request.
+
+    Raises:
+        InvalidRequestError: a value out of its range.
+    """
+    if request.HasField("version") and request.version_label:
+        raise InvalidRequestError("version and version_label exclude each other; send one")
+    return Order(
+        image=request.image,
+        styles=[(style.style_id, style.weight) for style in request.styles],
+        strength=request.strength if request.HasField("strength") else 1.0,
+        model=request.model,
+        version=request.version if request.HasField("version") else None,
+        label=request.version_label,
+        format=_format(request.output_format),
+        quality=_quality(request),
+        deadline=deadline,
+    )
+
+
+def note_request(call: Call, request: pb.StylizeRequest) -> None:
+    """Notes what is asked for."""
+    call.model, call.version = request.model, request.version
+    call.bytes_in = len(request.image)
+    call.notes["styles"] = style_list((style.style_id, style.weight) for style in request.styles)
+    if request.HasField("strength"):
+        call.notes["strength"] = f"{request.strength:g}"
+    if request.version_label:
+        call.notes["label"] = quoted(request.version_label)
+
+
+def note_painting(call: Call, model: Model, painting: Painting) -> None:
+    """Notes what was painted."""
+    call.model, call.version = model.name, model.version
+    call.photos, call.batch_size = 1, painting.batch_size
+    call.bytes_out = len(painting.image)
+    call.stages = painting.stages
+    call.notes |= {"size": f"{painting.width}x{painting.height}", "format": painting.format}
+
+
+def response_to(model: Model, painting: Painting, max_message_bytes: int) -> pb.StylizeResponse:
+    """Writes the answer.
+
+    Raises:
+        AnswerTooLargeError: it does not fit into ``max_message_bytes``.
+    """
+    most = max_message_bytes - _ENVELOPE_BYTES
+    if len(painting.image) > most:
+        raise AnswerTooLargeError(
+            f"the painted photo has {len(painting.image):,} bytes as {painting.format}, more "
+            f"than the {most:,} that fit into a message; ask for JPEG or a "
+            "lower quality, or send a smaller photo"
+        )
+    return pb.StylizeResponse(
+        image=painting.image,
+        format=_FORMAT_NUMBERS[painting.format],
+        width=painting.width,
+        height=painting.height,
+        model=model.name,
+        version=model.version,
+        timings=pb.StageTimings(
+            **{f"{stage.name}_ms": 1000 * stage.seconds for stage in painting.stages},
+            batch_size=painting.batch_size,
+        ),
+    )
+
+
+def styles_of(model: Model) -> list[pb.Style]:
+    """Describes the styles of a model."""
+    return [
+        pb.Style(
+            id=style.id,
+            title=style.title,
+            artist=style.artist,
+            year=style.year,
+            licence=style.licence,
+            model=model.name,
+            version=model.version,
+            quality=_quality_card(style),
+        )
+        for style in model.bank.infos
+    ]
+
+
+def _format(number: pb.ImageFormat.ValueType) -> ImageFormat | None:
+    if number not in _FORMATS:
+        names = ", ".join(pb.ImageFormat.Name(known) for known in _FORMATS)
+        raise InvalidRequestError(f"output_format is {number}; it must be one of {names}")
+    return _FORMATS[number]
+
+
+def _quality(request: pb.StylizeRequest) -> int:
+    quality = request.quality if request.HasField("quality") else DEFAULT_QUALITY
+    if not 1 <= quality <= 100:
+        raise InvalidRequestError(f"quality is {quality}; it must be between 1 and 100")
+    return quality
+
+
+def _quality_card(style: StyleInfo) -> pb.QualityCard | None:
+    quality = QualityCard.from_card(style.card)
+    return None if quality is None else pb.QualityCard(**quality.to_json())

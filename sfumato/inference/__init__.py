@@ -1,0 +1,1 @@
+"""Generated from protos/sfumato/inference; do not edit."""
