@@ -8,7 +8,7 @@ the cores or the GPU.
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from functools import partial
@@ -18,7 +18,7 @@ import numpy as np
 
 from serving.batch_queue import BatchQueue, Painted, WaitingPhoto
 from serving.errors import DeadlineExpiredError, InferenceError
-from serving.lane import Lane, Numbers, Pixels
+from serving.lane import BatchObserver, Lane, Numbers, Pixels
 from serving.stage import Stage
 from sfumato.errors import SfumatoError
 
@@ -44,15 +44,23 @@ class Batcher:
     says when the last one is done. All methods are for the event loop's thread.
     """
 
-    def __init__(self, worker: Executor, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        worker: Executor,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        observers: Sequence[BatchObserver] = (),
+    ) -> None:
         """Starts idle.
 
         Args:
             worker: the thread of the device, and only one thread; not shut down here.
             clock: time in seconds; deadlines are given in it.
+            observers: are told about every batch that came off the device, in their order.
         """
         self._worker = worker
         self._clock = clock
+        self._observers = tuple(observers)
         self._queue = BatchQueue()
         self._in_hand = 0
         self._hurry = False
@@ -168,9 +176,15 @@ class Batcher:
             outcome.photos[0].lane.note_pace(outcome.ended - outcome.started, pixels)
         self._dispatch()  # before the answers are handed out: the device must not wait for that
         if outcome:
+            self._tell(outcome)
             _hand_out(outcome)
         for photo in batch:  # those who are left: all of a failed batch, or the expired
             photo.fail(_failure(error))
+
+    def _tell(self, outcome: _Outcome) -> None:
+        lane, photos = outcome.photos[0].lane, len(outcome.photos)
+        for observer in self._observers:
+            observer.batch_ran(lane, photos, outcome.ended - outcome.started)
 
 
 def _failure(error: BaseException | None) -> Exception:

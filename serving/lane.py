@@ -25,6 +25,19 @@ class Session(Protocol):
         ...
 
 
+class BatchObserver(Protocol):
+    """Is told about batches, on the event loop's thread; must be quick and must not raise."""
+
+    def batch_ran(self, lane: "Lane", photos: int, seconds: float) -> None:
+        """A batch of ``lane`` came off the device.
+
+        Args:
+            lane: the network that ran.
+            photos: how many it painted at once; those nobody waited for any more are left out.
+            seconds: how long the device was busy with it.
+        """
+
+
 @dataclass(frozen=True)
 class LaneSettings:
     """How the photos of one network are put together.

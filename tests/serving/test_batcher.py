@@ -400,3 +400,22 @@ async def test_a_network_has_a_limit_of_its_own(rig: Rig) -> None:
     with lane.admitted(2):
         assert lane.inside == 2
     assert lane.inside == 0
+
+
+async def test_whoever_watches_is_told_of_every_batch_once(rig: Rig) -> None:
+    seen: list[tuple[str, int, float]] = []
+
+    class Watcher:
+        def batch_ran(self, lane: Lane, photos: int, seconds: float) -> None:
+            seen.append((lane.name, photos, seconds))
+
+    rig.build(size=2, delay=LONG)
+    batcher = Batcher(rig.worker, clock=rig.clock, observers=[Watcher()])
+    rig.batcher = batcher
+    rig.puppet.before_return = lambda: setattr(rig.clock, "now", rig.clock.now + 2.0)
+    rig.puppet.release(2)
+    pair = [await rig.send(tag) for tag in (1, 2)]
+    await answers(*pair)
+    batcher.hurry()
+    await answers(await rig.send(3))
+    assert seen == [("puppet/1", 2, 2.0), ("puppet/1", 1, 2.0)]
