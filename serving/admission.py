@@ -20,12 +20,18 @@ class Admission:
         self._inside = 0
         self._empty = asyncio.Event()
         self._empty.set()
+        self._closing = asyncio.Event()
         self._closed: str | None = "the server is starting and not ready yet; try again soon"
 
     @property
     def inside(self) -> int:
         """Number of admitted requests that have not left."""
         return self._inside
+
+    @property
+    def is_open(self) -> bool:
+        """Whether requests may come in, if there is room."""
+        return self._closed is None
 
     def open(self) -> None:
         """Lets requests in."""
@@ -34,6 +40,7 @@ class Admission:
     def close(self, reason: str) -> None:
         """Lets nobody in any more; ``reason`` is what those who try are told."""
         self._closed = reason
+        self._closing.set()
 
     def check_open(self) -> None:
         """Raises NotServingError with the reason if the door is closed."""
@@ -61,6 +68,10 @@ class Admission:
         self._inside -= 1
         if self._inside == 0:
             self._empty.set()
+
+    async def closing(self) -> None:
+        """Waits until the door is closed for good: for streams, which would stay inside for ever."""
+        await self._closing.wait()
 
     async def empty(self) -> None:
         """Waits until nobody is inside."""
