@@ -24,11 +24,13 @@ from serving.service import SERVICE_NAME, StylizationService
 from serving.session import CUDA, OnnxSession, SessionSettings
 from serving.stylizer import Stylizer
 from sfumato.atomic import write_file
+from sfumato.bundle import Bundle
 from sfumato.v1.stylization_service_pb2_grpc import add_StylizationServiceServicer_to_server
 
 _log = logging.getLogger(__name__)
 
 T = TypeVar("T")
+OpenSession = Callable[[Bundle], LoadableSession]
 
 _KEEPALIVE: Final = (
     # A client that vanished without a word is found out, and its requests are dropped.
@@ -48,9 +50,15 @@ _LAST_WORDS_SECONDS: Final = 0.5  # for answers on their way, and for streams th
 class Server:
     """One server, from ``start`` to ``stop``; to be made in a running event loop."""
 
-    def __init__(self, config: ServerConfig) -> None:
-        """Prepares a server; nothing is read or opened before ``start``."""
+    def __init__(self, config: ServerConfig, *, open_session: OpenSession | None = None) -> None:
+        """Prepares a server; nothing is read or opened before ``start``.
+
+        Args:
+            config: its settings.
+            open_session: loads the network of a bundle; None for ONNX Runtime.
+        """
         self._config = config
+        self._open_session = open_session or self._open_onnx
         self._admission = Admission(config.max_queue_size)
         self._health = health.aio.HealthServicer()
         self._device = ThreadPoolExecutor(1, thread_name_prefix="device")
@@ -121,14 +129,15 @@ class Server:
         self._write_port_file()
 
     def _load(self) -> Repository:
+        return Repository(self._config.models, self._open_session, self._lane_settings)
+
+    def _open_onnx(self, bundle: Bundle) -> LoadableSession:
         settings = SessionSettings(
             device=self._config.device,
             precision=self._config.precision,
             intra_op_threads=self._config.intra_op_threads,
         )
-        return Repository(
-            self._config.models, lambda bundle: OnnxSession(bundle, settings), self._lane_settings
-        )
+        return OnnxSession(bundle, settings)
 
     def _lane_settings(self, name: str, session: LoadableSession) -> LaneSettings:
         config, own = self._config, self._config.per_model.get(name, ModelConfig())
