@@ -4,54 +4,21 @@ import difflib
 import logging
 import os
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final
 
 from serving.errors import ConfigError, DamagedModelError, ModelNotFoundError
-from serving.lane import Lane, LaneSettings, Session
+from serving.lane import Lane, LaneSettings
+from serving.model import IndexEntry, LoadableSession, Model, ModelState
 from sfumato.bundle import Bundle, list_versions, read_bundle
 from sfumato.errors import BundleError
-from sfumato.style_bank import StyleBank
+
+__all__ = ["DEFAULT_MODEL", "IndexEntry", "LoadableSession", "Model", "ModelState", "Repository"]
 
 _log = logging.getLogger(__name__)
 
 DEFAULT_MODEL: Final = "default"
 _MAX_LISTED: Final = 20
-
-
-class LoadableSession(Session, Protocol):
-    """A session that can be made ready.
-
-    Attributes:
-        provider: what it runs on.
-    """
-
-    provider: str
-
-    def warm_up(self, batch_size: int) -> None:
-        """Run the slow first times; raise BundleError if the network does not work."""
-        ...
-
-
-@dataclass(frozen=True, eq=False)
-class Model:
-    """One version of a model, ready to run."""
-
-    name: str
-    version: int
-    bundle: Bundle
-    session: LoadableSession
-    lane: Lane
-
-    @property
-    def bank(self) -> StyleBank:
-        """The styles that it can paint in at this moment."""
-        return self.bundle.bank
-
-    def __str__(self) -> str:
-        """Gives ``name/version``, as the folders are called."""
-        return f"{self.name}/{self.version}"
 
 
 class Repository:
@@ -137,6 +104,27 @@ class Repository:
                 f"version {version} of model {name!r} cannot be served: {damaged[version]}"
             )
         raise ModelNotFoundError(_no_version(name, version, versions))
+
+    async def load(self, name: str) -> None:
+        """Makes what is served of a model the same as what lies in its folder.
+
+        Raises:
+            ModelNotFoundError: the folder has no model of that name.
+            DamagedModelError: a version cannot be served; the others are all the same.
+        """
+        raise NotImplementedError
+
+    async def unload(self, name: str) -> None:
+        """Serves no version of a model any more; requests that have begun are finished.
+
+        Raises:
+            ModelNotFoundError: no model of that name.
+        """
+        raise NotImplementedError
+
+    def index(self) -> list[IndexEntry]:
+        """Lists every version of every model, also those that are not served, by name."""
+        return [IndexEntry(m.name, m.version, ModelState.READY) for m in self]
 
     def _load(self, name: str) -> None:
         self._models[name], self._damaged[name] = {}, {}

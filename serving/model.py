@@ -1,0 +1,69 @@
+"""A model that is ready to run, and how a version of it stands."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+from serving.lane import Lane, Session
+from sfumato.bundle import Bundle
+from sfumato.style_bank import StyleBank
+
+
+class LoadableSession(Session, Protocol):
+    """A session that can be made ready.
+
+    Attributes:
+        provider: what it runs on.
+    """
+
+    provider: str
+
+    def warm_up(self, batch_size: int) -> None:
+        """Run the slow first times; raise BundleError if the network does not work."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class Model:
+    """One version of a model, ready to run."""
+
+    name: str
+    version: int
+    bundle: Bundle
+    session: LoadableSession
+    lane: Lane
+
+    @property
+    def bank(self) -> StyleBank:
+        """The styles that it can paint in at this moment."""
+        return self.bundle.bank
+
+    def __str__(self) -> str:
+        """Gives ``name/version``, as the folders are called."""
+        return f"{self.name}/{self.version}"
+
+
+class ModelState(StrEnum):
+    """How a version stands; the words are those of Triton's repository index."""
+
+    READY = "READY"
+    LOADING = "LOADING"
+    UNLOADING = "UNLOADING"
+    UNAVAILABLE = "UNAVAILABLE"
+
+
+@dataclass(frozen=True)
+class IndexEntry:
+    """One version of a model in the repository.
+
+    Attributes:
+        name: name of the model.
+        version: its version.
+        state: how it stands.
+        reason: why it, or what lies in its folder now, is not served; empty if it is.
+    """
+
+    name: str
+    version: int
+    state: ModelState
+    reason: str = ""
