@@ -24,6 +24,7 @@ _RANGES: dict[str, tuple[float, float]] = {
     "max_batch_size": (1, 1024),
     "max_batch_delay_ms": (0, 60_000),
     "grace_seconds": (0, 86_400),
+    "poll_seconds": (0, 86_400),
 }
 
 
@@ -55,9 +56,19 @@ class ServerConfig:
 
     Args:
         models: Model folder; holds <name>/<version>/ with one bundle each.
+        poll_seconds: Time in seconds between two looks at the model folder for new, changed and
+            vanished models, labels and styles; 0 never looks again after the start.
+        admin: Whether clients may load and unload models and add styles.
         host: Address to listen on. The default can be reached from this machine only.
         port: TCP port to listen on; 0 takes a free one and logs which.
         port_file: File that receives the port as text once the server is ready.
+        tls_cert: PEM file with the server's certificate chain; unset means plain text. A renewed
+            file is used without a restart, as are those of tls_key and tls_client_ca.
+        tls_key: PEM file with the private key of tls_cert, not encrypted.
+        tls_client_ca: PEM file with certificates of authorities; a client must then show a
+            certificate that one of them signed.
+        token_file: File with the digests of the tokens that clients must send; unset means that
+            everybody may call. A changed file is read again without a restart.
         device: Where the network runs; auto takes CUDA if it works and the CPU otherwise,
             cuda refuses to start without it.
         precision: Which of a bundle's networks to load; float16 is meant for CUDA.
@@ -79,13 +90,19 @@ class ServerConfig:
         log_level: Least important messages that are logged.
 
     Raises:
-        ConfigError: a number is out of its range.
+        ConfigError: a number is out of its range, or settings contradict each other.
     """
 
     models: Path = Path("models")
+    poll_seconds: float = 0.5
+    admin: bool = False
     host: str = "127.0.0.1"
     port: int = 8001
     port_file: Path | None = None
+    tls_cert: Path | None = None
+    tls_key: Path | None = None
+    tls_client_ca: Path | None = None
+    token_file: Path | None = None
     device: Device = "auto"
     precision: Precision = "float32"
     intra_op_threads: int | None = None
@@ -104,11 +121,25 @@ class ServerConfig:
         _check_ranges(self)
         if not self.host:
             raise ConfigError("host must not be empty; use 0.0.0.0 to listen on every address")
+        if (self.tls_cert is None) != (self.tls_key is None):
+            raise ConfigError("tls_cert and tls_key belong together; give both or none")
+        if self.tls_client_ca is not None and self.tls_cert is None:
+            raise ConfigError("tls_client_ca needs tls_cert and tls_key: it is about TLS")
+
+    def summary(self) -> str:
+        """Gives all settings on one line. None of them is secret: secrets are in files."""
+        return " ".join(f"{name}={_shown(getattr(self, name))}" for name in self.names())
 
     @classmethod
     def names(cls) -> tuple[str, ...]:
         """Names of all settings, in order."""
         return tuple(field.name for field in fields(cls))
+
+
+def _shown(value: object) -> str:
+    if value in (None, {}):
+        return "unset"
+    return repr(str(value)) if isinstance(value, str | Path) else str(value)
 
 
 def _check_ranges(settings: "ServerConfig | ModelConfig") -> None:
