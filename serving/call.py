@@ -13,6 +13,8 @@ from typing import Any, Final, Protocol, TypeVar
 
 import grpc
 
+from serving.client_name import client_name
+from serving.request_id import REQUEST_ID, request_id
 from serving.stage import Stage
 from serving.statuses import message_of, status_of, trailing_metadata
 from sfumato.errors import SfumatoError
@@ -21,6 +23,9 @@ _log = logging.getLogger(__name__)
 
 Response = TypeVar("Response")
 Context = grpc.aio.ServicerContext[Any, Any]
+
+AUTHORIZATION: Final = "authorization"
+"""Name of the metadata that carries a token."""
 
 _UNEXPECTED: Final = "unexpected error; the server's log has it"
 
@@ -32,15 +37,19 @@ class Call:
     Attributes:
         method: name of the method, such as "Stylize".
         service: full name of the service.
-        metadata: what the client sent along, such as a request id or a trace; never logged whole.
+        metadata: what the client sent along, such as a request id or a trace, but no token; never
+            logged whole.
+        client: name of the token that let it in; empty without tokens.
         model: name of the model: as asked, and as found once that is known.
         version: version of the model; 0 while that is not known.
         photos: how many photos it is about.
+        styles: how many styles they are painted in.
         batch_size: photos in the batch that it was part of.
         bytes_in: bytes of the photo files or tensors that came.
         bytes_out: bytes of those that go.
         stages: where the time went.
         notes: further fields for the log; a client's text must be ``quoted`` there.
+        trace_id: name of the trace that it is part of, 32 hexadecimal digits; empty without one.
         status: name of the status code; empty until the end.
         reason: why the status is not OK.
         started: by ``time.monotonic()``.
@@ -50,18 +59,26 @@ class Call:
     method: str
     service: str = ""
     metadata: Mapping[str, str] = field(default_factory=dict)
+    client: str = field(default_factory=client_name)
     model: str = ""
     version: int = 0
     photos: int = 0
+    styles: int = 0
     batch_size: int = 0
     bytes_in: int = 0
     bytes_out: int = 0
     stages: Sequence[Stage] = ()
     notes: dict[str, object] = field(default_factory=dict)
+    trace_id: str = ""
     status: str = ""
     reason: str = ""
     started: float = field(default_factory=time.monotonic)
     ended: float = 0.0
+
+    @property
+    def request_id(self) -> str:
+        """By what the client finds it again."""
+        return self.metadata.get(REQUEST_ID, "")
 
     @property
     def seconds(self) -> float:
@@ -130,13 +147,21 @@ class Calls:
         except Exception as error:
             status, message = self.end_by(call, error, context)
             trailing = trailing_metadata(error) if isinstance(error, SfumatoError) else ()
-            await context.abort(status, message, trailing)
+            await context.abort(status, message, (*trailing, *(context.trailing_metadata() or ())))
         self.end(call, grpc.StatusCode.OK.name)
         return response
 
 
 def metadata_of(context: Context) -> dict[str, str]:
-    """Gives the text entries of a call's metadata by name; of several, the last."""
-    return {
-        name: value for name, value in context.invocation_metadata() or () if isinstance(value, str)
+    """Gives the text entries of a call's metadata by name, of several the last; no token.
+
+    The request's id is always among them, and from here on goes back with the answer.
+    """
+    entries = {
+        name: value
+        for name, value in context.invocation_metadata() or ()
+        if isinstance(value, str) and name != AUTHORIZATION
     }
+    entries[REQUEST_ID] = request_id(entries.get(REQUEST_ID, ""))
+    context.set_trailing_metadata(((REQUEST_ID, entries[REQUEST_ID]),))
+    return entries

@@ -55,6 +55,7 @@ def note_request(call: Call, request: pb.StylizeRequest) -> None:
     """Notes what is asked for."""
     call.model, call.version = request.model, request.version
     call.bytes_in = len(request.image)
+    call.styles = len(request.styles)
     call.notes["styles"] = style_list((style.style_id, style.weight) for style in request.styles)
     if request.HasField("strength"):
         call.notes["strength"] = f"{request.strength:g}"

@@ -1,0 +1,15 @@
+"""The name of a request, by which it is found in the logs of client and server."""
+
+import re
+import secrets
+from typing import Final
+
+REQUEST_ID: Final = "x-request-id"
+"""Metadata of the request, and trailing metadata of the answer."""
+
+_USABLE: Final = re.compile(r"[0-9A-Za-z._:=+/-]{1,64}")
+
+
+def request_id(given: str = "") -> str:
+    """Gives the id that the client has given, if it is short and safe to log, or a new one."""
+    return given if _USABLE.fullmatch(given) else secrets.token_hex(8)
