@@ -1,5 +1,10 @@
 """``fit``, ``--ckpt_path last`` and ``export`` on pictures that the test draws."""
 
+import os
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import onnxruntime
@@ -11,6 +16,7 @@ from sfumato.bundle import list_versions, read_bundle
 from training.__main__ import main
 from training.checkpoint import read_checkpoint
 
+PATIENCE = 300.0
 SMOKE = "training/configs/smoke.yaml"
 
 
@@ -93,6 +99,23 @@ def test_a_run_goes_on_from_its_last_checkpoint_with_the_optimizer(fit: Fit) -> 
     assert (before["global_step"], after["global_step"]) == (4, 6)
     steps = {float(s["step"]) for s in after["optimizer_states"][0]["state"].values()}
     assert steps == {6.0}
+
+
+def test_a_run_that_is_asked_to_end_saves_its_last_step(fit: Fit) -> None:
+    more = ("--trainer.max_steps", "100000", "--data.num_workers", "1")
+    command = [sys.executable, "-m", "training", *fit.arguments, *more]
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL, process_group=0) as process:
+        deadline = time.monotonic() + PATIENCE
+        while not (fit.run / "checkpoints" / "step-000004.ckpt").exists():
+            assert process.poll() is None
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        os.killpg(process.pid, signal.SIGTERM)  # as a scheduler does: the readers get it, too
+        process.wait(PATIENCE)
+    steps = read_checkpoint(fit.last).training["steps"]
+    assert 4 < steps < 100000
+    assert fit("--trainer.max_steps", str(steps + 1), "--ckpt_path", "last") == 0
+    assert read_checkpoint(fit.last).training["steps"] == steps + 1
 
 
 def test_a_run_can_start_from_a_bundle_and_learn_one_painting_more(

@@ -22,6 +22,7 @@ from training.data.photos import (
     center_crops,
     collate,
 )
+from training.data.readers import leave_signals_to_the_trainer
 from training.errors import TrainingError
 
 CALIBRATION_PHOTOS: Final = 64
@@ -93,6 +94,7 @@ class PhotosAndPaintings(L.LightningDataModule):
             sampler=order,
             num_workers=self.num_workers,
             collate_fn=collate,
+            worker_init_fn=leave_signals_to_the_trainer,
             drop_last=True,
             pin_memory=torch.cuda.is_available(),
             persistent_workers=self.num_workers > 0,

@@ -19,6 +19,7 @@ from training.checkpoint import TrainedStyles
 from training.data.module import CALIBRATION_PHOTOS
 from training.data.paintings import METADATA_FILE, load_painting, read_metadata, style_info
 from training.data.photos import PhotoBatch, PhotoFolder, center_crops, collate
+from training.data.readers import leave_signals_to_the_trainer
 from training.errors import TrainingError
 from training.loss_settings import LossSettings, loss_network_of, perceptual_loss
 from training.losses.calibration import calibrate, painting_grams
@@ -179,6 +180,7 @@ class Lesson:
             drop_last=True,
             num_workers=data.num_workers,
             collate_fn=collate,
+            worker_init_fn=leave_signals_to_the_trainer,
             persistent_workers=data.num_workers > 0,
         )
 
