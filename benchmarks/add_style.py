@@ -3,8 +3,10 @@
     python -m benchmarks.add_style models/default PAINTING… --photos DIR --loss-weights FILE
 
 Every start sees the same crops in the same order. *Scratch* trains a whole new network of the
-same shape on the one painting; the others train γ and β on the frozen network, as
-``python -m training add-style`` does. The loss is the mean total on held-out photos.
+same shape on the one painting; *whole* goes on with the whole trained network for that painting
+alone, from the nearest blend: what joint training of a network that has to share cannot do better.
+The others train γ and β on the frozen network, as ``python -m training add-style`` does. The loss is
+the mean total on held-out photos.
 
 A painting that the network knows is forgotten first: its row is taken away, and learned again
 from what is left. The row that was trained jointly is then the mark to reach. The frozen network
@@ -30,8 +32,9 @@ from training.new_style.module import DECAY_FRACTION, WARMUP_STEPS
 from training.new_style.options import AddStyleOptions, PhotoOptions, StyleOptions
 from training.starting_point import read_trained
 
-STARTS = ("scratch", "neutral", "nearest")
+STARTS = ("scratch", "whole", "neutral", "nearest")
 SCRATCH_LEARNING_RATE = 2e-3  # of the whole network, as in training/configs/default_model.yaml
+WHOLE_LEARNING_RATE = 5e-4  # as in benchmarks.single_style: the network is nearly there
 
 
 def curve(lesson: Lesson, start: str, every: int) -> dict[int, float]:
@@ -42,7 +45,9 @@ def curve(lesson: Lesson, start: str, every: int) -> dict[int, float]:
         torch.manual_seed(0)
         network = build_network(network.architecture)
         row, highest = network.neutral_style(), SCRATCH_LEARNING_RATE
-    network.requires_grad_(start == "scratch").to(memory_format=torch.channels_last)
+    elif start == "whole":
+        highest = WHOLE_LEARNING_RATE
+    network.requires_grad_(start in {"scratch", "whole"}).to(memory_format=torch.channels_last)
     parameter = nn.Parameter(row.clone())
     totals = {0: held_out_total(lesson, network, parameter)}
     for step in train(lesson, network, parameter, highest):
@@ -126,7 +131,7 @@ def report(painting: Path, options: argparse.Namespace) -> None:
                     loss_weights=options.loss_weights,
                     steps=options.steps,
                     learning_rate=options.learning_rate,
-                    init="nearest" if start == "nearest" else "neutral",
+                    init="nearest" if start in {"nearest", "whole"} else "neutral",
                 ),
             ),
             info,
