@@ -5,6 +5,7 @@ import functools
 import io
 import logging
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -131,26 +132,34 @@ class OnnxSession:
         return self._shrink if changed else None
 
     def warm_up(self, batch_size: int) -> None:
-        """Runs the first, slow times of the network and checks that sizes are kept.
+        """Makes all of ``warm_up_runs``."""
+        for run in self.warm_up_runs(batch_size):
+            run()
+
+    def warm_up_runs(self, batch_size: int) -> list[Callable[[], None]]:
+        """Gives the first, slow runs of the network, which check that sizes are kept.
+
+        They are single runs, so that other work can go on between them. Each raises BundleError
+        if the network fails, or gives an image of another size.
 
         Args:
             batch_size: largest batch to expect.
-
-        Raises:
-            BundleError: the network fails, or gives an image of another size.
         """
         smallest = (self._min_side, self._min_side + 1)
         # Last come the small ones, and leave little memory behind.
-        for n, size in ((1, _USUAL), (1, _USUAL), (1, smallest), (batch_size, smallest)):
-            images = np.zeros((n, *size, 3), np.uint8)
-            styles = np.zeros((n, self._style_size), np.float32)
-            try:
-                self.run(images, styles)
-            except Exception as error:
-                raise BundleError(
-                    f"the network does not take {list(images.shape)} and keep that size: "
-                    f"{_first_line(error)}"
-                ) from error
+        shapes = ((1, _USUAL), (1, _USUAL), (1, smallest), (batch_size, smallest))
+        return [functools.partial(self._try, n, size) for n, size in shapes]
+
+    def _try(self, n: int, size: tuple[int, int]) -> None:
+        images = np.zeros((n, *size, 3), np.uint8)
+        styles = np.zeros((n, self._style_size), np.float32)
+        try:
+            self.run(images, styles)
+        except Exception as error:
+            raise BundleError(
+                f"the network does not take {list(images.shape)} and keep that size: "
+                f"{_first_line(error)}"
+            ) from error
 
 
 def _model_path(bundle: Bundle, precision: Precision) -> Path:

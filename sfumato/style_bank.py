@@ -121,6 +121,18 @@ class StyleBank:
             StyleFileError: the style belongs to another network.
             StyleError: the bank has a style of that id already.
         """
+        return self.with_styles([style])
+
+    def with_styles(self, styles: "Sequence[StyleFile]") -> "StyleBank":
+        """Gives a new bank that has these styles, too; see ``with_style``."""
+        for style in styles:
+            self.check_fits(style)
+        rows = np.concatenate([self._rows, *(style.row[None] for style in styles)])
+        infos = (*self._infos, *(style.info for style in styles))
+        return StyleBank(infos, rows, self._network_digest)
+
+    def check_fits(self, style: "StyleFile") -> None:
+        """Raises StyleFileError if the style belongs to another network."""
         if style.network_digest != self._network_digest:
             raise StyleFileError(
                 f"style {style.info.id!r} belongs to network {style.network_digest}, "
@@ -131,8 +143,6 @@ class StyleBank:
                 f"the row of style {style.info.id!r} has {style.row.size} numbers, "
                 f"the network takes {self._rows.shape[1]}"
             )
-        rows = np.concatenate([self._rows, style.row[None]])
-        return StyleBank((*self._infos, style.info), rows, self._network_digest)
 
     def _number(self, style: str) -> int:
         try:

@@ -16,6 +16,10 @@ from sfumato.network_info import check_digest
 from sfumato.style_info import StyleInfo
 
 STYLE_FILE_VERSION = 1
+STYLE_FILE_SUFFIX = ".safetensors"
+MAX_STYLE_FILE_BYTES = 1 << 20
+"""Far more than any row and its card need: the row of the reference network has 13 KB."""
+
 _ROW = "row"
 _METADATA = "sfumato.style"
 
@@ -54,20 +58,38 @@ def read_style_file(path: Path) -> StyleFile:
     """Reads a style file.
 
     Raises:
-        StyleFileError: the file is missing, damaged or of another format version.
+        StyleFileError: the file is missing, too large, damaged or of another format version.
     """
     try:
-        with safetensors.safe_open(path, framework="numpy") as file:
-            metadata, names = file.metadata() or {}, set(file.keys())
-            row = file.get_tensor(_ROW) if _ROW in names else None
-        if row is None or _METADATA not in metadata:
-            raise StyleFileError("this is not a style file; training writes those")
-        return _from_metadata(metadata[_METADATA], row)
+        with path.open("rb") as file:
+            data = file.read(MAX_STYLE_FILE_BYTES + 1)
+        return parse_style_file(data)
     except OSError as error:
         reason = error.strerror or str(error)
         raise StyleFileError(f"style file {path} cannot be read: {reason}") from error
-    except (StyleError, StyleFileError, safetensors.SafetensorError) as error:
+    except StyleFileError as error:
         raise StyleFileError(f"style file {path}: {error}") from error
+
+
+def parse_style_file(data: bytes) -> StyleFile:
+    """Reads the content of a style file.
+
+    Raises:
+        StyleFileError: more than MAX_STYLE_FILE_BYTES, damaged or of another format version.
+    """
+    if len(data) > MAX_STYLE_FILE_BYTES:
+        raise StyleFileError(f"a style file has at most {MAX_STYLE_FILE_BYTES:,} bytes")
+    try:
+        tensors = safetensors.numpy.load(data)
+    except (safetensors.SafetensorError, ValueError, KeyError) as error:
+        raise StyleFileError(f"not a safetensors file ({error})") from error
+    metadata = _metadata(data)
+    if _ROW not in tensors or _METADATA not in metadata:
+        raise StyleFileError("this is not a style file; training writes those")
+    try:
+        return _from_metadata(metadata[_METADATA], tensors[_ROW])
+    except StyleError as error:
+        raise StyleFileError(str(error)) from error
 
 
 def write_style_file(path: Path, style: StyleFile) -> None:
@@ -88,6 +110,14 @@ def write_style_file(path: Path, style: StyleFile) -> None:
         raise StyleFileError(f"the card of a style must be JSON values: {error}") from error
     row = np.ascontiguousarray(style.row)
     write_file(path, safetensors.numpy.save({_ROW: row}, metadata={_METADATA: text}))
+
+
+def _metadata(data: bytes) -> dict[str, str]:
+    """Gives the texts of a safetensors file, which safetensors itself reads from paths only."""
+    length = int.from_bytes(data[:8], "little")
+    header: dict[str, Any] = json.loads(data[8 : 8 + length])
+    metadata: dict[str, str] = header.get("__metadata__", {})
+    return metadata
 
 
 def _from_metadata(text: str, row: npt.NDArray[np.float32]) -> StyleFile:
