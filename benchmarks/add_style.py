@@ -4,9 +4,9 @@
 
 Every start sees the same crops in the same order. *Scratch* trains a whole new network of the
 same shape on the one painting; *whole* goes on with the whole trained network for that painting
-alone, from the nearest blend: what joint training of a network that has to share cannot do better.
-The others train γ and β on the frozen network, as ``python -m training add-style`` does. The loss is
-the mean total on held-out photos.
+alone, from the nearest blend: joint training, whose network has to share, can hardly do better.
+The others train γ and β on the frozen network, as ``python -m training add-style`` does. The loss
+is the mean total on held-out photos.
 
 A painting that the network knows is forgotten first: its row is taken away, and learned again
 from what is left. The row that was trained jointly is then the mark to reach. The frozen network
