@@ -66,3 +66,7 @@ class UnauthenticatedError(SfumatoError):
 
 class PermissionDeniedError(SfumatoError):
     """The token of the call does not allow it."""
+
+
+class AdminDisabledError(SfumatoError):
+    """The operator does not let clients change what is served."""

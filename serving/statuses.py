@@ -5,6 +5,7 @@ from typing import Final
 import grpc
 
 from serving.errors import (
+    AdminDisabledError,
     AnswerTooLargeError,
     DamagedModelError,
     DeadlineExpiredError,
@@ -51,6 +52,7 @@ _STATUS: Final[tuple[tuple[type[SfumatoError], grpc.StatusCode], ...]] = (
     (NotServingError, grpc.StatusCode.UNAVAILABLE),
     (UnauthenticatedError, grpc.StatusCode.UNAUTHENTICATED),
     (PermissionDeniedError, grpc.StatusCode.PERMISSION_DENIED),
+    (AdminDisabledError, grpc.StatusCode.UNIMPLEMENTED),
 )
 
 
