@@ -11,6 +11,7 @@ _log = logging.getLogger(__name__)
 
 _LONGEST: Final = 60  # characters of a client's text
 _MOST_STYLES: Final = 8
+_FROM_CLIENTS: Final = ("model", "reason")
 
 
 class AccessLog:
@@ -21,25 +22,39 @@ class AccessLog:
 
     def ended(self, call: Call) -> None:
         """Logs the line."""
-        fields: dict[str, object] = {
-            "model": f"{quoted(call.model)}/{call.version or 'latest'}",
-            **call.notes,
-        }
-        if call.bytes_in:
-            fields["bytes_in"] = call.bytes_in
-        if call.stages:
-            fields["bytes_out"] = call.bytes_out
-            fields["batch"] = call.batch_size
-            fields |= {f"{stage.name}_ms": _milliseconds(stage.seconds) for stage in call.stages}
-        fields |= {"status": call.status, "ms": _milliseconds(call.seconds)}
-        if call.reason:
-            fields["reason"] = repr(call.reason)
-        _log.info("%s %s", call.method, " ".join(f"{n}={value}" for n, value in fields.items()))
+        _log.info(CallLine(call))
+
+
+class CallLine:
+    """What there is to say about a call that has ended.
+
+    Attributes:
+        title: the method.
+        fields: everything else, by name; times are in milliseconds.
+    """
+
+    def __init__(self, call: Call) -> None:
+        """Reads ``call``."""
+        # Who is refused for want of a token may have named a method that there is not.
+        self.title = call.method if call.method.isidentifier() else quoted(call.method)
+        self.fields: dict[str, object] = {"model": _shortened(call.model)}
+        optional = {"version": call.version, "client": call.client, **call.notes}
+        optional |= {"bytes_in": call.bytes_in, "bytes_out": call.bytes_out}
+        optional |= {"batch": call.batch_size}
+        self.fields |= {name: value for name, value in optional.items() if value}
+        self.fields |= {f"{stage.name}_ms": _milliseconds(stage.seconds) for stage in call.stages}
+        self.fields |= {"status": call.status, "ms": _milliseconds(call.seconds)}
+        names = {"request_id": call.request_id, "trace_id": call.trace_id, "reason": call.reason}
+        self.fields |= {name: value for name, value in names.items() if value}
+
+    def __str__(self) -> str:
+        """Gives it as text, on one line."""
+        return " ".join([self.title, *(_worded(*field) for field in self.fields.items())])
 
 
 def quoted(text: str) -> str:
     """Gives a client's text shortened and escaped, so that it cannot forge a log line."""
-    return repr(text if len(text) <= _LONGEST else text[:_LONGEST] + "…")
+    return repr(_shortened(text))
 
 
 def style_list(styles: Iterable[tuple[str, float]]) -> str:
@@ -49,5 +64,15 @@ def style_list(styles: Iterable[tuple[str, float]]) -> str:
     return ",".join(names + ["…"] * (len(first) > _MOST_STYLES)) or "none"
 
 
-def _milliseconds(seconds: float) -> str:
-    return f"{1000 * seconds:.1f}"
+def _worded(name: str, value: object) -> str:
+    if name in _FROM_CLIENTS:
+        return f"{name}={value!r}"
+    return f"{name}={value:.1f}" if isinstance(value, float) else f"{name}={value}"
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= _LONGEST else text[:_LONGEST] + "…"
+
+
+def _milliseconds(seconds: float) -> float:
+    return round(1000 * seconds, 3)

@@ -4,23 +4,28 @@ import math
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Literal
+from urllib.parse import urlsplit
 
 from serving.errors import ConfigError
 
 Device = Literal["auto", "cuda", "cpu"]
 Precision = Literal["float32", "float16"]
 LogLevel = Literal["debug", "info", "warning", "error"]
+LogFormat = Literal["text", "json"]
 
 MEBIBYTE = 1024 * 1024
 
 # (lowest, highest) value of each number. An unset (None) value is always allowed.
 _RANGES: dict[str, tuple[float, float]] = {
     "port": (0, 65535),
+    "metrics_port": (0, 65535),
     "intra_op_threads": (1, 1024),
     "codec_threads": (1, 1024),
     "max_message_bytes": (1024, 2**31 - 1),  # gRPC's own limit is a signed 32-bit number
     "max_pixels": (256, 2**31 - 1),  # 256: the smallest photo, 16 x 16
     "max_queue_size": (1, 1_000_000),
+    "max_stream_window": (1, 1024),
+    "max_streams_per_client": (1, 1_000_000),
     "max_batch_size": (1, 1024),
     "max_batch_delay_ms": (0, 60_000),
     "grace_seconds": (0, 86_400),
@@ -80,6 +85,9 @@ class ServerConfig:
         max_pixels: Largest photo, and largest batch of photos, in pixels.
         max_queue_size: Requests inside the server at once, from admission to the sent answer;
             a further one is refused with RESOURCE_EXHAUSTED.
+        max_stream_window: Most frames of one stream inside the server at once.
+        max_streams_per_client: Streams that one client may have open at once; a client is known
+            by its token, or else by its address.
         max_batch_size: Photos of the same size that run together; unset means 1 on the CPU and
             8 on CUDA.
         max_batch_delay_ms: Longest time in milliseconds that a photo waits for others to fill
@@ -88,6 +96,12 @@ class ServerConfig:
         grace_seconds: Longest time in seconds that accepted requests may take to finish after
             SIGTERM or SIGINT.
         log_level: Least important messages that are logged.
+        log_format: How a message is written: as a line of text, or as a JSON object.
+        metrics_port: TCP port of the metrics for Prometheus; unset means none, 0 takes a free one
+            and logs which.
+        metrics_host: Address of that port. The default can be reached from this machine only.
+        otlp_endpoint: OpenTelemetry collector that gets the traces, such as
+            http://127.0.0.1:4317; unset means that none are made.
 
     Raises:
         ConfigError: a number is out of its range, or settings contradict each other.
@@ -110,17 +124,26 @@ class ServerConfig:
     max_message_bytes: int = 64 * MEBIBYTE
     max_pixels: int = 24_000_000
     max_queue_size: int = 64
+    max_stream_window: int = 8
+    max_streams_per_client: int = 8
     max_batch_size: int | None = None
     max_batch_delay_ms: float = 2.0
     per_model: dict[str, ModelConfig] = field(default_factory=dict)
     grace_seconds: float = 30.0
     log_level: LogLevel = "info"
+    log_format: LogFormat = "text"
+    metrics_port: int | None = None
+    metrics_host: str = "127.0.0.1"
+    otlp_endpoint: str | None = None
 
     def __post_init__(self) -> None:
         """Checks the ranges, so that settings made in Python are checked like flags."""
         _check_ranges(self)
-        if not self.host:
-            raise ConfigError("host must not be empty; use 0.0.0.0 to listen on every address")
+        for name in ("host", "metrics_host"):
+            if not getattr(self, name):
+                raise ConfigError(f"{name} must not be empty; 0.0.0.0 is every address")
+        if self.otlp_endpoint is not None:
+            _check_endpoint(self.otlp_endpoint)
         if (self.tls_cert is None) != (self.tls_key is None):
             raise ConfigError("tls_cert and tls_key belong together; give both or none")
         if self.tls_client_ca is not None and self.tls_cert is None:
@@ -134,6 +157,20 @@ class ServerConfig:
     def names(cls) -> tuple[str, ...]:
         """Names of all settings, in order."""
         return tuple(field.name for field in fields(cls))
+
+
+def _check_endpoint(endpoint: str) -> None:
+    try:
+        url = urlsplit(endpoint)
+        fits = url.scheme in {"http", "https"} and url.hostname and url.port and not url.username
+    except ValueError:
+        fits = False
+    if not fits:
+        # Not repeated: whoever has put a password into it does not want that on the screen.
+        raise ConfigError(
+            "otlp_endpoint must be like http://host:4317, or https://host:4317 for TLS; "
+            "passwords belong into OTEL_EXPORTER_OTLP_HEADERS"
+        )
 
 
 def _shown(value: object) -> str:
