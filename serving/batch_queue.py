@@ -3,7 +3,7 @@
 import asyncio
 import itertools
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Final
@@ -16,6 +16,7 @@ from serving.lane import Lane, Numbers, Pixels
 from serving.stage import Stage
 
 Size = tuple[int, int]
+_Key = tuple[int, Size]
 
 _turns: Final[Iterator[int]] = itertools.count()
 
@@ -46,6 +47,7 @@ class WaitingPhoto:
         deadline: time after which nobody wants it; None for never.
         arrived: time at which it came.
         future: gets the painted photo, or the error.
+        on_start: called on the device's thread when the network starts on the photo.
     """
 
     lane: Lane
@@ -54,6 +56,7 @@ class WaitingPhoto:
     deadline: float | None
     arrived: float
     future: asyncio.Future[Painted]
+    on_start: Callable[[], None] | None = None
     turn: int = field(default_factory=lambda: next(_turns))
 
     @property
@@ -70,6 +73,11 @@ class WaitingPhoto:
     def is_expired(self, now: float) -> bool:
         """Whether nobody wants it any more."""
         return self.deadline is not None and self.deadline <= now
+
+    def start(self) -> None:
+        """Tells that the network starts on it."""
+        if self.on_start is not None:
+            self.on_start()
 
     def fail(self, error: Exception) -> None:
         """Tells who waits, if anybody still does."""
@@ -109,9 +117,10 @@ class BatchQueue:
 
     def __init__(self) -> None:
         """Starts empty."""
-        self._groups: dict[tuple[Lane, Size], _Group] = {}
-        self._lanes = FairShare[Lane]()
-        self._sizes = FairShare[tuple[Lane, Size]]()
+        # By the lane's number: shares outlast the photos, and must not keep a network loaded.
+        self._groups: dict[_Key, _Group] = {}
+        self._lanes = FairShare[int]()
+        self._sizes = FairShare[_Key]()
 
     def __iter__(self) -> Iterator[WaitingPhoto]:
         """Yields all photos."""
@@ -124,12 +133,12 @@ class BatchQueue:
 
     def add(self, photo: WaitingPhoto) -> None:
         """Puts a photo behind those of its network and size."""
-        key = (photo.lane, photo.size)
+        key = (photo.lane.number, photo.size)
         self._groups.setdefault(key, _Group(photo.lane)).photos.append(photo)
 
     def remove(self, photo: WaitingPhoto) -> None:
         """Takes a photo out, if it is still there."""
-        key = (photo.lane, photo.size)
+        key = (photo.lane.number, photo.size)
         group = self._groups.get(key)
         if group is None or photo not in group.photos:
             return
@@ -148,11 +157,11 @@ class BatchQueue:
         if not ready:
             return []
         ready.sort(key=lambda key: self._groups[key].turn)
-        lane = self._lanes.first(lane for lane, _ in ready)
-        key = self._sizes.first(key for key in ready if key[0] is lane)
+        number = self._lanes.first(number for number, _ in ready)
+        key = self._sizes.first(key for key in ready if key[0] == number)
         batch = self._take(key)
         pixels = sum(photo.pixels for photo in batch)
-        self._lanes.charge(lane, pixels * lane.pace)
+        self._lanes.charge(number, pixels * batch[0].lane.pace)
         self._sizes.charge(key, pixels)
         return batch
 
@@ -160,7 +169,7 @@ class BatchQueue:
         """Gives the time at which the next batch is ready, unless one fills up before."""
         return min((group.ready_at() for group in self._groups.values()), default=None)
 
-    def _take(self, key: tuple[Lane, Size]) -> list[WaitingPhoto]:
+    def _take(self, key: _Key) -> list[WaitingPhoto]:
         group = self._groups[key]
         batch = [group.photos.popleft() for _ in range(min(len(group.photos), group.limit))]
         if not group.photos:

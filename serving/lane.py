@@ -1,5 +1,6 @@
 """What one loaded network brings to the batcher: its session, its limits and its pace."""
 
+import itertools
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,6 +13,8 @@ from serving.errors import QueueFullError
 
 Pixels = npt.NDArray[np.uint8]
 Numbers = npt.NDArray[np.float32]
+
+_numbers: Final[Iterator[int]] = itertools.count()
 
 UNKNOWN_PACE: Final = 1e-9
 """Seconds per pixel before anything ran: faster than any device, so that nothing is refused."""
@@ -60,6 +63,7 @@ class Lane:
     """One network in the batcher. Photos of different lanes never share a batch.
 
     Attributes:
+        number: its own, for who must tell lanes apart without keeping one alive.
         name: what errors call it.
         session: the network.
         settings: its limits.
@@ -68,6 +72,7 @@ class Lane:
 
     def __init__(self, name: str, session: Session, settings: LaneSettings) -> None:
         """Starts empty, with a pace that is not known yet."""
+        self.number = next(_numbers)
         self.name = name
         self.session = session
         self.settings = settings
