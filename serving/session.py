@@ -5,8 +5,8 @@ import functools
 import io
 import logging
 import os
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -37,6 +37,23 @@ CUDA_OPTIONS: Final = {
     # ONNX Runtime's documentation: "If false, there are race conditions".
     "do_copy_in_default_stream": "1",
 }
+"""What the CUDA provider gets, unless ``cuda_options`` says otherwise."""
+
+_CUDA_OPTION_NAMES: Final = frozenset(
+    {
+        "device_id",
+        "gpu_mem_limit",
+        "arena_extend_strategy",
+        "cudnn_conv_algo_search",
+        "cudnn_conv_use_max_workspace",
+        "do_copy_in_default_stream",
+        "enable_skip_layer_norm_strict_mode",
+        "fuse_conv_bias",
+        "prefer_nhwc",
+        "use_ep_level_unified_stream",
+        "use_tf32",
+    }
+)  # ONNX Runtime takes any name and says nothing of those that it does not know
 
 _ARENA: Final = {
     # Memory is taken in few regions as large as this 32-bit number allows; pages that are never
@@ -69,6 +86,7 @@ class SessionSettings:
     device: Device = "auto"
     precision: Precision = "float32"
     intra_op_threads: int | None = None
+    cuda_options: Mapping[str, str] = field(default_factory=dict)
 
 
 class OnnxSession:
@@ -179,16 +197,27 @@ def _open(path: Path, settings: SessionSettings) -> ort.InferenceSession:
     CUDA is listed as available wherever ONNX Runtime was built with it. Only the session's own
     providers tell the truth.
     """
+    _check_cuda_options(settings.cuda_options)
     if settings.device != "cpu" and CUDA in ort.get_available_providers():
         ort.set_default_logger_severity(_QUIET)  # a missing GPU is told once, by us
         _preload_libraries()
-        session = _create(path, [(CUDA, CUDA_OPTIONS), CPU], settings.intra_op_threads or 1)
+        providers = [(CUDA, {**CUDA_OPTIONS, **settings.cuda_options}), CPU]
+        session = _create(path, providers, settings.intra_op_threads or 1)
         if session.get_providers()[0] == CUDA:
             return session
     if settings.device == "cuda":
         raise ConfigError(_no_cuda())
     _register_arena()
     return _create(path, [CPU], settings.intra_op_threads or usable_cores())
+
+
+def _check_cuda_options(options: Mapping[str, str]) -> None:
+    unknown = sorted(set(options) - _CUDA_OPTION_NAMES)
+    if unknown:
+        raise ConfigError(
+            f"cuda_options has {unknown[0]!r}; the CUDA provider takes "
+            + ", ".join(sorted(_CUDA_OPTION_NAMES))
+        )
 
 
 def _preload_libraries() -> None:

@@ -138,6 +138,21 @@ def test_cuda_is_asked_for_with_options_that_suit_changing_sizes(
     assert capsys.readouterr().out == ""
 
 
+def test_an_operator_can_change_what_cuda_gets(
+    bundle: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pretended = PretendedCuda(monkeypatch, works=True)
+    own = {"cudnn_conv_algo_search": "EXHAUSTIVE", "use_tf32": "0"}
+    OnnxSession(bundle, SessionSettings(device="cuda", cuda_options=own))
+    [[(_, options), _]] = pretended.asked
+    assert options == {**session_module.CUDA_OPTIONS, **own}
+
+
+def test_an_option_that_cuda_does_not_know_is_refused(bundle: Bundle) -> None:
+    with pytest.raises(ConfigError, match="has 'use_tf33'; the CUDA provider takes arena_extend"):
+        OnnxSession(bundle, SessionSettings(device="cpu", cuda_options={"use_tf33": "0"}))
+
+
 def test_auto_takes_the_cpu_with_its_threads_where_cuda_does_not_work(
     bundle: Bundle, monkeypatch: pytest.MonkeyPatch
 ) -> None:
