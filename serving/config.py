@@ -79,6 +79,8 @@ class ServerConfig:
         precision: Which of a bundle's networks to load; float16 is meant for CUDA.
         intra_op_threads: Threads of ONNX Runtime; unset means every core that the process may
             use on the CPU and 1 on CUDA.
+        cuda_options: Options of ONNX Runtime's CUDA provider by name, beside or instead of the
+            server's own.
         codec_threads: Threads that decode and encode photos; unset means one per core that the
             process may use, at most 8.
         max_message_bytes: Largest message in bytes, both ways.
@@ -120,6 +122,7 @@ class ServerConfig:
     device: Device = "auto"
     precision: Precision = "float32"
     intra_op_threads: int | None = None
+    cuda_options: dict[str, str] = field(default_factory=dict)
     codec_threads: int | None = None
     max_message_bytes: int = 64 * MEBIBYTE
     max_pixels: int = 24_000_000
