@@ -9,7 +9,7 @@ import logging
 import time
 from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, Protocol, TypeVar
+from typing import Any, Final, NoReturn, Protocol, TypeVar
 
 import grpc
 
@@ -107,6 +107,10 @@ class Calls:
         """Tells ``observers``, in their order."""
         self._observers = tuple(observers)
 
+    def watch(self, observer: CallObserver) -> None:
+        """Tells ``observer``, too, from now on."""
+        self._observers = (*self._observers, observer)
+
     def begin(self, call: Call) -> Call:
         """Tells that ``call`` has come in; gives it back. ``end`` must follow."""
         for observer in self._observers:
@@ -136,6 +140,12 @@ class Calls:
         self.end(call, grpc.StatusCode.INTERNAL.name, "unexpected error")
         return grpc.StatusCode.INTERNAL, _UNEXPECTED
 
+    async def abort(self, error: Exception, context: Context, call: Call) -> NoReturn:
+        """Ends ``call`` because of ``error``, and tells the client its status."""
+        status, message = self.end_by(call, error, context)
+        trailing = trailing_metadata(error) if isinstance(error, SfumatoError) else ()
+        await context.abort(status, message, (*trailing, *(context.trailing_metadata() or ())))
+
     async def answer(self, work: Awaitable[Response], context: Context, call: Call) -> Response:
         """Awaits the answer to ``call``; an error of ours aborts the call with its status."""
         self.begin(call)
@@ -145,9 +155,7 @@ class Calls:
             self.end_by(call, error, context)
             raise
         except Exception as error:
-            status, message = self.end_by(call, error, context)
-            trailing = trailing_metadata(error) if isinstance(error, SfumatoError) else ()
-            await context.abort(status, message, (*trailing, *(context.trailing_metadata() or ())))
+            await self.abort(error, context, call)
         self.end(call, grpc.StatusCode.OK.name)
         return response
 

@@ -13,18 +13,30 @@ from grpc_reflection.v1alpha import reflection
 
 from serving.access_log import AccessLog
 from serving.admission import Admission
+from serving.authorization import Authorization
 from serving.batcher import Batcher
 from serving.call import Calls
 from serving.config import ModelConfig, ServerConfig
 from serving.cores import usable_cores
+from serving.credentials import TlsFiles, server_credentials
 from serving.errors import ConfigError
+from serving.exposure import warn_of_exposure
+from serving.infer_messages import InferLimits
 from serving.lane import LaneSettings
+from serving.model_statistics import ModelStatistics
+from serving.open_inference import OPEN_INFERENCE, OpenInferenceService
 from serving.repository import LoadableSession, Repository
 from serving.service import SERVICE_NAME, StylizationService
 from serving.session import CUDA, OnnxSession, SessionSettings
+from serving.stream_limit import StreamLimit
 from serving.stylizer import Stylizer
+from serving.tokens import read_tokens
+from serving.watched_files import WatchedFiles
 from sfumato.atomic import write_file
 from sfumato.bundle import Bundle
+from sfumato.inference.open_inference_pb2_grpc import (
+    add_GRPCInferenceServiceServicer_to_server,
+)
 from sfumato.v1.stylization_service_pb2_grpc import add_StylizationServiceServicer_to_server
 
 _log = logging.getLogger(__name__)
@@ -40,6 +52,7 @@ _KEEPALIVE: Final = (
     ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
     ("grpc.keepalive_permit_without_calls", 1),
 )
+_SERVICES: Final = (SERVICE_NAME, OPEN_INFERENCE)
 _BATCH_ON_CUDA: Final = 8
 _BATCH_ON_CPU: Final = 1  # on a CPU a batch is no faster than its photos one by one
 _MOST_CODEC_THREADS: Final = 8
@@ -51,11 +64,14 @@ class Server:
     """One server, from ``start`` to ``stop``; to be made in a running event loop."""
 
     def __init__(self, config: ServerConfig, *, open_session: OpenSession | None = None) -> None:
-        """Prepares a server; nothing is read or opened before ``start``.
+        """Prepares a server; of the files only the tokens are read before ``start``.
 
         Args:
             config: its settings.
             open_session: loads the network of a bundle; None for ONNX Runtime.
+
+        Raises:
+            ConfigError: the token file cannot be used.
         """
         self._config = config
         self._open_session = open_session or self._open_onnx
@@ -65,7 +81,9 @@ class Server:
         self._codecs = ThreadPoolExecutor(_codec_threads(config), thread_name_prefix="codec")
         self._batcher: Batcher | None = None
         self._port = 0
+        self._calls = Calls([AccessLog()])
         self._grpc = grpc.aio.server(
+            interceptors=_interceptors(config, self._calls),
             options=_options(config),
             maximum_concurrent_rpcs=2 * config.max_queue_size + _SPARE_CALLS,
         )
@@ -81,8 +99,8 @@ class Server:
         Until the models are warm, health answers NOT_SERVING and other calls get UNAVAILABLE.
 
         Raises:
-            ConfigError: the port cannot be opened, no model can be served, or a device that is
-                demanded does not work.
+            ConfigError: the port cannot be opened, the files of TLS cannot be used, no model can
+                be served, or a device that is demanded does not work.
         """
         try:
             await self._start()
@@ -116,7 +134,9 @@ class Server:
         return True
 
     async def _start(self) -> None:
-        self._port = _open_port(self._grpc, self._config.host, self._config.port)
+        _log.info("settings: %s", self._config.summary())
+        warn_of_exposure(self._config)
+        self._port = _open_port(self._grpc, self._config)
         repository = await self._on_device(self._load)
         self._assemble(repository)
         await self._set_health(health_pb2.HealthCheckResponse.NOT_SERVING)
@@ -136,6 +156,7 @@ class Server:
             device=self._config.device,
             precision=self._config.precision,
             intra_op_threads=self._config.intra_op_threads,
+            cuda_options=self._config.cuda_options,
         )
         return OnnxSession(bundle, settings)
 
@@ -153,20 +174,34 @@ class Server:
 
     def _assemble(self, repository: Repository) -> None:
         config = self._config
-        self._batcher = Batcher(self._device)
-        calls = Calls([AccessLog()])
+        statistics = ModelStatistics(repository)
+        self._calls.watch(statistics)
+        self._batcher = Batcher(self._device, observers=[statistics])
+        stylizer = Stylizer(repository, self._batcher, self._codecs, max_pixels=config.max_pixels)
+        streams = StreamLimit(config.max_streams_per_client)
         service = StylizationService(
             repository=repository,
-            stylizer=Stylizer(
-                repository, self._batcher, self._codecs, max_pixels=config.max_pixels
-            ),
+            stylizer=stylizer,
             admission=self._admission,
-            calls=calls,
+            calls=self._calls,
+            streams=streams,
+            max_stream_window=config.max_stream_window,
             max_message_bytes=config.max_message_bytes,
         )
         add_StylizationServiceServicer_to_server(service, self._grpc)
+        open_inference = OpenInferenceService(
+            repository=repository,
+            stylizer=stylizer,
+            statistics=statistics,
+            admission=self._admission,
+            calls=self._calls,
+            streams=streams,
+            limits=InferLimits(config.max_pixels, config.max_message_bytes),
+            admin=config.admin,
+        )
+        add_GRPCInferenceServiceServicer_to_server(open_inference, self._grpc)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._grpc)
-        names = (SERVICE_NAME, health.SERVICE_NAME, reflection.SERVICE_NAME)
+        names = (*_SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME)
         reflection.enable_server_reflection(names, self._grpc)
 
     async def _on_device(self, work: Callable[[], T]) -> T:
@@ -174,7 +209,7 @@ class Server:
         return await asyncio.get_running_loop().run_in_executor(self._device, work)
 
     async def _set_health(self, status: int) -> None:
-        for name in (health.OVERALL_HEALTH, SERVICE_NAME):
+        for name in (health.OVERALL_HEALTH, *_SERVICES):
             await self._health.set(name, status)
 
     def _write_port_file(self) -> None:
@@ -200,11 +235,24 @@ def _options(config: ServerConfig) -> list[tuple[str, int]]:
     ]
 
 
-def _open_port(server: grpc.aio.Server, host: str, port: int) -> int:
+def _interceptors(config: ServerConfig, calls: Calls) -> list[grpc.aio.ServerInterceptor]:
+    path = config.token_file
+    if path is None:
+        return []
+    return [Authorization(WatchedFiles([path], lambda: read_tokens(path)), calls)]
+
+
+def _open_port(server: grpc.aio.Server, config: ServerConfig) -> int:
+    host, port = config.host, config.port
+    tls = None
+    if config.tls_cert is not None and config.tls_key is not None:
+        tls = server_credentials(TlsFiles(config.tls_cert, config.tls_key, config.tls_client_ca))
     try:
         # gRPC does not say why it cannot listen, so ask the operating system first.
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         socket.create_server((host, port), family=family).close()
+        if tls is not None:
+            return server.add_secure_port(_address(host, port), tls)
         return server.add_insecure_port(_address(host, port))
     except (OSError, RuntimeError) as error:
         reason = _reason(error) if isinstance(error, OSError) else "gRPC refuses it"

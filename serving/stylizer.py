@@ -5,13 +5,16 @@ Every front door (``service``, and whatever is served beside it) sends its reque
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeVar
 
+from serving.batch_queue import Painted
 from serving.batcher import Batcher
 from serving.errors import DeadlineExpiredError
+from serving.lane import Numbers, Pixels
 from serving.repository import Model, Repository
 from serving.stage import Stage
 from sfumato.image_codec import (
@@ -39,6 +42,7 @@ class Order:
         format: encoding of the answer; None means that of the photo.
         quality: quality of a JPEG or WebP answer, 1 to 100.
         deadline: ``time.monotonic()`` after which nobody wants the answer.
+        on_start: called on the device's thread when the network starts on the photo.
     """
 
     image: bytes
@@ -50,6 +54,7 @@ class Order:
     format: ImageFormat | None = None
     quality: int = DEFAULT_QUALITY
     deadline: float | None = None
+    on_start: Callable[[], None] | None = None
 
 
 @dataclass(frozen=True)
@@ -70,6 +75,39 @@ class Painting:
     format: ImageFormat
     width: int
     height: int
+    stages: tuple[Stage, ...]
+    batch_size: int
+
+
+@dataclass(frozen=True)
+class TensorOrder:
+    """What one request with pixels asks for: photos of one size.
+
+    Attributes:
+        read: gives the photos, uint8 [N, H, W, 3]; called on a codec thread.
+        rows: row of each photo's style or blend, float32 [N, P].
+        deadline: ``time.monotonic()`` after which nobody wants the answer.
+    """
+
+    read: Callable[[], Pixels]
+    rows: Numbers
+    deadline: float | None = None
+
+
+@dataclass(frozen=True)
+class PaintedTensor:
+    """Painted photos of one size.
+
+    Attributes:
+        pixels: their bytes, row-major.
+        shape: N, H, W and 3.
+        stages: decode, queue, until the first of them runs, inference, until the last has run, and
+            encode.
+        batch_size: photos in the largest batch that one of them was part of.
+    """
+
+    pixels: bytes
+    shape: tuple[int, ...]
     stages: tuple[Stage, ...]
     batch_size: int
 
@@ -114,7 +152,9 @@ class Stylizer:
     async def _paint(self, order: Order, model: Model) -> Painting:
         style = model.bank.blend(order.styles, order.strength)
         photo, decoding = await self._in_thread("decode", order, lambda: self._decode(order, model))
-        painted = await self._batcher.run(model.lane, photo.rgb, style, deadline=order.deadline)
+        painted = await self._batcher.run(
+            model.lane, photo.rgb, style, deadline=order.deadline, on_start=order.on_start
+        )
         encoding = order.format or photo.format
         image, encoded = await self._in_thread(
             "encode",
@@ -133,11 +173,48 @@ class Stylizer:
             batch_size=painted.batch_size,
         )
 
+    async def paint_tensor(self, model: Model, order: TensorOrder) -> PaintedTensor:
+        """Paints photos of one size; each goes into the batcher on its own.
+
+        If one fails, or this is cancelled, the others are taken back.
+
+        Raises:
+            QueueFullError: see ``Lane.admitted``.
+            DeadlineExpiredError, InferenceError, OutOfMemoryError: see ``Batcher.run``.
+            SfumatoError: whatever ``order.read`` raises.
+        """
+        with model.lane.admitted(len(order.rows)):
+            images, decoding = await self._in_thread("decode", order, order.read)
+            painted = await self._run_all(model, images, order)
+            pixels, encoding = await self._in_thread(
+                "encode", order, lambda: b"".join(photo.image.data for photo in painted)
+            )
+        return PaintedTensor(
+            pixels=pixels,
+            shape=images.shape,
+            stages=(decoding, *_span([photo.stages for photo in painted]), encoding),
+            batch_size=max(photo.batch_size for photo in painted),
+        )
+
+    async def _run_all(self, model: Model, images: Pixels, order: TensorOrder) -> list[Painted]:
+        run = partial(self._batcher.run, model.lane, deadline=order.deadline)
+        try:
+            async with asyncio.TaskGroup() as group:
+                tasks = [
+                    group.create_task(run(image, row))
+                    for image, row in zip(images, order.rows, strict=True)
+                ]
+        except ExceptionGroup as failures:  # all that is in it has the same cause, or is late
+            raise failures.exceptions[0] from None
+        return [task.result() for task in tasks]
+
     def _decode(self, order: Order, model: Model) -> Photo:
         min_side = model.bundle.network.min_side
         return decode_photo(order.image, max_pixels=self._max_pixels, min_side=min_side)
 
-    async def _in_thread(self, name: str, order: Order, work: Callable[[], T]) -> tuple[T, Stage]:
+    async def _in_thread(
+        self, name: str, order: Order | TensorOrder, work: Callable[[], T]
+    ) -> tuple[T, Stage]:
         """Runs ``work`` on a codec thread; gives its result and how long it took."""
         arrived = time.monotonic()
 
@@ -148,3 +225,11 @@ class Stylizer:
 
         result = await asyncio.get_running_loop().run_in_executor(self._codecs, run)
         return result, Stage(name, arrived, time.monotonic())
+
+
+def _span(stages: Sequence[tuple[Stage, Stage]]) -> tuple[Stage, Stage]:
+    """Gives queue and inference of several photos together: one follows the other."""
+    arrived = min(queue.started for queue, _ in stages)
+    started = min(inference.started for _, inference in stages)
+    ended = max(inference.ended for _, inference in stages)
+    return Stage("queue", arrived, started), Stage("inference", started, ended)

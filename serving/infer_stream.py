@@ -1,0 +1,96 @@
+"""One stream of requests: several under way at once, answered in their order."""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import Any, Final
+
+import grpc.aio
+
+from serving.admission import Admission
+from serving.call import Context
+from sfumato.inference import open_inference_pb2 as pb
+
+Answer = Callable[
+    [pb.ModelInferRequest, ExitStack], Coroutine[Any, Any, pb.ModelStreamInferResponse]
+]
+"""Answers one request, whatever happens; what it puts on the stack is undone once the answer is
+sent, or nobody waits for it any more."""
+
+WINDOW: Final = 4  # one request on the device, one behind it, one in each codec
+
+
+@dataclass(eq=False)
+class _Pending:
+    answer: asyncio.Task[pb.ModelStreamInferResponse]
+    inside: ExitStack
+
+    def close(self) -> None:
+        self.answer.cancel()
+        self.inside.close()
+
+
+class InferStream:
+    """Reads requests and writes their answers.
+
+    While the window is full, or the client reads no answers, nothing more is read, and HTTP/2
+    stops the client.
+    """
+
+    def __init__(self, context: Context, admission: Admission, answer: Answer) -> None:
+        """Answers the requests of a call by ``answer``, until the server closes."""
+        self._context = context
+        self._admission = admission
+        self._answer = answer
+        self._pending: asyncio.Queue[_Pending | None] = asyncio.Queue()  # None: no more to come
+        self._room = asyncio.Semaphore(WINDOW)
+
+    async def run(self) -> None:
+        """Answers all requests.
+
+        Raises:
+            NotServingError: the server is closed, or closed meanwhile; the requests that had come
+                in have been answered.
+        """
+        self._admission.check_open()
+        reading = asyncio.create_task(self._read())
+        closing = asyncio.create_task(self._stop_at_closing_time(reading))
+        try:
+            while pending := await self._pending.get():
+                await self._write(pending)
+            await asyncio.wait([reading])
+        finally:
+            closing.cancel()
+            reading.cancel()
+            self._abandon()
+        if reading.cancelled():
+            self._admission.check_open()
+        reading.result()
+
+    async def _stop_at_closing_time(self, reading: asyncio.Task[None]) -> None:
+        await self._admission.closing()
+        reading.cancel()
+
+    async def _read(self) -> None:
+        try:
+            await self._room.acquire()
+            while (request := await self._context.read()) is not grpc.aio.EOF:
+                inside = ExitStack()
+                answer = asyncio.create_task(self._answer(request, inside))
+                self._pending.put_nowait(_Pending(answer, inside))
+                await self._room.acquire()
+        finally:
+            self._pending.put_nowait(None)
+
+    async def _write(self, pending: _Pending) -> None:
+        try:
+            await self._context.write(await pending.answer)
+        finally:
+            pending.close()
+        self._room.release()
+
+    def _abandon(self) -> None:
+        while not self._pending.empty():
+            if pending := self._pending.get_nowait():
+                pending.close()
