@@ -7,6 +7,7 @@ import signal
 import sys
 from typing import Final
 
+from serving import token_command
 from serving.command_line import PROGRAM, read_config, unknown_variables
 from serving.config import ServerConfig
 from serving.logs import configure_logging
@@ -19,16 +20,19 @@ _SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 
 
 def main() -> int:
-    """Runs one server; gives the exit status.
+    """Runs one server, or ``token``, which makes a token; gives the exit status.
 
     0: stopped and everything accepted was finished. 1: could not start, or requests were cut
     off. 2: wrong settings. 128 + n: ended at once by a second signal n.
     """
+    arguments = sys.argv[1:]
     try:
-        config = read_config(sys.argv[1:])
+        if arguments[:1] == ["token"]:
+            return token_command.main(arguments[1:])
+        config = read_config(arguments)
     except SfumatoError as error:
         return _complain(error, _USAGE_ERROR)
-    configure_logging(config.log_level)
+    configure_logging(config.log_level, config.log_format)
     for name in unknown_variables():
         _log.warning("%s sets no option; see %s --help", name, PROGRAM)
     try:

@@ -1,0 +1,31 @@
+"""Who a call comes from: the name of its token, or its address."""
+
+from contextvars import ContextVar
+from typing import Any
+
+import grpc
+
+_name: ContextVar[str] = ContextVar("client_name", default="")
+
+
+def client_name() -> str:
+    """Gives the name of the token of the call that is being answered; empty without tokens."""
+    return _name.get()
+
+
+def set_client_name(name: str) -> None:
+    """Says by which token the call that is being answered was let in."""
+    _name.set(name)
+
+
+def client_of(context: grpc.aio.ServicerContext[Any, Any]) -> str:
+    """Gives what limits per client are counted by: the token's name, or else the host.
+
+    A host has no port here: a client could open any number of connections.
+    """
+    return client_name() or _host(context.peer())
+
+
+def _host(peer: str) -> str:
+    """Gives ``ipv4:127.0.0.1`` of ``ipv4:127.0.0.1:5000``."""
+    return peer.rpartition(":")[0] or peer

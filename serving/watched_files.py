@@ -1,0 +1,84 @@
+"""Files that are read anew when they change, so that a secret is renewed without a restart."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Final, Generic, TypeVar
+
+from serving.errors import ConfigError
+
+_log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+_LOOK_EVERY: Final = 1.0  # seconds
+_State = tuple[tuple[int, int, int] | None, ...]
+
+
+class WatchedFiles(Generic[T]):
+    """What some files hold. May be asked from any thread.
+
+    A change that cannot be read is logged once, and what was read before stays: half of a new
+    certificate must not stop a server that runs.
+    """
+
+    def __init__(
+        self,
+        paths: Sequence[Path],
+        read: Callable[[], T],
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Reads the files for the first time.
+
+        Args:
+            paths: the files; links are followed.
+            read: reads all of them.
+            clock: time in seconds; the files are looked at once a second at most.
+
+        Raises:
+            ConfigError: the files cannot be used; ``read`` says why.
+        """
+        self._paths = tuple(paths)
+        self._read = read
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._state = self._look()  # before they are read: a change meanwhile is not missed
+        self._content = read()
+        self._looked = clock()
+
+    def content(self) -> T:
+        """Gives what the files hold now, or held when they could last be read."""
+        with self._lock:
+            if self._clock() - self._looked >= _LOOK_EVERY:
+                self._looked = self._clock()
+                self._refresh()
+            return self._content
+
+    def _refresh(self) -> None:
+        state = self._look()
+        if state == self._state:
+            return
+        self._state = state
+        names = ", ".join(str(path) for path in self._paths)
+        try:
+            self._content = self._read()
+        except ConfigError as error:
+            _log.error(
+                "%s changed but cannot be used, what was read before stays: %s", names, error
+            )
+        else:
+            _log.info("read %s again", names)
+
+    def _look(self) -> _State:
+        return tuple(_state(path) for path in self._paths)
+
+
+def _state(path: Path) -> tuple[int, int, int] | None:
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_mtime_ns, status.st_size, status.st_ino
