@@ -1,4 +1,4 @@
-"""Photos per second through the server, against the bare ONNX Runtime session. CPU.
+"""Photos per second through the server, against the bare ONNX Runtime session.
 
     python -m benchmarks.server_throughput [--models DIR] [--model NAME] [--sizes 256 512]
 
@@ -14,44 +14,30 @@ together, is less touched by them. Linux only.
 """
 
 import argparse
-import asyncio
-import contextlib
-import io
-import multiprocessing
 import os
 import statistics
 import sys
 import tempfile
 import time
-from multiprocessing.connection import Connection
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import onnxruntime
-from PIL import Image, ImageOps
 
+from benchmarks.load_client import Load, LoadClient
 from benchmarks.machine import describe_machine
+from benchmarks.photo_files import jpeg_files
+from benchmarks.processor_time import busy_seconds, processor_seconds
 from examples.local_server import CHECKOUT, LocalServer, local_server
-from sfumato.async_client import AsyncClient
+from serving.session import CUDA, CUDA_OPTIONS
 from sfumato.bundle import Bundle, list_versions, read_bundle
 from sfumato.image_codec import decode_photo
 
-CLIENTS = 4
-PHOTOS = sorted((CHECKOUT / "examples" / "photos").glob("*.jpg"))
-
-
-def jpeg_files(size: int) -> list[bytes]:
-    """Cuts the example photos to ``size`` x ``size`` pixels."""
-    files = []
-    for path in PHOTOS:
-        with Image.open(path) as photo:
-            square = ImageOps.fit(photo.convert("RGB"), (size, size))
-        file = io.BytesIO()
-        square.save(file, "JPEG", quality=90)
-        files.append(file.getvalue())
-    return files
+CLIENTS: Final = 4
 
 
 class Cost(NamedTuple):
@@ -61,30 +47,45 @@ class Cost(NamedTuple):
     processor: float
 
 
-def processor_seconds(pid: int) -> float:
-    """Gives the processor time that a process has used so far."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")  # user, system
+@dataclass(frozen=True)
+class Comparison:
+    """Bare session and server, measured in turn.
 
+    Attributes:
+        photos: number of photos of each measurement.
+        alone: the measurements of the bare session.
+        through: those of the server, client included, in the same order.
+        others: cores that other programs used meanwhile.
+    """
 
-def busy_seconds() -> float:
-    """Gives the time that all cores together have been busy since the machine started."""
-    user, nice, system, _idle, _wait, interrupts, soft, *_ = map(
-        int, Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:]
-    )
-    return (user + nice + system + interrupts + soft) / os.sysconf("SC_CLK_TCK")
+    photos: int
+    alone: Sequence[Cost]
+    through: Sequence[Cost]
+    others: float
+
+    @property
+    def ratios(self) -> list[float]:
+        """Speed of the server over that of the bare session, pair by pair."""
+        return [a.seconds / b.seconds for a, b in zip(self.alone, self.through, strict=True)]
+
+    @property
+    def ratio(self) -> float:
+        """The median of the pairs."""
+        return statistics.median(self.ratios)
 
 
 class BareSession:
     """The network alone, with ONNX Runtime's own settings but for its threads."""
 
-    def __init__(self, bundle: Bundle, threads: int) -> None:
-        """Opens the network of ``bundle``."""
+    def __init__(self, bundle: Bundle, threads: int, device: str = "cpu") -> None:
+        """Opens the network of ``bundle`` on "cpu" or "cuda"."""
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
+        on_gpu = [(CUDA, CUDA_OPTIONS)] if device == "cuda" else []
         self._session = onnxruntime.InferenceSession(
-            bundle.model_path, options, ["CPUExecutionProvider"]
+            bundle.model_path, options, [*on_gpu, "CPUExecutionProvider"]
         )
+        self.provider: str = self._session.get_providers()[0]
         self._style = bundle.rows[:1]
 
     def paint(self, photos: list[npt.NDArray[np.uint8]], count: int) -> Cost:
@@ -96,52 +97,31 @@ class BareSession:
         return Cost(time.perf_counter() - started, time.process_time() - used)
 
 
-async def send(address: str, model: str, style: str, files: list[bytes], count: int) -> Cost:
-    """Sends ``count`` photos, ``CLIENTS`` at a time; gives what it took in this process."""
-    numbers = iter(range(count))
-
-    async def paint_some() -> None:
-        for number in numbers:  # shared: who is free takes the next
-            await client.stylize(files[number % len(files)], style, model=model, timeout=600)
-
-    async with AsyncClient(address) as client:
-        await client.list_styles()
-        started, used = time.perf_counter(), time.process_time()
-        await asyncio.gather(*(paint_some() for _ in range(CLIENTS)))
-        return Cost(time.perf_counter() - started, time.process_time() - used)
-
-
-def client_process(pipe: Connection, address: str, model: str, style: str) -> None:
-    """Answers each (files, count) from ``pipe`` with the cost of sending them."""
-    with contextlib.suppress(EOFError):  # the benchmark has ended
-        while True:
-            files, count = pipe.recv()
-            pipe.send(asyncio.run(send(address, model, style, files, count)))
-
-
 class ServedSession:
     """The network behind the server, and the process that sends photos to it."""
 
-    def __init__(self, server: LocalServer, model: str, style: str) -> None:
-        """Starts the client process."""
-        spawn = multiprocessing.get_context("spawn")
-        self._pid = server.pid
-        self._pipe, theirs = spawn.Pipe()
-        arguments = (theirs, server.address, model, style)
-        spawn.Process(target=client_process, args=arguments, daemon=True).start()
+    def __init__(self, server: LocalServer, client: LoadClient, model: str, style: str) -> None:
+        """Sends to ``server`` from ``client``."""
+        self._server, self._client = server, client
+        self._model, self._style = model, style
 
     def paint(self, files: list[bytes], count: int) -> Cost:
         """Paints ``count`` photos; the processor time is that of client and server."""
-        used = processor_seconds(self._pid)
-        self._pipe.send((files, count))
-        client: Cost = self._pipe.recv()
-        return Cost(client.seconds, client.processor + processor_seconds(self._pid) - used)
+        used = processor_seconds(self._server.pid)
+        load = Load(
+            self._server.address, files, self._style, self._model, in_flight=CLIENTS, count=count
+        )
+        report = self._client.run(load)
+        if report.failures:
+            raise SystemExit(f"{len(report.failures)} requests failed: {report.failures[0]}")
+        used = processor_seconds(self._server.pid) - used
+        return Cost(report.seconds, report.processor + used)
 
 
 def compare(
     bare: BareSession, served: ServedSession, size: int, pairs: int, seconds: float
-) -> float:
-    """Prints one row; gives the median ratio."""
+) -> Comparison:
+    """Measures both in turn, ``pairs`` times about ``seconds`` each."""
     files = jpeg_files(size)
     photos = [decode_photo(file).rgb for file in files]
     bare.paint(photos, 3)  # the first runs of a size are slow
@@ -158,20 +138,22 @@ def compare(
             through.append(served.paint(files, count))
             alone.append(bare.paint(photos, count))
     others = busy_seconds() - busy - sum(cost.processor for cost in alone + through)
-    others /= time.perf_counter() - started
-    ratios = [a.seconds / b.seconds for a, b in zip(alone, through, strict=True)]
-    print(
+    return Comparison(count, alone, through, others / (time.perf_counter() - started))
+
+
+def row(size: int, found: Comparison) -> str:
+    """Writes one row of the table."""
+    count, alone, through = found.photos, found.alone, found.through
+    return (
         f"| {size} | {count} "
         f"| {count / statistics.median(cost.seconds for cost in alone):.2f} "
         f"| {count / statistics.median(cost.seconds for cost in through):.2f} "
-        f"| {statistics.median(ratios):.3f} "
+        f"| {found.ratio:.3f} "
         f"| {statistics.median(cost.processor for cost in alone) / count * 1000:.1f} "
         f"| {statistics.median(cost.processor for cost in through) / count * 1000:.1f} "
-        f"| {others:.2f} "
-        f"| {', '.join(f'{ratio:.3f}' for ratio in ratios)} |",
-        flush=True,
+        f"| {found.others:.2f} "
+        f"| {', '.join(f'{ratio:.3f}' for ratio in found.ratios)} |"
     )
-    return statistics.median(ratios)
 
 
 def main() -> int:
@@ -179,23 +161,28 @@ def main() -> int:
     arguments = parse_arguments()
     folder = arguments.models / arguments.model
     bundle = read_bundle(folder / str(list_versions(folder)[-1]))
-    os.environ |= {"SFUMATO_DEVICE": "cpu", "SFUMATO_INTRA_OP_THREADS": str(arguments.threads)}
+    bare = BareSession(bundle, arguments.threads, arguments.device)
     print(describe_machine("onnxruntime-gpu", "onnxruntime", "grpcio", "simplejpeg"))
-    print(f"{bundle.network.architecture} network, {arguments.threads} threads, {CLIENTS} clients")
+    print(
+        f"{bundle.network.architecture} network, {bare.provider}, {arguments.threads} threads, "
+        f"{CLIENTS} clients"
+    )
     print(
         "\n| side | photos | bare /s | server /s | ratio | bare CPU ms | server CPU ms | others "
         "| pairs |\n| ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | --- |"
     )
+    options = ("--device", arguments.device, "--intra-op-threads", str(arguments.threads))
+    ratios = []
     with (
         tempfile.TemporaryDirectory() as scratch,
-        local_server(arguments.models, log=Path(scratch) / "log") as server,
+        local_server(arguments.models, log=Path(scratch) / "log", options=options) as server,
+        LoadClient() as client,
     ):
-        bare = BareSession(bundle, arguments.threads)
-        served = ServedSession(server, arguments.model, bundle.styles[0].id)
-        ratios = [
-            compare(bare, served, size, arguments.pairs, arguments.seconds)
-            for size in arguments.sizes
-        ]
+        served = ServedSession(server, client, arguments.model, bundle.styles[0].id)
+        for size in arguments.sizes:
+            found = compare(bare, served, size, arguments.pairs, arguments.seconds)
+            print(row(size, found), flush=True)
+            ratios.append(found.ratio)
     print(f"\ngoal: at least {arguments.goal}")
     return 0 if min(ratios) >= arguments.goal else 1
 
@@ -208,6 +195,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--sizes", type=int, nargs="+", default=[256, 512], help="sides in pixels")
     parser.add_argument("--pairs", type=int, default=5, help="measurements of either side")
     parser.add_argument("--seconds", type=float, default=8.0, help="length of a measurement")
+    parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
     parser.add_argument("--threads", type=int, default=os.cpu_count(), help="of ONNX Runtime")
     parser.add_argument("--goal", type=float, default=0.97, help="least ratio")
     return parser.parse_args()

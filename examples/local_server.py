@@ -6,7 +6,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -38,12 +38,16 @@ class LocalServer:
 
 
 @contextlib.contextmanager
-def local_server(models: Path, *, log: Path) -> Iterator[LocalServer]:
+def local_server(
+    models: Path, *, log: Path, options: Sequence[str] = (), program: Sequence[str] = ("serving",)
+) -> Iterator[LocalServer]:
     """Runs ``python -m serving`` and stops it with SIGTERM, whatever happens in between.
 
     Args:
         models: the model folder to serve.
         log: file that gets what the server says.
+        options: further options of the server.
+        program: another module that takes the server's options, and what comes before them.
 
     Raises:
         LocalServerError: it did not get ready, or did not end with status 0 after SIGTERM.
@@ -51,7 +55,8 @@ def local_server(models: Path, *, log: Path) -> Iterator[LocalServer]:
     with _terminated_like_interrupted(), tempfile.TemporaryDirectory() as scratch:
         port_file = Path(scratch) / "port"
         started = time.monotonic()
-        process = _start(models, port_file, log)
+        arguments = (*program, "--models", str(models.resolve()), *options)
+        process = _start([*arguments, "--port", "0", "--port-file", str(port_file)], log)
         try:
             port = _wait_for_port(process, port_file, log)
             seconds = time.monotonic() - started
@@ -66,12 +71,10 @@ def local_server(models: Path, *, log: Path) -> Iterator[LocalServer]:
         raise LocalServerError(f"the server ended with status {status}, not 0; {_last_words(log)}")
 
 
-def _start(models: Path, port_file: Path, log: Path) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-m", "serving", "--models", str(models.resolve())]
-    command += ["--port", "0", "--port_file", str(port_file)]
+def _start(module: Sequence[str], log: Path) -> subprocess.Popen[bytes]:
     with log.open("wb") as output:
         return subprocess.Popen(
-            command,
+            [sys.executable, "-m", *module],
             cwd=CHECKOUT,  # the package `serving` lies there and is never installed
             stdin=subprocess.DEVNULL,
             stdout=output,
