@@ -1,14 +1,16 @@
 """StylizationService over gRPC: photos in, painted photos out."""
 
 import logging
-from collections.abc import AsyncIterator
 from typing import Final
 
-import grpc
+import grpc.aio
 
 from serving.admission import Admission
 from serving.call import Call, Calls, Context, metadata_of
+from serving.client_name import client_of
+from serving.frame_stream import FrameStream, StreamParts
 from serving.repository import Repository
+from serving.stream_limit import StreamLimit
 from serving.stylize_messages import (
     deadline_of,
     note_painting,
@@ -36,6 +38,8 @@ class StylizationService(pb_grpc.StylizationServiceServicer):
         stylizer: Stylizer,
         admission: Admission,
         calls: Calls,
+        streams: StreamLimit,
+        max_stream_window: int,
         max_message_bytes: int,
     ) -> None:
         """Serves ``repository`` through ``stylizer`` to whom ``admission`` lets in.
@@ -45,12 +49,18 @@ class StylizationService(pb_grpc.StylizationServiceServicer):
             stylizer: does the work of Stylize.
             admission: bounds the requests inside the server.
             calls: watches over the calls.
+            streams: bounds the streams of each client.
+            max_stream_window: most frames of one stream inside the server.
             max_message_bytes: largest response in bytes.
         """
         self._repository = repository
         self._stylizer = stylizer
         self._admission = admission
         self._calls = calls
+        self._streams = streams
+        self._stream_parts = StreamParts(
+            stylizer, admission, calls, max_stream_window, max_message_bytes
+        )
         self._max_message_bytes = max_message_bytes
 
     async def Stylize(  # noqa: N802 - the protocol's name
@@ -61,12 +71,20 @@ class StylizationService(pb_grpc.StylizationServiceServicer):
         note_request(call, request)
         return await self._calls.answer(self._stylize(request, context, call), context, call)
 
-    async def StylizeStream(  # noqa: N802 - the protocol's name
-        self, request_iterator: AsyncIterator[pb.StylizeStreamRequest], context: Context
-    ) -> AsyncIterator[pb.StylizeStreamResponse]:
+    # Not a generator: when a call is cancelled, gRPC ends a coroutine at once, and a generator
+    # whenever the garbage collector finds it.
+    async def StylizeStream(  # type: ignore[override]  # noqa: N802 - the protocol's name
+        self, request_iterator: object, context: Context
+    ) -> None:
         """Paints frames; see the protocol."""
-        await context.abort(grpc.StatusCode.UNIMPLEMENTED, "not yet")
-        yield pb.StylizeStreamResponse()
+        call = Call("StylizeStream", SERVICE_NAME, metadata_of(context))
+        try:
+            with self._streams.admitted(client_of(context)):
+                await FrameStream(SERVICE_NAME, context, self._stream_parts).run()
+        except grpc.aio.BaseError:  # of the connection
+            raise
+        except Exception as error:
+            await self._calls.abort(error, context, self._calls.begin(call))
 
     async def ListStyles(  # noqa: N802 - the protocol's name
         self, request: pb.ListStylesRequest, context: Context

@@ -1,0 +1,193 @@
+"""One stream of frames: read ahead within a window, painted side by side, answered in order."""
+
+import asyncio
+from collections import deque
+from dataclasses import dataclass, replace
+from typing import Final
+
+import grpc.aio
+
+from serving.admission import Admission
+from serving.call import Call, Calls, Context, metadata_of
+from serving.errors import InvalidRequestError
+from serving.frame import Frame
+from serving.frame_inheritance import FrameInheritance
+from serving.stylize_messages import (
+    deadline_of,
+    note_painting,
+    note_request,
+    order_of,
+    response_to,
+)
+from serving.stylizer import Stylizer
+from sfumato.errors import SfumatoError
+from sfumato.v1 import stylization_service_pb2 as pb
+
+_DEFAULT_WINDOW: Final = 4  # one on the device, one behind it, one in each codec
+_MOST_UNANSWERED: Final = 1000  # frames that were dropped and wait for their turn to be told
+
+
+@dataclass(frozen=True)
+class StreamParts:
+    """What every stream of a server works with.
+
+    Attributes:
+        stylizer: paints the frames.
+        admission: bounds the frames and other requests inside the server.
+        calls: watches over the frames.
+        max_window: most frames of one stream inside at once.
+        max_message_bytes: largest answer in bytes.
+    """
+
+    stylizer: Stylizer
+    admission: Admission
+    calls: Calls
+    max_window: int
+    max_message_bytes: int
+
+
+class FrameStream:
+    """Reads, paints and answers the frames of one stream.
+
+    Every frame is a call of its own to all who count calls, and passes admission like one. Without
+    ``drop_oldest`` nothing is read while the window is full, so HTTP/2 stops the client.
+    """
+
+    def __init__(self, service: str, context: Context, parts: StreamParts) -> None:
+        """Begins with the default settings, until the first message says otherwise."""
+        self._service = service
+        self._context = context
+        self._parts = parts
+        self._metadata = metadata_of(context)
+        self._inheritance = FrameInheritance()
+        self._window = min(_DEFAULT_WINDOW, parts.max_window)
+        self._drops = False
+        self._room = asyncio.Semaphore(0)  # frames that may be read beyond the first
+        self._inside: deque[Frame] = deque()  # in order; neither answered nor dropped
+        self._unanswered: asyncio.Queue[Frame | None] = asyncio.Queue()  # None: no more to come
+
+    async def run(self) -> None:
+        """Answers all frames.
+
+        Raises:
+            InvalidRequestError: a message breaks a rule of streams; the frames before it have been
+                answered.
+            NotServingError: the server is closed, or closed meanwhile; the frames that it had
+                accepted have been answered.
+        """
+        self._parts.admission.check_open()
+        reading = asyncio.create_task(self._read())
+        closing = asyncio.create_task(self._stop_at_closing_time(reading))
+        try:
+            while frame := await self._unanswered.get():
+                await self._context.write(await frame.answer)
+                self._leave(frame)
+                self._room.release()
+            await asyncio.wait([reading])
+        finally:
+            closing.cancel()
+            reading.cancel()
+            self._abandon()
+        if reading.cancelled():
+            self._parts.admission.check_open()
+        reading.result()
+
+    async def _stop_at_closing_time(self, reading: asyncio.Task[None]) -> None:
+        await self._parts.admission.closing()
+        reading.cancel()
+
+    async def _read(self) -> None:
+        """Accepts frames until the client sends no more."""
+        try:
+            message = await self._next_message()
+            if message is not None:
+                self._settle(message.settings)
+            while message is not None:
+                request = self._inheritance.complete(message.frame)
+                if request.image:
+                    self._accept(message.frame_id, request)
+                    await self._room.acquire()
+                message = await self._next_message()
+                if message is not None and message.HasField("settings"):
+                    raise InvalidRequestError(
+                        "settings came after the first message; send them with the first one, or "
+                        "open another stream"
+                    )
+        finally:
+            self._unanswered.put_nowait(None)
+
+    async def _next_message(self) -> pb.StylizeStreamRequest | None:
+        message: object = await self._context.read()
+        return message if isinstance(message, pb.StylizeStreamRequest) else None
+
+    def _settle(self, settings: pb.StreamSettings) -> None:
+        most = self._parts.max_window
+        if settings.window > most:
+            raise InvalidRequestError(
+                f"the window is {settings.window}; this server allows 1 to {most}, and 0 for its "
+                "default"
+            )
+        self._window = settings.window or self._window
+        self._drops = settings.drop_oldest
+        ahead = _MOST_UNANSWERED if self._drops else self._window
+        self._room = asyncio.Semaphore(ahead - 1)  # the first frame has come already
+
+    def _accept(self, frame_id: int, request: pb.StylizeRequest) -> None:
+        call = Call("StylizeStream", self._service, self._metadata)
+        note_request(call, request)
+        frame = Frame(frame_id, self._parts.calls.begin(call))
+        self._unanswered.put_nowait(frame)
+        self._inside.append(frame)
+        if self._drops and len(self._inside) > self._window:
+            self._drop(next(frame for frame in self._inside if frame.can_give_way))
+        if not frame.answer.done():
+            self._begin(frame, request)
+
+    def _begin(self, frame: Frame, request: pb.StylizeRequest) -> None:
+        try:
+            self._parts.admission.enter()
+        except SfumatoError as error:
+            self._fail(frame, error)
+            return
+        frame.admitted = True
+        frame.work_on(self._paint(frame, request))
+
+    async def _paint(self, frame: Frame, request: pb.StylizeRequest) -> None:
+        try:
+            order = order_of(request, deadline_of(self._context))
+            model, painting = await self._parts.stylizer.paint(replace(order, on_start=frame.start))
+            note_painting(frame.call, model, painting)
+            response = response_to(model, painting, self._parts.max_message_bytes)
+        except Exception as error:
+            self._fail(frame, error)
+        else:
+            self._parts.calls.end(frame.call, grpc.StatusCode.OK.name)
+            frame.reply(painting=response)
+
+    def _fail(self, frame: Frame, error: Exception) -> None:
+        status, message = self._parts.calls.end_by(frame.call, error, self._context)
+        frame.reply(error=pb.FrameError(code=status.value[0], message=message))
+
+    def _drop(self, frame: Frame) -> None:
+        frame.stop()
+        self._parts.calls.end(
+            frame.call, grpc.StatusCode.CANCELLED.name, "a newer frame took its place"
+        )
+        frame.reply(dropped=pb.DroppedFrame())
+        self._leave(frame)
+
+    def _leave(self, frame: Frame) -> None:
+        """Lets a frame go whose answer has gone, or needs no memory."""
+        if frame in self._inside:
+            self._inside.remove(frame)
+        if frame.admitted:
+            frame.admitted = False
+            self._parts.admission.leave()
+
+    def _abandon(self) -> None:
+        """Ends all work: nobody waits for an answer any more."""
+        for frame in list(self._inside):
+            frame.stop()
+            if not frame.answer.done():
+                self._parts.calls.end_by(frame.call, asyncio.CancelledError(), self._context)
+            self._leave(frame)

@@ -1,0 +1,180 @@
+"""However a stream ends, nothing of it stays in the server."""
+
+import asyncio
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+
+from serving.server import Server
+from tests.serving.frames import (
+    WAITING,
+    frame,
+    numbered,
+    read,
+    results,
+    sent,
+    status_of,
+    until_clean,
+    write,
+)
+from tests.serving.photos import draw, encode
+from tests.serving.running import (
+    PATIENCE,
+    ROOT,
+    ServerProcess,
+    connected,
+    order,
+    running,
+    until_inside,
+)
+from tests.serving.tiny_network import endless_graph, write_tiny_bundle
+
+PHOTO = encode(draw())
+
+CLIENT = """
+import sys, grpc
+from sfumato.v1 import stylization_service_pb2 as pb
+from sfumato.v1.stylization_service_pb2_grpc import StylizationServiceStub
+photo = open(sys.argv[2], "rb").read()
+order = pb.StylizeRequest(image=photo, styles=[pb.WeightedStyle(style_id="plain", weight=1)])
+frames = (pb.StylizeStreamRequest(frame=order) for _ in range(100))
+for _ in StylizationServiceStub(grpc.insecure_channel(sys.argv[1])).StylizeStream(frames):
+    pass
+"""
+
+
+async def test_a_cancelled_stream_takes_its_frames_with_it(models: Path) -> None:
+    async with running(models, **WAITING) as server, connected(server) as stub:
+        call = stub.StylizeStream(sent(numbered([order(PHOTO)] * 8)), timeout=PATIENCE)
+        await until_inside(server, 4)
+        call.cancel()
+        await until_clean(server)
+
+
+async def test_a_stream_that_is_cancelled_while_its_answers_are_stuck_is_forgotten(
+    models: Path,
+) -> None:
+    photo = encode(draw(600, 600))
+    async with running(models) as server, connected(server) as stub:
+        call = stub.StylizeStream(sent(numbered([order(photo)] * 30)), timeout=PATIENCE)
+        await until_inside(server, 4)
+        await asyncio.sleep(1)  # by now a write waits for the client
+        call.cancel()
+        await until_clean(server)
+
+
+async def test_a_killed_client_takes_its_frames_with_it(models: Path, tmp_path: Path) -> None:
+    photo = tmp_path / "photo.png"
+    photo.write_bytes(PHOTO)
+    async with running(models, **WAITING) as server:
+        client = await asyncio.create_subprocess_exec(
+            sys.executable, "-c", CLIENT, server.address, str(photo), cwd=ROOT
+        )
+        try:
+            await until_inside(server, 4)
+        finally:
+            client.kill()
+            await client.wait()
+        await until_clean(server)
+
+
+async def test_a_closed_connection_takes_the_frames_with_it(models: Path) -> None:
+    async with running(models, **WAITING) as server:
+        async with connected(server) as stub:
+            call = stub.StylizeStream(sent(numbered([order(PHOTO)] * 8)), timeout=PATIENCE)
+            await until_inside(server, 4)
+        await until_clean(server)
+        assert await call.code() is grpc.StatusCode.CANCELLED
+
+
+async def test_the_deadline_of_a_stream_ends_its_frames(models: Path) -> None:
+    async with running(models, **WAITING) as server, connected(server) as stub:
+        call = stub.StylizeStream(sent(numbered([order(PHOTO)] * 8)), timeout=0.5)
+        assert await call.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+        await until_clean(server)
+
+
+async def test_a_frame_leaves_the_queue_at_the_deadline_even_if_the_device_is_busy(
+    tmp_path: Path,
+) -> None:
+    rows = {"now": (0.0, 0.0), "slow": (3e7, 0.0)}
+    write_tiny_bundle(tmp_path / "default" / "1", styles=rows, graph=endless_graph())
+    async with running(tmp_path) as server, connected(server) as stub:
+        busy = stub.Stylize(order(PHOTO, "slow"), timeout=PATIENCE)
+        await until_inside(server, 1)
+        frames = sent(numbered([order(PHOTO, "now")] * 4))
+        call = stub.StylizeStream(frames, timeout=0.2)
+        assert await call.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+        await until_inside(server, 1)
+        await busy
+        await until_clean(server)
+
+
+async def test_a_stopping_server_answers_the_frames_it_has_and_ends_the_stream(
+    models: Path,
+) -> None:
+    server: Server
+    async with running(models, **WAITING) as server, connected(server) as stub:
+        call = stub.StylizeStream(timeout=PATIENCE)
+        await write(call, numbered([order(PHOTO)] * 3))
+        await until_inside(server, 3)
+        stopping = asyncio.create_task(server.stop())
+        assert results(await read(call, 3)) == [(number, "painting") for number in range(3)]
+        status, message = await status_of(call)
+        assert status is grpc.StatusCode.UNAVAILABLE
+        assert "shutting down" in message
+        assert await stopping
+        await until_clean(server)
+
+
+async def test_an_idle_stream_does_not_hold_up_a_stopping_server(
+    models: Path, tmp_path: Path
+) -> None:
+    with ServerProcess(models, tmp_path, "--grace-seconds", "600") as server:
+        async with connected(server) as stub:
+            call = stub.StylizeStream(timeout=PATIENCE)
+            await call.write(frame(order(PHOTO)))
+            assert results(await read(call, 1)) == [(0, "painting")]
+            server.send(signal.SIGTERM)
+            assert await call.code() is grpc.StatusCode.UNAVAILABLE
+            assert await server.ended() == 0
+        assert "Traceback" not in server.log
+
+
+async def test_a_stream_that_comes_while_the_server_stops_is_refused(tmp_path: Path) -> None:
+    rows = {"now": (0.0, 0.0), "never": (1e18, 0.0)}
+    write_tiny_bundle(tmp_path / "models" / "default" / "1", styles=rows, graph=endless_graph())
+    options = ("--log-level", "debug", "--grace-seconds", "600")
+    with ServerProcess(tmp_path / "models", tmp_path, *options) as server:
+        async with connected(server) as stub:
+            call = stub.Stylize(order(PHOTO, "never"), timeout=PATIENCE)
+            await server.logs("admitted a request")
+            server.send(signal.SIGTERM)
+            await server.logs("stopping: 1 requests")
+            late = stub.StylizeStream(sent(numbered([order(PHOTO, "now")])), timeout=PATIENCE)
+            assert await late.code() is grpc.StatusCode.UNAVAILABLE
+            call.cancel()
+
+
+async def test_a_mistake_of_ours_costs_one_frame_and_tells_the_client_nothing(
+    stub: Any, server: Server, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise ZeroDivisionError("secret")
+
+    call = stub.StylizeStream(timeout=PATIENCE)
+    with monkeypatch.context() as broken:
+        broken.setattr("serving.stylizer.encode_photo", fail)
+        await call.write(frame(order(PHOTO), 1))
+        (answer,) = await read(call, 1)
+    assert answer.error.code == grpc.StatusCode.INTERNAL.value[0]
+    assert "secret" not in answer.error.message
+    assert "secret" in caplog.text
+    await call.write(frame(order(PHOTO), 2))
+    await call.done_writing()
+    assert results(await read(call, 1)) == [(2, "painting")]
+    await until_clean(server)

@@ -1,0 +1,188 @@
+"""What bounds a stream: slow readers, old frames, full servers, too many streams."""
+
+import asyncio
+import logging
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+
+from serving.server import Server
+from tests.serving.frames import (
+    WAITING,
+    answers_to,
+    frame,
+    numbered,
+    read,
+    results,
+    sent,
+    status_of,
+    until_clean,
+    write,
+)
+from tests.serving.photos import draw, encode
+from tests.serving.running import PATIENCE, connected, order, running, until_inside
+from tests.serving.tiny_network import endless_graph, write_tiny_bundle
+
+PHOTO = encode(draw())
+RESOURCE_EXHAUSTED = grpc.StatusCode.RESOURCE_EXHAUSTED
+
+
+async def logged(log: pytest.LogCaptureFixture, words: str, times: int) -> None:
+    """Waits until so many lines of the log have ``words``."""
+    async with asyncio.timeout(PATIENCE):
+        while sum(words in line for line in log.messages) < times:  # noqa: ASYNC110
+            await asyncio.sleep(0.001)
+
+
+async def painted_until_now(log: pytest.LogCaptureFixture) -> int:
+    """Waits until no further frame is painted for a while; gives how many were."""
+    painted, quiet = -1, 0
+    while quiet < 20:
+        await asyncio.sleep(0.02)
+        now = sum("status=OK" in line for line in log.messages)
+        quiet = quiet + 1 if now == painted else 0
+        painted = now
+    return painted
+
+
+async def test_a_client_that_does_not_read_stops_the_server_and_its_own_sending(
+    models: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    photo = encode(draw(600, 600))  # noise: more than HTTP/2 takes in advance
+    messages = numbered([order(photo)] * 30, window=2)
+    async with running(models) as server, connected(server) as stub:
+        call = stub.StylizeStream(timeout=PATIENCE)
+        writing = asyncio.create_task(write(call, messages))
+        assert await painted_until_now(caplog) < 15
+        assert server._admission.inside <= 2
+        assert not writing.done()
+        assert results(await read(call, 30)) == [(number, "painting") for number in range(30)]
+        await writing
+        await call.done_writing()
+        await until_clean(server)
+
+
+async def test_with_drop_oldest_new_frames_replace_those_that_wait(
+    models: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    messages = numbered([order(PHOTO)] * 5, window=2, drop_oldest=True)
+    async with running(models, **WAITING) as server, connected(server) as stub:
+        call = stub.StylizeStream(timeout=PATIENCE)
+        await write(call, messages)
+        assert results(await read(call, 3)) == [(0, "dropped"), (1, "dropped"), (2, "dropped")]
+        assert server._admission.inside == 2
+        await logged(caplog, "a newer frame took its place", 3)
+        stopping = asyncio.create_task(server.stop())  # nobody waits for a batch any more
+        assert results(await read(call, 2)) == [(3, "painting"), (4, "painting")]
+        assert await stopping
+        await until_clean(server)
+
+
+async def test_a_frame_that_is_being_painted_is_not_dropped(tmp_path: Path) -> None:
+    rows = {"now": (0.0, 0.0), "slow": (3e6, 0.0)}
+    write_tiny_bundle(tmp_path / "default" / "1", styles=rows, graph=endless_graph())
+    async with running(tmp_path) as server, connected(server) as stub:
+        call = stub.StylizeStream(timeout=PATIENCE)
+        await call.write(frame(order(PHOTO, "slow"), 0, window=2, drop_oldest=True))
+        await until_begun(server)
+        await write(call, [frame(order(PHOTO, "now"), number) for number in (1, 2, 3)])
+        await call.done_writing()
+        answers = await read(call, 4)
+        assert results(answers) == [
+            (0, "painting"),
+            (1, "dropped"),
+            (2, "dropped"),
+            (3, "painting"),
+        ]
+        await until_clean(server)
+
+
+async def until_begun(server: Server) -> None:
+    """Waits until the device is at work."""
+    assert server._batcher is not None
+    async with asyncio.timeout(PATIENCE):
+        while not server._batcher._in_hand:  # noqa: ASYNC110 - nothing tells the event
+            await asyncio.sleep(0.001)
+    await asyncio.sleep(0.1)
+
+
+async def test_a_client_that_sends_live_video_and_reads_nothing_is_stopped(models: Path) -> None:
+    messages = numbered([order(PHOTO)] * 3000, window=1, drop_oldest=True)
+    async with running(models, **WAITING) as server, connected(server) as stub:
+        call = stub.StylizeStream(sent(messages), timeout=PATIENCE)
+        await until_inside(server, 1)
+        call.cancel()
+        await until_clean(server)
+
+
+async def test_a_full_server_refuses_the_frame_and_not_the_stream(models: Path) -> None:
+    async with running(models, max_queue_size=2, **WAITING) as server, connected(server) as stub:
+        call = stub.StylizeStream(timeout=PATIENCE)
+        await write(call, numbered([order(PHOTO)] * 3, window=4))
+        await until_inside(server, 2)
+        stopping = asyncio.create_task(server.stop())
+        answers = await read(call, 3)
+        assert results(answers) == [(0, "painting"), (1, "painting"), (2, "error")]
+        assert answers[2].error.code == RESOURCE_EXHAUSTED.value[0]
+        assert "the server is full" in answers[2].error.message
+        assert await stopping
+        await until_clean(server)
+
+
+async def test_frames_and_photos_share_one_bound(models: Path) -> None:
+    async with running(models, max_queue_size=1, **WAITING) as server, connected(server) as stub:
+        photo = stub.Stylize(order(PHOTO), timeout=PATIENCE)
+        await until_inside(server, 1)
+        answers = await answers_to(stub, numbered([order(PHOTO)]))
+        assert [answer.error.code for answer in answers] == [RESOURCE_EXHAUSTED.value[0]]
+        photo.cancel()
+        await until_clean(server)
+
+
+async def test_a_frame_whose_answer_is_too_large_says_so(models: Path) -> None:
+    photo = encode(draw(200, 200), "JPEG")
+    requests = [order(photo), order(photo, output_format=2)]
+    settings = {"max_message_bytes": 100_000}
+    async with running(models, **settings) as server, connected(server) as stub:
+        answers = await answers_to(stub, numbered(requests))
+        assert results(answers) == [(0, "painting"), (1, "error")]
+        assert answers[1].error.code == RESOURCE_EXHAUSTED.value[0]
+        await until_clean(server)
+
+
+async def test_a_client_may_have_so_many_streams_and_no_more(models: Path) -> None:
+    settings = {"max_streams_per_client": 2}
+    async with running(models, **settings) as server, connected(server) as stub:
+        calls = [stub.StylizeStream(timeout=PATIENCE) for _ in range(2)]
+        for call in calls:
+            await call.write(frame(order(PHOTO)))
+            await read(call, 1)
+        async with connected(server) as another_channel:
+            refused = another_channel.StylizeStream(sent([]), timeout=PATIENCE)
+            status, message = await status_of(refused)
+            assert status is RESOURCE_EXHAUSTED
+            assert "this client has 2 streams open, its limit" in message
+            assert ("grpc-retry-pushback-ms", "-1") in tuple(await refused.trailing_metadata())
+        await calls[0].done_writing()
+        assert await calls[0].code() is grpc.StatusCode.OK
+        assert results(await answers_to(stub, [frame(order(PHOTO), 5)])) == [(5, "painting")]
+        calls[1].cancel()
+        await until_clean(server)
+
+
+async def test_the_log_has_a_line_for_each_frame(
+    stub: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    await answers_to(stub, numbered([order(PHOTO), order(b"no image"), order(PHOTO, "dark")]))
+    lines = [line for line in caplog.messages if line.startswith("StylizeStream ")]
+    assert sorted(line.partition("status=")[2].split()[0] for line in lines) == [
+        "INVALID_ARGUMENT",
+        "OK",
+        "OK",
+    ]
+    assert sum("size=40x24" in line and "decode_ms=" in line for line in lines) == 2
