@@ -6,7 +6,7 @@ from typing import Final
 from serving.access_log import quoted, style_list
 from serving.call import Call, Context
 from serving.errors import AnswerTooLargeError, InvalidRequestError
-from serving.repository import Model
+from serving.repository import DEFAULT_MODEL, Model
 from serving.stylizer import Order, Painting
 from sfumato.image_codec import DEFAULT_QUALITY, ImageFormat
 from sfumato.quality_card import QualityCard
@@ -53,7 +53,7 @@ def order_of(request: pb.StylizeRequest, deadline: float | None) -> Order:
 
 def note_request(call: Call, request: pb.StylizeRequest) -> None:
     """Notes what is asked for."""
-    call.model, call.version = request.model, request.version
+    call.model, call.version = request.model or DEFAULT_MODEL, request.version
     call.bytes_in = len(request.image)
     call.styles = len(request.styles)
     call.notes["styles"] = style_list((style.style_id, style.weight) for style in request.styles)

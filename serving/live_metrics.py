@@ -1,0 +1,114 @@
+"""How things stand at the moment Prometheus asks: what is inside, what waits, what is served."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from serving.admission import Admission
+from serving.batcher import Batcher
+from serving.model import ModelState
+from serving.repository import Repository
+from serving.stream_limit import StreamLimit
+
+_PATIENCE_SECONDS: Final = 2.0
+"""Longer than the event loop is ever busy; less than the 10 seconds after which a scrape fails."""
+
+
+@dataclass(frozen=True)
+class _Parts:
+    repository: Repository
+    batcher: Batcher
+    streams: StreamLimit
+
+
+class LiveMetrics(Collector):
+    """Looks at the parts of a server whenever it is asked; to be made in a running event loop.
+
+    Nothing is kept, so what was unloaded is gone from the next answer on.
+    """
+
+    def __init__(self, admission: Admission, precision: str) -> None:
+        """Looks at ``admission`` only, until ``watch`` names the rest."""
+        self._loop = asyncio.get_running_loop()
+        self._admission = admission
+        self._precision = precision
+        self._parts: _Parts | None = None
+
+    def watch(self, repository: Repository, batcher: Batcher, streams: StreamLimit) -> None:
+        """From now on these are looked at, too."""
+        self._parts = _Parts(repository, batcher, streams)
+
+    def describe(self) -> Iterable[Metric]:
+        """Gives all families, without the models."""
+        return [*self._levels(None), *_models(None, self._precision)]
+
+    def collect(self) -> Iterable[Metric]:
+        """Gives all families; none if the event loop is stuck, which is a finding, too.
+
+        Called on a thread of the metrics' server, while all that is looked at belongs to the
+        event loop's thread.
+        """
+        reading = asyncio.run_coroutine_threadsafe(self._read(), self._loop)
+        try:
+            return reading.result(_PATIENCE_SECONDS)
+        except TimeoutError:
+            reading.cancel()
+            return []
+
+    async def _read(self) -> list[Metric]:
+        parts = self._parts
+        models = _models(parts.repository if parts else None, self._precision)
+        return [*self._levels(parts), *models]
+
+    def _levels(self, parts: _Parts | None) -> list[Metric]:
+        return [
+            GaugeMetricFamily(
+                "sfumato_ready",
+                "1 while requests are let in; 0 while the server starts or stops.",
+                self._admission.is_open,
+            ),
+            GaugeMetricFamily(
+                "sfumato_requests_in_flight",
+                "Requests inside, from admission to the sent answer.",
+                self._admission.inside,
+            ),
+            GaugeMetricFamily(
+                "sfumato_queue_length",
+                "Photos that wait for a batch.",
+                parts.batcher.waiting if parts else 0,
+            ),
+            GaugeMetricFamily(
+                "sfumato_streams_open", "Open streams.", parts.streams.open if parts else 0
+            ),
+        ]
+
+
+def _models(repository: Repository | None, precision: str) -> list[Metric]:
+    loaded = GaugeMetricFamily(
+        "sfumato_model_loaded",
+        "1 for each version that is served, and what it really runs on.",
+        labels=("model", "version", "provider", "precision"),
+    )
+    styles = GaugeMetricFamily(
+        "sfumato_model_styles",
+        "Styles of each version that is served.",
+        labels=("model", "version"),
+    )
+    versions = GaugeMetricFamily(
+        "sfumato_model_versions",
+        "Versions in the model folder, by how they stand: UNAVAILABLE ones could not be loaded.",
+        labels=("state",),
+    )
+    for model in repository or ():
+        name = (model.name, str(model.version))
+        loaded.add_metric((*name, model.session.provider, precision), 1)
+        styles.add_metric(name, len(model.bank.infos))
+    counts = Counter(entry.state for entry in repository.index()) if repository else Counter()
+    for state in ModelState:
+        versions.add_metric((state,), counts[state])
+    return [loaded, styles, versions]
