@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import socket
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final, TypeVar
@@ -11,7 +12,6 @@ import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
-from serving.access_log import AccessLog
 from serving.admission import Admission
 from serving.authorization import Authorization
 from serving.batcher import Batcher
@@ -24,6 +24,7 @@ from serving.exposure import warn_of_exposure
 from serving.infer_messages import InferLimits
 from serving.lane import LaneSettings
 from serving.model_statistics import ModelStatistics
+from serving.observability import Observability
 from serving.open_inference import OPEN_INFERENCE, OpenInferenceService
 from serving.repository import LoadableSession, Repository
 from serving.service import SERVICE_NAME, StylizationService
@@ -71,7 +72,7 @@ class Server:
             open_session: loads the network of a bundle; None for ONNX Runtime.
 
         Raises:
-            ConfigError: the token file cannot be used.
+            ConfigError: the token file cannot be used, or what makes traces is not installed.
         """
         self._config = config
         self._open_session = open_session or self._open_onnx
@@ -81,7 +82,8 @@ class Server:
         self._codecs = ThreadPoolExecutor(_codec_threads(config), thread_name_prefix="codec")
         self._batcher: Batcher | None = None
         self._port = 0
-        self._calls = Calls([AccessLog()])
+        self._observability = Observability(config, self._admission)
+        self._calls = Calls(self._observability.of_calls)
         self._grpc = grpc.aio.server(
             interceptors=_interceptors(config, self._calls),
             options=_options(config),
@@ -93,19 +95,25 @@ class Server:
         """Where the server listens, once started: ``host:port``."""
         return _address(self._config.host, self._port)
 
+    @property
+    def metrics_port(self) -> int:
+        """Where the metrics are, once started; 0 without them."""
+        return self._observability.metrics_port
+
     async def start(self) -> None:
         """Opens the port, loads and warms up the models, and then serves.
 
         Until the models are warm, health answers NOT_SERVING and other calls get UNAVAILABLE.
 
         Raises:
-            ConfigError: the port cannot be opened, the files of TLS cannot be used, no model can
+            ConfigError: a port cannot be opened, the files of TLS cannot be used, no model can
                 be served, or a device that is demanded does not work.
         """
         try:
             await self._start()
         except Exception:
             await self._grpc.stop(0)
+            await self._observability.close()
             raise
 
     async def stop(self) -> bool:
@@ -116,6 +124,7 @@ class Server:
             be running on the device's thread, and only the end of the process stops it.
         """
         _log.info("stopping: %d requests to finish", self._admission.inside)
+        end_of_grace = time.monotonic() + self._config.grace_seconds
         await self._health.enter_graceful_shutdown()
         self._admission.close("the server is shutting down; send the request to another one")
         if self._batcher is not None:
@@ -126,8 +135,10 @@ class Server:
         except TimeoutError:
             _log.error("the grace period is over: %d requests cut off", self._admission.inside)
             await self._grpc.stop(0)
+            await self._observability.close()
             return False
         await self._grpc.stop(_LAST_WORDS_SECONDS)
+        await self._observability.close(end_of_grace - time.monotonic())
         self._device.shutdown()
         self._codecs.shutdown()
         _log.info("stopped")
@@ -136,6 +147,7 @@ class Server:
     async def _start(self) -> None:
         _log.info("settings: %s", self._config.summary())
         warn_of_exposure(self._config)
+        await self._observability.open()
         self._port = _open_port(self._grpc, self._config)
         repository = await self._on_device(self._load)
         self._assemble(repository)
@@ -176,9 +188,12 @@ class Server:
         config = self._config
         statistics = ModelStatistics(repository)
         self._calls.watch(statistics)
-        self._batcher = Batcher(self._device, observers=[statistics])
+        self._batcher = Batcher(
+            self._device, observers=[statistics, *self._observability.of_batches]
+        )
         stylizer = Stylizer(repository, self._batcher, self._codecs, max_pixels=config.max_pixels)
         streams = StreamLimit(config.max_streams_per_client)
+        self._observability.watch(repository, self._batcher, streams)
         service = StylizationService(
             repository=repository,
             stylizer=stylizer,
