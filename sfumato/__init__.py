@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from sfumato.style_file import StyleFile, read_style_file, write_style_file
     from sfumato.style_info import StyleInfo
     from sfumato.stylized_photo import StyleSummary, StylizedPhoto, Timings
+    from sfumato.tls_files import tls_credentials
 
 # Where each name lives. They are imported at first use, so that a program that needs only the
 # bundle waits neither for gRPC nor for Pillow.
@@ -61,6 +62,7 @@ _HOMES = {
     "sfumato.style_file": ("StyleFile", "read_style_file", "write_style_file"),
     "sfumato.style_info": ("StyleInfo",),
     "sfumato.stylized_photo": ("StyleSummary", "StylizedPhoto", "Timings"),
+    "sfumato.tls_files": ("tls_credentials",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
@@ -92,6 +94,7 @@ __all__ = [
     "encode_photo",
     "read_bundle",
     "read_style_file",
+    "tls_credentials",
     "write_bundle",
     "write_style_file",
 ]

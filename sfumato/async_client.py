@@ -23,6 +23,7 @@ from sfumato.connection import (
 from sfumato.images.image_format import ImageFormat
 from sfumato.messages import read_photo, style_summaries, stylize_request, stylized_photo
 from sfumato.stylized_photo import StyleSummary, StylizedPhoto
+from sfumato.targets import grpc_target
 from sfumato.v1 import stylization_service_pb2 as pb
 from sfumato.v1.stylization_service_pb2_grpc import StylizationServiceStub
 
@@ -45,10 +46,18 @@ class AsyncClient:
         wait_for_ready: bool = True,
         credentials: grpc.ChannelCredentials | None = None,
         max_message_bytes: int = DEFAULT_MAX_MESSAGE_BYTES,
+        token: str = "",
+        plain_text_token: bool = False,
     ) -> None:
         """Opens a channel, which connects at the first call; see ``Client``."""
         self._connection = Connection(
-            target, timeout, wait_for_ready, credentials, max_message_bytes
+            target,
+            timeout,
+            wait_for_ready,
+            credentials,
+            max_message_bytes,
+            token,
+            plain_text_token,
         )
         self._channel = _open(self._connection)
         self._stub = StylizationServiceStub(self._channel)
@@ -107,14 +116,17 @@ class AsyncClient:
         seconds = self._connection.timeout if timeout is None else timeout
         try:
             return await method(
-                request, timeout=seconds, wait_for_ready=self._connection.wait_for_ready
+                request,
+                timeout=seconds,
+                metadata=self._connection.metadata,
+                wait_for_ready=self._connection.wait_for_ready,
             )
         except grpc.aio.AioRpcError as error:
             raise self._connection.error(error, seconds) from error
 
 
 def _open(connection: Connection) -> grpc.aio.Channel:
-    options = connection.channel_options()
+    target, options = grpc_target(connection.target), connection.channel_options()
     if connection.credentials is None:
-        return grpc.aio.insecure_channel(connection.target, options)
-    return grpc.aio.secure_channel(connection.target, connection.credentials, options)
+        return grpc.aio.insecure_channel(target, options)
+    return grpc.aio.secure_channel(target, connection.credentials, options)

@@ -2,27 +2,25 @@
 
 import argparse
 import asyncio
-import math
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from sfumato import __version__
-from sfumato.address import DEFAULT_TARGET
 from sfumato.blend_weights import normalize_weights
 from sfumato.errors import SfumatoError, StyleError
 from sfumato.images.image_format import ImageFormat
+from sfumato.option_types import positive
 from sfumato.painting_plan import Painting, plan_folder, plan_photo
+from sfumato.server_options import add_server_options, client_settings
 from sfumato.strength import PHOTOGRAPH_STYLE, checked_strength
 from sfumato.style_table import style_table
 
 if TYPE_CHECKING:
     from sfumato.async_client import AsyncClient
     from sfumato.client import Client
-
-_Number = TypeVar("_Number", int, float)
 
 _INTERRUPTED = 130  # as shells report a program that Ctrl-C ended
 
@@ -65,7 +63,7 @@ async def _stylize_folder(paintings: list[Painting], options: argparse.Namespace
     from sfumato.folder_painter import paint_all
 
     failures: list[str] = []
-    client = AsyncClient(options.server, timeout=options.timeout, wait_for_ready=False)
+    client = AsyncClient(**client_settings(options))
     bar = tqdm(total=len(paintings), unit="photo", disable=None)
 
     async def paint(painting: Painting) -> None:
@@ -111,7 +109,7 @@ def _health(options: argparse.Namespace) -> int:
 def _client(options: argparse.Namespace) -> "Client":
     from sfumato.client import Client
 
-    return Client(options.server, timeout=options.timeout, wait_for_ready=False)
+    return Client(**client_settings(options))
 
 
 def _request(painting: Painting, options: argparse.Namespace) -> dict[str, Any]:
@@ -146,11 +144,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     styles.set_defaults(command=_styles)
     _add_model(styles)
-    _add_server(styles, timeout=10.0)
+    add_server_options(styles, timeout=10.0)
     health = commands.add_parser("health", help="exit with status 0 if a server is serving")
     health.set_defaults(command=_health)
     health.add_argument("--service", default="", help="one service of it (default: all of it)")
-    _add_server(health, timeout=5.0)
+    add_server_options(health, timeout=5.0)
     return parser
 
 
@@ -181,7 +179,7 @@ def _add_stylize(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "-o", "--output", type=Path, required=True, help="the file, or folder, to write"
     )
     _add_model(parser)
-    parser.add_argument("--version", type=_positive(int), help="version (default: the highest)")
+    parser.add_argument("--version", type=positive(int), help="version (default: the highest)")
     parser.add_argument(
         "--format", choices=list(ImageFormat), help="format (default: by the output's suffix)"
     )
@@ -189,29 +187,13 @@ def _add_stylize(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "--quality", type=_quality, metavar="1-100", help="of JPEG and WebP (default: 90)"
     )
     parser.add_argument(
-        "--jobs", type=_positive(int), default=4, help="photos on the way at a time (default: 4)"
+        "--jobs", type=positive(int), default=4, help="photos on the way at a time (default: 4)"
     )
-    _add_server(parser, timeout=60.0)
+    add_server_options(parser, timeout=60.0)
 
 
 def _add_model(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", default="", help="name of a model (default: the server's)")
-
-
-def _add_server(parser: argparse.ArgumentParser, timeout: float) -> None:
-    parser.add_argument(
-        "--server",
-        default=DEFAULT_TARGET,
-        metavar="HOST:PORT",
-        help=f"address of the server (default: {DEFAULT_TARGET})",
-    )
-    parser.add_argument(
-        "--timeout",
-        type=_positive(float),
-        default=timeout,
-        metavar="SECONDS",
-        help=f"for each call (default: {timeout:g})",
-    )
 
 
 def _weighted_style(text: str) -> tuple[str, float]:
@@ -233,14 +215,3 @@ def _quality(text: str) -> int:
     if not text.isdecimal() or not 1 <= int(text) <= 100:
         raise argparse.ArgumentTypeError(f"{text} is not from 1 to 100")
     return int(text)
-
-
-def _positive(kind: type[_Number]) -> Callable[[str], _Number]:
-    def parse(text: str) -> _Number:
-        number = kind(text)
-        if not 0 < number < math.inf:
-            raise argparse.ArgumentTypeError(f"{text} is not a positive number")
-        return number
-
-    parse.__name__ = kind.__name__  # argparse names it where a value is no number at all
-    return parse

@@ -19,6 +19,7 @@ from sfumato.connection import (
 from sfumato.images.image_format import ImageFormat
 from sfumato.messages import read_photo, style_summaries, stylize_request, stylized_photo
 from sfumato.stylized_photo import StyleSummary, StylizedPhoto
+from sfumato.targets import grpc_target
 from sfumato.v1 import stylization_service_pb2 as pb
 from sfumato.v1.stylization_service_pb2_grpc import StylizationServiceStub
 
@@ -30,12 +31,20 @@ class Client:
     """Paints photos on a server. One client may be used from many threads.
 
     Args:
-        target: address of the server, as gRPC takes it.
+        target: address of the server, as gRPC takes it, or of several as "host:port,host:port";
+            calls go to all of them in turn, and to the others when one fails. Of a name that has
+            several addresses all are used as well.
         timeout: seconds for a whole call, unless the call says otherwise.
         wait_for_ready: whether a call waits, within its timeout, for a server that is not there
             yet; if not, it fails after a few attempts, in about a second.
-        credentials: of TLS, made by ``grpc.ssl_channel_credentials``; None for plain text.
+        credentials: of TLS, made by ``sfumato.tls_credentials``; None for plain text.
         max_message_bytes: the largest photo file, both ways; the server has such a limit too.
+        token: what the server knows the client by, if it wants to.
+        plain_text_token: whether the token may leave this machine without TLS.
+
+    Raises:
+        SfumatoError: a target that cannot be understood or looked up, or a token that could be
+            read on its way.
     """
 
     def __init__(
@@ -46,10 +55,18 @@ class Client:
         wait_for_ready: bool = True,
         credentials: grpc.ChannelCredentials | None = None,
         max_message_bytes: int = DEFAULT_MAX_MESSAGE_BYTES,
+        token: str = "",
+        plain_text_token: bool = False,
     ) -> None:
         """Opens a channel, which connects at the first call; see the class."""
         self._connection = Connection(
-            target, timeout, wait_for_ready, credentials, max_message_bytes
+            target,
+            timeout,
+            wait_for_ready,
+            credentials,
+            max_message_bytes,
+            token,
+            plain_text_token,
         )
         self._channel = _open(self._connection)
         self._stub = StylizationServiceStub(self._channel)
@@ -126,13 +143,18 @@ class Client:
     ) -> _Response:
         seconds = self._connection.timeout if timeout is None else timeout
         try:
-            return method(request, timeout=seconds, wait_for_ready=self._connection.wait_for_ready)
+            return method(
+                request,
+                timeout=seconds,
+                metadata=self._connection.metadata,
+                wait_for_ready=self._connection.wait_for_ready,
+            )
         except grpc.RpcError as error:
             raise self._connection.error(error, seconds) from error
 
 
 def _open(connection: Connection) -> grpc.Channel:
-    options = connection.channel_options()
+    target, options = grpc_target(connection.target), connection.channel_options()
     if connection.credentials is None:
-        return grpc.insecure_channel(connection.target, options)
-    return grpc.secure_channel(connection.target, connection.credentials, options)
+        return grpc.insecure_channel(target, options)
+    return grpc.secure_channel(target, connection.credentials, options)

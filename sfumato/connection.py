@@ -1,13 +1,14 @@
 """What the two clients share: where the server is, how it is called, and what failures mean."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import grpc
 from google.protobuf.wrappers_pb2 import Int32Value, StringValue
 
 from sfumato.address import DEFAULT_TARGET
-from sfumato.errors import ServiceError
+from sfumato.errors import ServiceError, SfumatoError
+from sfumato.targets import authority, stays_here
 
 DEFAULT_TIMEOUT = 60.0
 DEFAULT_MAX_MESSAGE_BYTES = 64 << 20
@@ -19,28 +20,44 @@ HEALTH_SERVING = 1
 HealthRequest = StringValue
 HealthResponse = Int32Value
 
-# All methods only read, so each is safe to send again. Three more attempts take about a second.
+# Calls are spread over all addresses of the target.
+# These methods only read, so each is safe to send again; a stream, or a call that changes the
+# server, is not. Three more attempts take about a second, unless the server says when to try
+# again: gRPC obeys its "grpc-retry-pushback-ms" (gRFC A6), and never tries again below zero.
 _SERVICE_CONFIG = json.dumps(
     {
+        "loadBalancingConfig": [{"round_robin": {}}],
         "methodConfig": [
             {
                 "name": [
-                    {"service": "sfumato.v1.StylizationService"},
-                    {"service": "grpc.health.v1.Health"},
+                    {"service": "sfumato.v1.StylizationService", "method": "Stylize"},
+                    {"service": "sfumato.v1.StylizationService", "method": "ListStyles"},
+                    {"service": "grpc.health.v1.Health", "method": "Check"},
                 ],
                 "retryPolicy": {
                     "maxAttempts": 4,
                     "initialBackoff": "0.2s",
                     "maxBackoff": "2s",
                     "backoffMultiplier": 2,
-                    "retryableStatusCodes": ["UNAVAILABLE"],
+                    "retryableStatusCodes": ["UNAVAILABLE", "RESOURCE_EXHAUSTED"],
                 },
             }
-        ]
+        ],
     }
 )
-_LOOPBACK = ("127.", "localhost", "[::1]")
-_NOT_CONNECTED = ("failed to connect", "resolving", "resolution failed")
+_KEEPALIVE = (
+    # Routers forget a connection that is silent for some minutes, and tell neither end.
+    ("grpc.keepalive_time_ms", 60_000),
+    ("grpc.keepalive_timeout_ms", 20_000),
+    ("grpc.keepalive_permit_without_calls", 1),
+    ("grpc.http2.max_pings_without_data", 0),  # any number, not two
+)
+_NOT_CONNECTED = ("failed to connect", "connections to all backends", "resolving", "resolution")
+_HANDSHAKES = {
+    "certificate_verify_failed": "its certificate is not of an authority that this client trusts",
+    "hostname verification": "its certificate is for another name",
+    "wrong_version_number": "it speaks no TLS",
+}
 _START = "`python -m serving --models models`"
 
 
@@ -49,11 +66,16 @@ class Connection:
     """Where the server is and how it is called.
 
     Attributes:
-        target: address as gRPC takes it, such as "127.0.0.1:8001".
+        target: address as gRPC takes it, such as "127.0.0.1:8001", or several with commas.
         timeout: seconds for a whole call: waiting, every attempt, and the answer.
         wait_for_ready: whether a call waits for a server that is not there yet.
-        credentials: of TLS, made by ``grpc.ssl_channel_credentials``; None for plain text.
+        credentials: of TLS; None for plain text.
         max_message_bytes: the largest message, both ways.
+        token: what the server knows the client by; empty for none.
+        plain_text_token: whether the token may leave this machine without TLS.
+
+    Raises:
+        SfumatoError: the token could be read on its way, or has characters that no token has.
     """
 
     target: str = DEFAULT_TARGET
@@ -61,9 +83,33 @@ class Connection:
     wait_for_ready: bool = True
     credentials: grpc.ChannelCredentials | None = None
     max_message_bytes: int = DEFAULT_MAX_MESSAGE_BYTES
+    token: str = field(default="", repr=False)
+    plain_text_token: bool = False
+
+    def __post_init__(self) -> None:
+        """Checks that the token is safe to send."""
+        if not self.token:
+            return
+        if not (self.token.isascii() and self.token.isprintable() and " " not in self.token):
+            raise SfumatoError("the token has spaces, line ends or other characters of no token")
+        if self.credentials or self.plain_text_token or stays_here(self.target):
+            return
+        raise SfumatoError(
+            f"without TLS anybody on the way to {self.target} could read the token; use TLS, or "
+            "allow a token in plain text"
+        )
+
+    @property
+    def metadata(self) -> tuple[tuple[str, str], ...]:
+        """What goes along with every call: the token.
+
+        gRPC's own credentials for calls refuse plain text, even to this machine.
+        """
+        return (("authorization", f"Bearer {self.token}"),) if self.token else ()
 
     def channel_options(self) -> list[tuple[str, str | int]]:
         """Gives the options of the channel."""
+        name = authority(self.target)
         return [
             ("grpc.max_send_message_length", self.max_message_bytes),
             ("grpc.max_receive_message_length", self.max_message_bytes),
@@ -71,7 +117,9 @@ class Connection:
             # A call that does not fit into this buffer (256 KiB, unless said) is not retried.
             ("grpc.per_rpc_retry_buffer_size", self.max_message_bytes + (1 << 16)),
             # A proxy cannot reach this machine's own loopback address.
-            ("grpc.enable_http_proxy", int(not self.target.startswith(_LOOPBACK))),
+            ("grpc.enable_http_proxy", int(not stays_here(self.target))),
+            *([("grpc.default_authority", name)] if name else []),
+            *_KEEPALIVE,
         ]
 
     def error(self, error: grpc.RpcError, timeout: float) -> ServiceError:
@@ -93,6 +141,9 @@ class Connection:
                 f"no answer from {self.target} within {timeout:g} s; "
                 f"allow a longer timeout, or start a server there ({_START})"
             )
+        if code is grpc.StatusCode.UNAUTHENTICATED:
+            mistake = "does not know this token" if self.token else "wants a token"
+            return f"the server at {self.target} {mistake}; its operator has one"
         if code is grpc.StatusCode.UNIMPLEMENTED:
             return f"the server at {self.target} is not a Sfumato server ({details})"
         if code is grpc.StatusCode.RESOURCE_EXHAUSTED and "larger than max" in details:
@@ -104,5 +155,14 @@ class Connection:
         if "refused" in text:
             return f"no server at {self.target} (start one with {_START})"
         if any(sign in text for sign in _NOT_CONNECTED):
-            return f"cannot connect to {self.target}: {details}"
+            return f"cannot connect to {self.target}: {self._handshake(text) or details}"
         return f"the server at {self.target} is not available: {details}"
+
+    def _handshake(self, text: str) -> str | None:
+        for sign, reason in _HANDSHAKES.items():
+            if sign in text:
+                return reason
+        if "socket closed" in text or "connection reset" in text:  # as if nobody were at home
+            wanted = "a certificate of the client" if self.credentials else "TLS"
+            return f"it closes the connection; it may demand {wanted}"
+        return None

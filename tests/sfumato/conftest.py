@@ -38,6 +38,9 @@ class PretendingServicer(rpc.StylizationServiceServicer):
     Attributes:
         requests: what was asked.
         failures: statuses to answer with, one per call, before anything else.
+        pushback: milliseconds that a failing call tells to wait; None for nothing.
+        metadata: what came along with the calls.
+        arrivals: when the calls came, by ``time.monotonic()``.
         delay: seconds before an answer.
         most_at_once: the most calls that were running at the same time.
     """
@@ -45,6 +48,9 @@ class PretendingServicer(rpc.StylizationServiceServicer):
     def __init__(self) -> None:
         self.requests: list[Any] = []
         self.failures: list[tuple[grpc.StatusCode, str]] = []
+        self.pushback: int | None = None
+        self.metadata: list[dict[str, Any]] = []
+        self.arrivals: list[float] = []
         self.delay = 0.0
         self.most_at_once = 0
         self._running = 0
@@ -72,14 +78,20 @@ class PretendingServicer(rpc.StylizationServiceServicer):
     def StylizeStream(  # noqa: N802 - gRPC's name
         self, request_iterator: Any, context: Any
     ) -> Any:
+        self._begin(next(request_iterator), context)
         context.abort(grpc.StatusCode.UNIMPLEMENTED, "not pretended")
 
     def _begin(self, request: Any, context: Any) -> None:
         with self._lock:
             self.requests.append(request)
+            self.arrivals.append(time.monotonic())
+            self.metadata.append(dict(context.invocation_metadata()))
             failure = self.failures.pop(0) if self.failures else None
         time.sleep(self.delay)
         if failure:
+            if self.pushback is not None:
+                pushback = ("grpc-retry-pushback-ms", str(self.pushback))
+                context.set_trailing_metadata((pushback,))
             context.abort(*failure)
 
     def _paint(self, request: pb.StylizeRequest, context: Any) -> pb.StylizeResponse:

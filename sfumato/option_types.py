@@ -1,0 +1,21 @@
+"""Types of options on the command line."""
+
+import argparse
+import math
+from collections.abc import Callable
+from typing import TypeVar
+
+_Number = TypeVar("_Number", int, float)
+
+
+def positive(kind: type[_Number]) -> Callable[[str], _Number]:
+    """Gives a type for argparse: numbers above zero, not infinity."""
+
+    def parse(text: str) -> _Number:
+        number = kind(text)
+        if not 0 < number < math.inf:
+            raise argparse.ArgumentTypeError(f"{text} is not a positive number")
+        return number
+
+    parse.__name__ = kind.__name__  # argparse names it where a value is no number at all
+    return parse

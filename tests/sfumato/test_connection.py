@@ -1,0 +1,245 @@
+"""How the clients connect: tokens, TLS, and what is said when it fails; a real server each time."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+
+import grpc
+import pytest
+
+from sfumato.async_client import AsyncClient
+from sfumato.cli import main
+from sfumato.client import Client
+from sfumato.connection import Connection
+from sfumato.errors import ServiceError, SfumatoError
+from sfumato.tls_files import tls_credentials
+from sfumato.v1 import stylization_service_pb2_grpc as rpc
+from tests.serving.certificates import Authority, Pair
+from tests.sfumato.conftest import PretendingServicer, RunningServer, start_server
+
+TOKEN = "a-token-for-tests"
+
+
+@pytest.fixture
+def authority(tmp_path: Path) -> Authority:
+    folder = tmp_path / "certificates"
+    folder.mkdir()
+    return Authority(folder)
+
+
+@contextmanager
+def tls_server(pair: Pair, client_ca: Authority | None = None) -> Iterator[str]:
+    """A server that speaks TLS; gives its target."""
+    server = grpc.server(ThreadPoolExecutor(2))
+    rpc.add_StylizationServiceServicer_to_server(PretendingServicer(), server)
+    credentials = grpc.ssl_server_credentials(
+        [(pair.key.read_bytes(), pair.certificate.read_bytes())],
+        client_ca and client_ca.file.read_bytes(),
+        require_client_auth=client_ca is not None,
+    )
+    port = server.add_secure_port("127.0.0.1:0", credentials)
+    server.start()
+    yield f"127.0.0.1:{port}"
+    server.stop(0).wait()
+
+
+def failure(target: str, credentials: grpc.ChannelCredentials | None) -> str:
+    with (
+        Client(target, credentials=credentials, wait_for_ready=False) as client,
+        pytest.raises(ServiceError) as error,
+    ):
+        client.list_styles()
+    return str(error.value)
+
+
+def test_the_token_goes_along_with_every_call(server: RunningServer) -> None:
+    with Client(server.target, token=TOKEN) as client:
+        client.list_styles()
+    assert server.servicer.metadata[0]["authorization"] == f"Bearer {TOKEN}"
+
+
+async def test_the_token_goes_along_with_every_call_of_the_other_client(
+    server: RunningServer,
+) -> None:
+    async with AsyncClient(server.target, token=TOKEN) as client:
+        await client.list_styles()
+    assert server.servicer.metadata[0]["authorization"] == f"Bearer {TOKEN}"
+
+
+def test_without_a_token_nothing_goes_along(server: RunningServer) -> None:
+    with Client(server.target) as client:
+        client.list_styles()
+    assert "authorization" not in server.servicer.metadata[0]
+
+
+def test_a_token_does_not_leave_the_machine_in_plain_text() -> None:
+    with pytest.raises(SfumatoError, match=r"anybody on the way to gpu\.example\.org:1 could read"):
+        Client("gpu.example.org:1", token=TOKEN)
+    Connection("gpu.example.org:1", token=TOKEN, plain_text_token=True)
+    Connection("gpu.example.org:1", token=TOKEN, credentials=grpc.ssl_channel_credentials())
+
+
+@pytest.mark.parametrize("token", ["two words", "line\nend", "tokën", "a\x00b"])
+def test_what_cannot_be_a_token_is_refused_without_repeating_it(token: str) -> None:
+    with pytest.raises(SfumatoError) as refusal:
+        Connection(token=token)
+    assert token not in str(refusal.value)
+
+
+def test_a_connection_does_not_show_its_token() -> None:
+    assert TOKEN not in repr(Connection(token=TOKEN))
+
+
+@pytest.mark.parametrize(
+    ("token", "reason"), [("", "wants a token"), (TOKEN, "does not know this token")]
+)
+def test_a_client_whom_the_server_does_not_know_is_told_why(
+    server: RunningServer, token: str, reason: str
+) -> None:
+    server.servicer.failures = [(grpc.StatusCode.UNAUTHENTICATED, "who?")]
+    with Client(server.target, token=token) as client, pytest.raises(ServiceError) as error:
+        client.list_styles()
+    assert str(error.value) == f"the server at {server.target} {reason}; its operator has one"
+
+
+def test_a_missing_permission_is_told_in_the_servers_words(server: RunningServer) -> None:
+    server.servicer.failures = [(grpc.StatusCode.PERMISSION_DENIED, "lacks the scope 'paint'")]
+    with Client(server.target) as client, pytest.raises(ServiceError, match="lacks the scope"):
+        client.list_styles()
+
+
+def test_tls_credentials_are_used(authority: Authority) -> None:
+    with (
+        tls_server(authority.issue()) as target,
+        Client(target, credentials=tls_credentials(authority.file), token=TOKEN) as client,
+    ):
+        assert client.list_styles()
+
+
+def test_a_client_can_show_a_certificate(authority: Authority) -> None:
+    pair = authority.issue("client")
+    credentials = tls_credentials(authority.file, pair.certificate, pair.key)
+    with (
+        tls_server(authority.issue(), client_ca=authority) as target,
+        Client(target, credentials=credentials) as client,
+    ):
+        assert client.list_styles()
+
+
+def test_a_failed_handshake_says_what_is_wrong(
+    authority: Authority, server: RunningServer, tmp_path: Path
+) -> None:
+    trusting = tls_credentials(authority.file)
+    with tls_server(authority.issue()) as target:
+        stranger = Authority(tmp_path, "stranger").trust()
+        assert "not of an authority that this client trusts" in failure(target, stranger)
+        assert "it may demand TLS" in failure(target, None)
+    with tls_server(authority.issue("example.org")) as target:
+        assert "its certificate is for another name" in failure(target, trusting)
+    with tls_server(authority.issue(), client_ca=authority) as target:
+        assert "it may demand a certificate of the client" in failure(target, trusting)
+    assert "it speaks no TLS" in failure(server.target, trusting)
+
+
+def test_files_of_tls_that_cannot_be_used_are_named(authority: Authority, tmp_path: Path) -> None:
+    pair, text = authority.issue(), tmp_path / "text"
+    text.write_text("text")
+    with pytest.raises(SfumatoError, match=r"cannot read absent\.pem: No such file"):
+        tls_credentials(Path("absent.pem"))
+    with pytest.raises(SfumatoError, match="text is no PEM file"):
+        tls_credentials(text)
+    with pytest.raises(SfumatoError, match="belong together"):
+        tls_credentials(None, pair.certificate)
+
+
+def test_calls_are_spread_over_several_servers(server: RunningServer) -> None:
+    other = start_server()
+    try:
+        with Client(f"{server.target},{other.target}") as client:
+            client.list_styles()
+            while not (server.servicer.requests and other.servicer.requests):
+                client.list_styles()
+            before = len(server.servicer.requests)
+            for _ in range(10):
+                client.list_styles()
+            assert len(server.servicer.requests) - before == 5
+    finally:
+        other.grpc_server.stop(0).wait()
+
+
+def test_a_server_that_is_not_there_is_left_out(server: RunningServer, free_target: str) -> None:
+    with Client(f"{free_target},{server.target}") as client:
+        for _ in range(6):
+            client.list_styles()
+    assert len(server.servicer.requests) == 6
+
+
+def test_without_any_server_the_message_names_all(free_target: str) -> None:
+    assert f"no server at {free_target},{free_target} (start" in failure(
+        f"{free_target},{free_target}", None
+    )
+
+
+def test_calls_share_a_connection(server: RunningServer) -> None:
+    peers = set()
+    begin = server.servicer._begin
+
+    def note(request: object, context: grpc.ServicerContext) -> None:
+        peers.add(context.peer())
+        begin(request, context)
+
+    server.servicer._begin = note  # type: ignore[method-assign]
+    with Client(server.target) as client:
+        for _ in range(5):
+            client.list_styles()
+    assert len(peers) == 1
+
+
+def test_the_command_line_sends_the_token_of_a_file_or_of_the_variable(
+    server: RunningServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "token").write_text("of-the-file\n")
+    monkeypatch.setenv("SFUMATO_TOKEN", "of-the-variable")
+    assert main(["styles", "--server", server.target]) == 0
+    assert main(["styles", "--server", server.target, "--token-file", f"{tmp_path}/token"]) == 0
+    sent = [metadata["authorization"] for metadata in server.servicer.metadata]
+    assert sent == ["Bearer of-the-variable", "Bearer of-the-file"]
+
+
+def test_the_command_line_speaks_tls(
+    authority: Authority, capsys: pytest.CaptureFixture[str]
+) -> None:
+    own = authority.issue("client")
+    files = ["--tls-ca", authority.file, "--tls-cert", own.certificate, "--tls-key", own.key]
+    with tls_server(authority.issue(), client_ca=authority) as target:
+        assert main(["styles", "--server", target, *map(str, files)]) == 0
+        assert main(["styles", "--server", target, "--tls"]) == 1
+    assert "not of an authority that this client trusts" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        (["--token-file", "absent"], "cannot read the token in absent"),
+        (["--tls-ca", "absent"], "cannot read absent"),
+        (["--tls-cert", "absent"], "belong together"),
+        (["--server", "gpu:1", "--token-file", "token"], "could read the token"),
+        (["--token-file", "empty"], "empty holds no token"),
+    ],
+)
+def test_wrong_options_of_the_command_line_are_told_on_one_line(
+    options: list[str],
+    reason: str,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("token").write_text(TOKEN)
+    Path("empty").write_text("\n")
+    assert main(["health", *options]) == 1
+    [line] = capsys.readouterr().err.splitlines()
+    assert line.startswith("sfumato: ")
+    assert reason in line
+    assert TOKEN not in line
