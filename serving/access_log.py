@@ -35,8 +35,7 @@ class CallLine:
 
     def __init__(self, call: Call) -> None:
         """Reads ``call``."""
-        # Who is refused for want of a token may have named a method that there is not.
-        self.title = call.method if call.method.isidentifier() else quoted(call.method)
+        self.title = call.method
         self.fields: dict[str, object] = {"model": _shortened(call.model)}
         optional = {"version": call.version, "client": call.client, **call.notes}
         optional |= {"bytes_in": call.bytes_in, "bytes_out": call.bytes_out}

@@ -25,14 +25,11 @@ them within that factor, at the price of 16 time series."""
 PHOTOS: Final = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 64, 128)
 """Upper bounds: a batch of one is told from one of two, a nearly full one from a full one."""
 
-_REFUSED: Final = frozenset({"UNAUTHENTICATED", "PERMISSION_DENIED"})
-
 
 class Metrics:
     """Counts calls and batches as they end; an observer of both.
 
-    Labels have few values, whatever clients send: a model or version that is not served, and a
-    method named by a stranger, are the empty label.
+    Labels have few values, whatever clients send: a model that is not served is the empty label.
 
     Attributes:
         registry: what is exported.
@@ -87,10 +84,9 @@ class Metrics:
 
     def ended(self, call: Call) -> None:
         """Counts a call."""
-        method = "" if call.status in _REFUSED else call.method
         model, version = self._labels(call)
-        self._requests(method, model, version, call.status).inc()
-        self._request_seconds(method, model).observe(call.seconds)
+        self._requests(call.method, model, version, call.status).inc()
+        self._request_seconds(call.method, model).observe(call.seconds)
         if call.bytes_in:
             self._received(model).inc(call.bytes_in)
         if call.stages and call.status == "OK":

@@ -1,14 +1,27 @@
+import json
 import logging
+import re
 from pathlib import Path
 from typing import Any
 
 import grpc
 import pytest
 
-from serving.logs import OneLineFormatter
+from serving.access_log import CallLine
+from serving.call import Call
+from serving.logs import JsonFormatter, OneLineFormatter
+from serving.stage import Stage
 from sfumato.v1 import stylization_service_pb2 as pb
 from tests.serving.photos import draw, encode
-from tests.serving.running import PATIENCE, connected, order, refused, running, until_inside
+from tests.serving.running import (
+    PATIENCE,
+    ServerProcess,
+    connected,
+    order,
+    refused,
+    running,
+    until_inside,
+)
 
 
 @pytest.fixture
@@ -23,7 +36,7 @@ async def test_a_painted_photo_leaves_one_line(
     photo = encode(draw())
     await stub.Stylize(order(photo, {"plain": 0.5, "dark": 1.0}))
     [line] = [record.getMessage() for record in access_log.records]
-    assert line.startswith("Stylize model='default'/1 styles='plain':0.5,'dark':1 ")
+    assert line.startswith("Stylize model='default' version=1 styles='plain':0.5,'dark':1 ")
     fields = dict(field.split("=", 1) for field in line.split()[1:])
     assert fields["bytes_in"] == str(len(photo))
     assert (fields["size"], fields["format"], fields["batch"]) == ("40x24", "png", "1")
@@ -51,7 +64,7 @@ async def test_a_refusal_leaves_one_line_that_says_why(
 ) -> None:
     await refused(stub, order(b"", model="default", version=1))
     [line] = [record.getMessage() for record in access_log.records]
-    assert "model='default'/1" in line
+    assert line.startswith("Stylize model='default' version=1 ")
     assert "status=INVALID_ARGUMENT" in line
     assert "reason='the photo is empty" in line
 
@@ -95,6 +108,109 @@ async def test_a_call_whose_deadline_passes_leaves_a_line(
             if access_log.records:
                 break
     assert "status=DEADLINE_EXCEEDED" in access_log.records[0].getMessage()
+
+
+async def test_the_id_of_a_request_is_in_its_line_and_goes_back_with_the_answer(
+    stub: Any, access_log: pytest.LogCaptureFixture
+) -> None:
+    call = stub.Stylize(order(encode(draw())), metadata=[("x-request-id", "Root=1-67891233/a.b_c")])
+    await call
+    assert dict(await call.trailing_metadata())["x-request-id"] == "Root=1-67891233/a.b_c"
+    assert "request_id=Root=1-67891233/a.b_c" in access_log.records[0].getMessage().split()
+
+
+async def test_the_id_goes_back_with_a_refusal_too(models: Path) -> None:
+    async with running(models, max_queue_size=1, **WAITING) as server, connected(server) as stub:
+        inside = stub.Stylize(order(encode(draw())), timeout=PATIENCE)
+        await until_inside(server, 1)
+        with pytest.raises(grpc.aio.AioRpcError) as full:
+            await stub.Stylize(order(b""), timeout=PATIENCE, metadata=[("x-request-id", "mine")])
+        inside.cancel()
+    trailing = dict(full.value.trailing_metadata())
+    assert trailing["x-request-id"] == "mine"
+    assert int(trailing["grpc-retry-pushback-ms"]) > 0  # it has not taken the place of this
+
+
+@pytest.mark.parametrize("given", ["", "x" * 65, "a b", "status=OK ms=0.1", "a;b"])
+async def test_an_id_that_is_missing_long_or_unsafe_is_replaced(
+    stub: Any, access_log: pytest.LogCaptureFixture, given: str
+) -> None:
+    call = stub.Stylize(order(encode(draw())), metadata=[("x-request-id", given)])
+    await call
+    made = dict(await call.trailing_metadata())["x-request-id"]
+    assert re.fullmatch("[0-9a-f]{16}", made)
+    assert f"request_id={made}" in access_log.records[0].getMessage().split()
+
+
+def record_of(message: object, error: Exception | None = None) -> logging.LogRecord:
+    info = (type(error), error, error.__traceback__) if error else None
+    record = logging.LogRecord("serving.x", logging.INFO, "", 0, message, (), info)
+    record.created = 1769860800.0125
+    return record
+
+
+def test_times_are_in_utc_with_milliseconds() -> None:
+    formatter = OneLineFormatter("%(asctime)s %(message)s")
+    assert formatter.format(record_of("hello")) == "2026-01-31T12:00:00.012Z hello"
+
+
+def ended_call(**fields: Any) -> Call:
+    call = Call("Stylize", model="a\nb", version=2, started=10.0, **fields)
+    call.stages = [Stage("decode", 10.0, 10.0015)]
+    call.bytes_in, call.bytes_out, call.batch_size = 30, 20, 1
+    call.end("NOT_FOUND", "no such 'style'")
+    call.ended = 10.01
+    return call
+
+
+def test_a_line_of_json_has_the_fields_of_the_line_of_text() -> None:
+    call = ended_call(notes={"styles": "'plain':1"}, metadata={"x-request-id": "r"}, trace_id="f0")
+    fields = json.loads(JsonFormatter().format(record_of(CallLine(call))))
+    assert fields == {
+        "time": "2026-01-31T12:00:00.012Z",
+        "level": "INFO",
+        "logger": "serving.x",
+        "message": "Stylize",
+        "model": "a\nb",
+        "version": 2,
+        "styles": "'plain':1",
+        "bytes_in": 30,
+        "bytes_out": 20,
+        "batch": 1,
+        "decode_ms": 1.5,
+        "status": "NOT_FOUND",
+        "ms": 10.0,
+        "request_id": "r",
+        "trace_id": "f0",
+        "reason": "no such 'style'",
+    }
+    assert str(CallLine(call)) == (
+        "Stylize model='a\\nb' version=2 styles='plain':1 bytes_in=30 bytes_out=20 batch=1 "
+        "decode_ms=1.5 status=NOT_FOUND ms=10.0 request_id=r trace_id=f0 "
+        "reason=\"no such 'style'\""
+    )
+
+
+def test_a_line_of_json_can_carry_any_message_and_a_traceback() -> None:
+    try:
+        raise ValueError("two\nlines")
+    except ValueError as error:
+        line = JsonFormatter().format(record_of('it "broke"\n', error))
+    assert "\n" not in line
+    fields = json.loads(line)
+    assert fields["message"] == 'it "broke"\n'
+    assert fields["exception"].endswith("ValueError: two\nlines")
+
+
+async def test_a_server_logs_json_if_asked(models: Path, tmp_path: Path) -> None:
+    with ServerProcess(models, tmp_path, "--log-format", "json") as server:
+        async with connected(server) as stub:
+            await stub.Stylize(order(encode(draw())), timeout=PATIENCE)
+        await server.logs('"Stylize"')
+    lines = [json.loads(line) for line in server.log.splitlines()]
+    [call] = [line for line in lines if line["message"] == "Stylize"]
+    assert (call["model"], call["version"], call["status"]) == ("default", 1, "OK")
+    assert any(line["message"].startswith("serving on ") for line in lines)
 
 
 def test_a_traceback_stays_on_one_line() -> None:
