@@ -1,5 +1,6 @@
 """A model that is ready to run, and how a version of it stands."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
@@ -18,25 +19,31 @@ class LoadableSession(Session, Protocol):
 
     provider: str
 
-    def warm_up(self, batch_size: int) -> None:
-        """Run the slow first times; raise BundleError if the network does not work."""
+    def warm_up_runs(self, batch_size: int, /) -> Sequence[Callable[[], None]]:
+        """Give the slow first runs; each raises BundleError if the network does not work."""
         ...
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class Model:
-    """One version of a model, ready to run."""
+    """One version of a model, ready to run.
+
+    Attributes:
+        name: name of the model.
+        version: its version.
+        bundle: the files that it was read from.
+        session: its network.
+        lane: where its photos wait.
+        bank: the styles that it can paint in at this moment: those of the bundle, and those that
+            were added since. It is replaced while requests come in, so read it once for each.
+    """
 
     name: str
     version: int
     bundle: Bundle
     session: LoadableSession
     lane: Lane
-
-    @property
-    def bank(self) -> StyleBank:
-        """The styles that it can paint in at this moment."""
-        return self.bundle.bank
+    bank: StyleBank
 
     def __str__(self) -> str:
         """Gives ``name/version``, as the folders are called."""

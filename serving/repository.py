@@ -1,191 +1,184 @@
-"""The model folder: which models and versions can be served, and why the others cannot."""
+"""The model folder: which models and versions are served, and why the others are not."""
 
 import difflib
 import logging
-import os
-from collections.abc import Callable, Iterable, Iterator
-from pathlib import Path
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Final
 
 from serving.errors import ConfigError, DamagedModelError, ModelNotFoundError
-from serving.lane import Lane, LaneSettings
+from serving.folder_scan import FolderScan, scan_folder
 from serving.model import IndexEntry, LoadableSession, Model, ModelState
-from sfumato.bundle import Bundle, list_versions, read_bundle
-from sfumato.errors import BundleError
+from serving.model_loader import ModelLoader
+from serving.model_versions import ModelVersions
+from serving.name_list import name_list
+from serving.style_folder import AddedStyle
+from sfumato.errors import SfumatoError
 
 __all__ = ["DEFAULT_MODEL", "IndexEntry", "LoadableSession", "Model", "ModelState", "Repository"]
 
 _log = logging.getLogger(__name__)
 
 DEFAULT_MODEL: Final = "default"
-_MAX_LISTED: Final = 20
 
 
 class Repository:
-    """The models of a folder, read once.
+    """The models of a folder, which come and go while they are served.
 
-    What a request asks for is only ever looked up in memory; no request reaches the file system.
+    What a request asks for is only ever looked up in memory, or among the names that a listing of
+    the folder gave; no name of a request becomes a path. To be used on the event loop's thread.
     """
 
-    def __init__(
-        self,
-        root: Path,
-        open_session: Callable[[Bundle], LoadableSession],
-        settings: Callable[[str, LoadableSession], LaneSettings],
-    ) -> None:
-        """Reads every bundle under ``root`` and opens a session for each.
+    def __init__(self, loader: ModelLoader) -> None:
+        """Starts empty; ``loader`` knows the folder."""
+        self._loader = loader
+        self._models: dict[str, ModelVersions] = {}
+        self._unreadable: dict[str, str] = {}
+        self._listeners: list[Callable[[str], None]] = []
 
-        A bundle that cannot be used is logged and remembered with its reason.
-
-        Args:
-            root: folder with <name>/<version>/.
-            open_session: loads a bundle's network; raises BundleError if it is no good.
-            settings: gives the limits of a model, by its name and a session of it.
+    async def start(self) -> None:
+        """Loads and warms up every model. What cannot be used is logged and remembered.
 
         Raises:
-            ConfigError: ``root`` is no folder, or nothing in it can be served.
+            ConfigError: the folder cannot be read, or nothing in it can be served.
         """
-        self._root = root
-        self._open_session = open_session
-        self._settings = settings
-        self._models: dict[str, dict[int, Model]] = {}
-        self._damaged: dict[str, dict[int, str]] = {}
-        for name in _model_names(root):
-            self._load(name)
-        self._require_one()
-
-    def warm_up(self) -> None:
-        """Runs every network for the first times; one that fails counts as damaged from here on.
-
-        Raises:
-            ConfigError: none works.
-        """
-        for model in list(self):
+        try:
+            scan = await self.scan()
+        except OSError as error:
+            raise ConfigError(
+                f"the model folder {error.filename} cannot be read ({error.strerror}); "
+                "name one that can with --models"
+            ) from error
+        for name in scan.models:
             try:
-                model.session.warm_up(model.lane.settings.max_batch_size)
-            except BundleError as error:
-                del self._models[model.name][model.version]
-                self._note_damage(model.name, model.version, error)
+                await self.versions_of(name).load()
+            except SfumatoError as error:
+                _log.debug("not all of model=%s is served: %s", name, error)
         self._require_one()
 
     def __iter__(self) -> Iterator[Model]:
-        """Yields every version of every model that can be served."""
-        for versions in self._models.values():
-            yield from versions.values()
+        """Yields every version of every model that is served, by name."""
+        for name in self.names():
+            yield from self._models[name]
+
+    def names(self) -> list[str]:
+        """Lists the models of which there is any version, served or not."""
+        return sorted(name for name, versions in self._models.items() if versions.is_known)
 
     def latest(self) -> list[Model]:
-        """Lists the highest version of each model that can be served, by name."""
-        return [versions[max(versions)] for versions in self._models.values() if versions]
+        """Lists the highest version of each model that is served, by name."""
+        highest = (self._models[name].latest for name in self.names())
+        return [model for model in highest if model is not None]
 
     def find(self, name: str = "", version: int | None = None, label: str = "") -> Model:
         """Looks a model up.
 
         Args:
             name: its name; empty means "default".
-            version: its version; None means the highest that can be served.
+            version: its version; None means the highest that is served.
             label: label of a version, instead of its number.
 
         Raises:
-            ModelNotFoundError: there is none of that name or version.
+            ModelNotFoundError: there is none of that name, version or label, or it is unloaded.
             DamagedModelError: it is there but cannot be served.
+            NotServingError: it is being loaded for the first time.
         """
-        name = name or DEFAULT_MODEL
-        if name not in self._models:
-            raise ModelNotFoundError(f"no model {name[:100]!r}; {self._hint(name)}")
-        versions, damaged = self._models[name], self._damaged[name]
-        if version is None and versions:
-            version = max(versions)
-        if version in versions:
-            return versions[version]
-        if version is None and damaged:
-            version = max(damaged)
-        if version in damaged:
-            raise DamagedModelError(
-                f"version {version} of model {name!r} cannot be served: {damaged[version]}"
-            )
-        raise ModelNotFoundError(_no_version(name, version, versions))
+        return self._known(name).find(version, label)
+
+    def index(self) -> list[IndexEntry]:
+        """Lists every version of every model, also those that are not served, by name."""
+        return [entry for name in self.names() for entry in self._models[name].index()]
 
     async def load(self, name: str) -> None:
         """Makes what is served of a model the same as what lies in its folder.
+
+        New versions are loaded, changed ones are loaded anew, vanished ones are dropped. Where
+        that fails, what was served before stays.
 
         Raises:
             ModelNotFoundError: the folder has no model of that name.
             DamagedModelError: a version cannot be served; the others are all the same.
         """
-        raise NotImplementedError
+        name = name or DEFAULT_MODEL
+        try:
+            scan = await self.scan()
+        except OSError as error:
+            raise DamagedModelError(f"the model folder cannot be read ({error.strerror})") from None
+        if name not in scan.models:
+            raise self._no_model(name)
+        await self.versions_of(name).load()
 
     async def unload(self, name: str) -> None:
         """Serves no version of a model any more; requests that have begun are finished.
 
+        It stays so until ``load``, or until the files of a version change.
+
         Raises:
             ModelNotFoundError: no model of that name.
         """
-        raise NotImplementedError
+        await self._known(name).unload()
 
-    def index(self) -> list[IndexEntry]:
-        """Lists every version of every model, also those that are not served, by name."""
-        return [IndexEntry(m.name, m.version, ModelState.READY) for m in self]
+    async def add_style(self, name: str, style_file: bytes) -> AddedStyle:
+        """Adds a style to all versions of a model whose network it was trained for.
 
-    def _load(self, name: str) -> None:
-        self._models[name], self._damaged[name] = {}, {}
-        for version in list_versions(self._root / name):
-            try:
-                bundle = read_bundle(self._root / name / str(version))
-                session = self._open_session(bundle)
-                lane = Lane(f"{name}/{version}", session, self._settings(name, session))
-                model = Model(name, version, bundle, session, lane)
-            except BundleError as error:
-                self._note_damage(name, version, error)
-            else:
-                self._models[name][version] = model
-                _log.info(
-                    "loaded model=%s styles=%d provider=%s max_batch_size=%d",
-                    model,
-                    len(bundle.styles),
-                    model.session.provider,
-                    lane.settings.max_batch_size,
-                )
+        Args:
+            name: name of the model; empty means "default".
+            style_file: content of a style file.
 
-    def _note_damage(self, name: str, version: int, error: BundleError) -> None:
-        _log.error("cannot serve model=%s/%d: %s", name, version, error)
-        # Clients learn the reason, but not where the folder lies on this machine.
-        self._damaged[name][version] = str(error).replace(f"{self._root}{os.sep}", "")
+        Raises:
+            ModelNotFoundError, DamagedModelError: see ``find``.
+            StyleFileError: not a style file, or one for another network.
+            StyleExistsError: there is a style, or a style file, of that id already.
+        """
+        return await self._known(name).add_style(style_file)
+
+    def on_change(self, listener: Callable[[str], None]) -> None:
+        """Calls ``listener`` with a model's name after what is served of it may have changed."""
+        self._listeners.append(listener)
+
+    async def scan(self) -> FolderScan:
+        """Looks at the model folder. Raises OSError if it cannot be read."""
+        scan = await self._loader.read(partial(scan_folder, self._loader.root))
+        for name, reason in scan.unreadable.items():
+            if self._unreadable.get(name) != reason:
+                _log.warning("%s cannot be read: %s", self._loader.root / name, reason)
+        self._unreadable = dict(scan.unreadable)
+        return scan
+
+    def versions_of(self, name: str) -> ModelVersions:
+        """Gives the versions of a model; ``name`` must come from ``names`` or a ``scan``."""
+        if name not in self._models:
+            self._models[name] = ModelVersions(name, self._loader, self._tell)
+        return self._models[name]
+
+    def _tell(self, name: str) -> None:
+        for listener in self._listeners:
+            listener(name)
+
+    def _known(self, name: str) -> ModelVersions:
+        name = name or DEFAULT_MODEL
+        versions = self._models.get(name)
+        if versions is None or not versions.is_known:
+            raise self._no_model(name)
+        return versions
+
+    def _no_model(self, name: str) -> ModelNotFoundError:
+        close = difflib.get_close_matches(name[:100], self.names())
+        if close:
+            hint = "did you mean " + " or ".join(repr(match) for match in close) + "?"
+        else:
+            hint = "there are " + name_list(map(repr, self.names()))
+        return ModelNotFoundError(f"no model {name[:100]!r}; {hint}")
 
     def _require_one(self) -> None:
-        if any(self._models.values()):
+        if any(True for _ in self):
             return
-        reasons = [reason for damaged in self._damaged.values() for reason in damaged.values()]
+        reasons = [entry.reason for entry in self.index() if entry.reason]
         raise ConfigError(
-            f"no model in {self._root} can be served; "
+            f"no model in {self._loader.root} can be served; "
             + (
                 reasons[0]
                 if reasons
                 else "it must hold <name>/<version>/ folders, as `python -m training export` writes"
             )
         )
-
-    def _hint(self, name: str) -> str:
-        close = difflib.get_close_matches(name[:100], self._models)
-        if close:
-            return "did you mean " + " or ".join(repr(match) for match in close) + "?"
-        return "there are " + _listed(repr(known) for known in self._models)
-
-
-def _model_names(root: Path) -> list[str]:
-    try:
-        return [entry.name for entry in sorted(root.iterdir()) if list_versions(entry)]
-    except OSError as error:
-        raise ConfigError(
-            f"the model folder {error.filename} cannot be read ({error.strerror}); "
-            "name one that can with --models"
-        ) from error
-
-
-def _no_version(name: str, version: int | None, versions: Iterable[int]) -> str:
-    return f"model {name!r} has no version {version}; there are {_listed(map(str, versions))}"
-
-
-def _listed(names: Iterable[str]) -> str:
-    known = list(names)
-    more = f" and {len(known) - _MAX_LISTED} more" if len(known) > _MAX_LISTED else ""
-    return (", ".join(known[:_MAX_LISTED]) or "none") + more

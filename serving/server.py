@@ -4,46 +4,42 @@ import asyncio
 import logging
 import socket
 import time
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Final, TypeVar
+from typing import Final
 
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
+from serving.admin_service import ADMIN_SERVICE, AdminService
 from serving.admission import Admission
 from serving.authorization import Authorization
 from serving.batcher import Batcher
 from serving.call import Calls
-from serving.config import ModelConfig, ServerConfig
+from serving.config import ServerConfig
 from serving.cores import usable_cores
 from serving.credentials import TlsFiles, server_credentials
 from serving.errors import ConfigError
 from serving.exposure import warn_of_exposure
 from serving.infer_messages import InferLimits
-from serving.lane import LaneSettings
+from serving.live_models import LiveModels, OpenSession
 from serving.model_statistics import ModelStatistics
 from serving.observability import Observability
 from serving.open_inference import OPEN_INFERENCE, OpenInferenceService
-from serving.repository import LoadableSession, Repository
+from serving.repository import Repository
 from serving.service import SERVICE_NAME, StylizationService
-from serving.session import CUDA, OnnxSession, SessionSettings
 from serving.stream_limit import StreamLimit
 from serving.stylizer import Stylizer
 from serving.tokens import read_tokens
 from serving.watched_files import WatchedFiles
 from sfumato.atomic import write_file
-from sfumato.bundle import Bundle
 from sfumato.inference.open_inference_pb2_grpc import (
     add_GRPCInferenceServiceServicer_to_server,
 )
+from sfumato.v1.admin_service_pb2_grpc import add_AdminServiceServicer_to_server
 from sfumato.v1.stylization_service_pb2_grpc import add_StylizationServiceServicer_to_server
 
 _log = logging.getLogger(__name__)
-
-T = TypeVar("T")
-OpenSession = Callable[[Bundle], LoadableSession]
 
 _KEEPALIVE: Final = (
     # A client that vanished without a word is found out, and its requests are dropped.
@@ -54,8 +50,6 @@ _KEEPALIVE: Final = (
     ("grpc.keepalive_permit_without_calls", 1),
 )
 _SERVICES: Final = (SERVICE_NAME, OPEN_INFERENCE)
-_BATCH_ON_CUDA: Final = 8
-_BATCH_ON_CPU: Final = 1  # on a CPU a batch is no faster than its photos one by one
 _MOST_CODEC_THREADS: Final = 8
 _SPARE_CALLS: Final = 64  # for health checks, reflection and refusals while the server is full
 _LAST_WORDS_SECONDS: Final = 0.5  # for answers on their way, and for streams that never end
@@ -75,11 +69,12 @@ class Server:
             ConfigError: the token file cannot be used, or what makes traces is not installed.
         """
         self._config = config
-        self._open_session = open_session or self._open_onnx
         self._admission = Admission(config.max_queue_size)
         self._health = health.aio.HealthServicer()
         self._device = ThreadPoolExecutor(1, thread_name_prefix="device")
         self._codecs = ThreadPoolExecutor(_codec_threads(config), thread_name_prefix="codec")
+        self._models = LiveModels(config, self._device, open_session)
+        self._services = (*_SERVICES, ADMIN_SERVICE) if config.admin else _SERVICES
         self._batcher: Batcher | None = None
         self._port = 0
         self._observability = Observability(config, self._admission)
@@ -127,6 +122,7 @@ class Server:
         end_of_grace = time.monotonic() + self._config.grace_seconds
         await self._health.enter_graceful_shutdown()
         self._admission.close("the server is shutting down; send the request to another one")
+        await self._models.stay()
         if self._batcher is not None:
             self._batcher.hurry()
         try:
@@ -141,6 +137,7 @@ class Server:
         await self._observability.close(end_of_grace - time.monotonic())
         self._device.shutdown()
         self._codecs.shutdown()
+        self._models.close()
         _log.info("stopped")
         return True
 
@@ -149,40 +146,16 @@ class Server:
         warn_of_exposure(self._config)
         await self._observability.open()
         self._port = _open_port(self._grpc, self._config)
-        repository = await self._on_device(self._load)
-        self._assemble(repository)
+        self._assemble(self._models.repository)
         await self._set_health(health_pb2.HealthCheckResponse.NOT_SERVING)
         await self._grpc.start()
-        _log.info("warming up")
-        await self._on_device(repository.warm_up)
+        _log.info("loading and warming up")
+        await self._models.load()
         self._admission.open()
         await self._set_health(health_pb2.HealthCheckResponse.SERVING)
+        await self._models.follow(self._health, self._services)
         _log.info("serving on %s", self.address)
         self._write_port_file()
-
-    def _load(self) -> Repository:
-        return Repository(self._config.models, self._open_session, self._lane_settings)
-
-    def _open_onnx(self, bundle: Bundle) -> LoadableSession:
-        settings = SessionSettings(
-            device=self._config.device,
-            precision=self._config.precision,
-            intra_op_threads=self._config.intra_op_threads,
-            cuda_options=self._config.cuda_options,
-        )
-        return OnnxSession(bundle, settings)
-
-    def _lane_settings(self, name: str, session: LoadableSession) -> LaneSettings:
-        config, own = self._config, self._config.per_model.get(name, ModelConfig())
-        delay = own.max_batch_delay_ms
-        return LaneSettings(
-            max_batch_size=own.max_batch_size
-            or config.max_batch_size
-            or (_BATCH_ON_CUDA if session.provider == CUDA else _BATCH_ON_CPU),
-            max_batch_pixels=config.max_pixels,
-            max_batch_delay=(config.max_batch_delay_ms if delay is None else delay) / 1000,
-            max_queue_size=own.max_queue_size,
-        )
 
     def _assemble(self, repository: Repository) -> None:
         config = self._config
@@ -215,16 +188,17 @@ class Server:
             admin=config.admin,
         )
         add_GRPCInferenceServiceServicer_to_server(open_inference, self._grpc)
+        if config.admin:
+            admin = AdminService(
+                repository=repository, admission=self._admission, calls=self._calls
+            )
+            add_AdminServiceServicer_to_server(admin, self._grpc)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._grpc)
-        names = (*_SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME)
+        names = (*self._services, health.SERVICE_NAME, reflection.SERVICE_NAME)
         reflection.enable_server_reflection(names, self._grpc)
 
-    async def _on_device(self, work: Callable[[], T]) -> T:
-        """Runs ``work`` on the device's thread: CUDA keeps state per thread."""
-        return await asyncio.get_running_loop().run_in_executor(self._device, work)
-
     async def _set_health(self, status: int) -> None:
-        for name in (health.OVERALL_HEALTH, *_SERVICES):
+        for name in (health.OVERALL_HEALTH, *self._services):
             await self._health.set(name, status)
 
     def _write_port_file(self) -> None:

@@ -8,8 +8,8 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from serving.config import ServerConfig
-from serving.repository import Repository
 from serving.server import Server
+from serving.session import OnnxSession
 from sfumato.v1 import stylization_service_pb2 as pb
 from sfumato.v1.stylization_service_pb2_grpc import StylizationServiceStub
 from tests.serving.photos import draw, encode
@@ -44,11 +44,14 @@ async def test_until_the_models_are_warm_the_server_is_not_healthy_and_takes_not
 ) -> None:
     begun, warm = threading.Event(), threading.Event()
 
-    def warm_up(*_: object) -> None:
+    paint = OnnxSession.run
+
+    def run(*arguments: Any) -> Any:
         begun.set()
         assert warm.wait(PATIENCE)
+        return paint(*arguments)
 
-    monkeypatch.setattr(Repository, "warm_up", warm_up)
+    monkeypatch.setattr(OnnxSession, "run", run)
     server = Server(ServerConfig(models=models, port=0, device="cpu"))
     starting = asyncio.create_task(server.start())
     assert await asyncio.to_thread(begun.wait, PATIENCE)

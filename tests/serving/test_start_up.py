@@ -106,7 +106,7 @@ def test_the_log_says_what_runs_where_and_warns_of_misspelt_variables(
     with ServerProcess(models, tmp_path) as server:
         log = server.log
     assert "loaded model=default/1 styles=3 provider=CPUExecutionProvider" in log
-    assert "ERROR serving.repository cannot serve model=broken/3: " in log
+    assert "ERROR serving.version_slot cannot serve model=broken/3: " in log
     assert "WARNING python -m serving SFUMATO_PROT sets no option" in log
     assert f"serving on {server.address}" in log
 

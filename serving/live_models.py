@@ -1,0 +1,96 @@
+"""The models of one server: loaded as the settings say, and kept like their folder."""
+
+from collections.abc import Callable, Collection
+from concurrent.futures import Executor, ThreadPoolExecutor
+from typing import Final
+
+from grpc_health.v1 import health
+
+from serving.config import ModelConfig, ServerConfig
+from serving.lane import LaneSettings
+from serving.model import LoadableSession
+from serving.model_health import ModelHealth
+from serving.model_loader import ModelLoader
+from serving.repository import Repository
+from serving.repository_watcher import RepositoryWatcher
+from serving.session import CUDA, OnnxSession, SessionSettings
+from sfumato.bundle import Bundle
+
+OpenSession = Callable[[Bundle], LoadableSession]
+
+_BATCH_ON_CUDA: Final = 8
+_BATCH_ON_CPU: Final = 1  # on a CPU a batch is no faster than its photos one by one
+_FILE_THREADS: Final = 2  # one may be busy with a network while the other reads a style
+
+
+class LiveModels:
+    """A repository together with what changes it and what tells about it.
+
+    Attributes:
+        repository: the models; empty before ``load``.
+    """
+
+    def __init__(
+        self, config: ServerConfig, device: Executor, open_session: OpenSession | None
+    ) -> None:
+        """Reads nothing yet.
+
+        Args:
+            config: settings of the server.
+            device: the thread on which networks run.
+            open_session: loads the network of a bundle; None for ONNX Runtime.
+        """
+        self._config = config
+        self._files = ThreadPoolExecutor(_FILE_THREADS, thread_name_prefix="files")
+        loader = ModelLoader(
+            config.models,
+            open_session or self._open_onnx,
+            self._lane_settings,
+            files=self._files,
+            device=device,
+        )
+        self.repository = Repository(loader)
+        self._watcher = RepositoryWatcher(self.repository, config.poll_seconds)
+
+    async def load(self) -> None:
+        """Loads and warms up every model. Raises ConfigError; see ``Repository.start``."""
+        await self.repository.start()
+
+    async def follow(self, servicer: health.aio.HealthServicer, services: Collection[str]) -> None:
+        """Follows the model folder from now on, and tells ``servicer`` about each model.
+
+        Args:
+            servicer: answers clients.
+            services: names of the server's services, which are no models.
+        """
+        await ModelHealth(servicer, self.repository, services).start()
+        self._watcher.start()
+
+    async def stay(self) -> None:
+        """Follows the folder no more; what is loaded stays."""
+        await self._watcher.stop()
+
+    def close(self) -> None:
+        """Ends the threads that read files."""
+        self._files.shutdown(cancel_futures=True)
+
+    def _open_onnx(self, bundle: Bundle) -> LoadableSession:
+        settings = SessionSettings(
+            device=self._config.device,
+            precision=self._config.precision,
+            intra_op_threads=self._config.intra_op_threads,
+            cuda_options=self._config.cuda_options,
+        )
+        return OnnxSession(bundle, settings)
+
+    def _lane_settings(self, name: str, session: LoadableSession) -> LaneSettings:
+        config, own = self._config, self._config.per_model.get(name, ModelConfig())
+        delay = own.max_batch_delay_ms
+        return LaneSettings(
+            max_batch_size=own.max_batch_size
+            or config.max_batch_size
+            or (_BATCH_ON_CUDA if session.provider == CUDA else _BATCH_ON_CPU),
+            max_batch_pixels=config.max_pixels,
+            max_batch_delay=(config.max_batch_delay_ms if delay is None else delay) / 1000,
+            max_queue_size=own.max_queue_size,
+        )

@@ -1,0 +1,13 @@
+"""Names as part of a sentence that stays short."""
+
+from collections.abc import Iterable
+from typing import Final
+
+_MAX_LISTED: Final = 20
+
+
+def name_list(names: Iterable[str]) -> str:
+    """Joins names by commas, "none" if there are none; at most 20, and how many more."""
+    known = list(names)
+    more = f" and {len(known) - _MAX_LISTED} more" if len(known) > _MAX_LISTED else ""
+    return (", ".join(known[:_MAX_LISTED]) or "none") + more

@@ -1,0 +1,58 @@
+"""One version of a model: what is served of it, and what became of the files seen last."""
+
+import logging
+from dataclasses import dataclass
+
+from serving.folder_scan import BundleStamp
+from serving.model import Model, ModelState
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(eq=False)
+class VersionSlot:
+    """The place of one version.
+
+    Attributes:
+        model: what is served, if anything.
+        seen: stamp of the files that were tried last, whether they could be loaded or not.
+        reason: why those files are not served; empty if they are.
+        is_loading: whether files are being tried now.
+    """
+
+    model: Model | None = None
+    seen: BundleStamp | None = None
+    reason: str = ""
+    is_loading: bool = False
+    _told: str = ""
+
+    @property
+    def state(self) -> ModelState:
+        """How the version stands."""
+        if self.model is not None:
+            return ModelState.READY
+        return ModelState.LOADING if self.is_loading else ModelState.UNAVAILABLE
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether the files that were tried last had a manifest, which is copied last."""
+        return self.seen is not None and self.seen[0] is not None
+
+    def serve(self, stamp: BundleStamp, model: Model) -> None:
+        """Puts a model in place of what was served."""
+        self.model, self.seen, self.reason, self._told = model, stamp, "", ""
+
+    def fail(self, stamp: BundleStamp, reason: str) -> None:
+        """Notes why files cannot be served; what is served stays."""
+        self.seen, self.reason = stamp, reason
+
+    def unload(self) -> None:
+        """Serves nothing."""
+        self.model, self.reason = None, ""
+
+    def tell(self, name: str) -> None:
+        """Logs why the files are not served, once for each reason."""
+        if self.reason and self.reason != self._told:
+            stays = "" if self.model is None else " (what was loaded before stays)"
+            _log.error("cannot serve model=%s%s: %s", name, stays, self.reason)
+        self._told = self.reason
