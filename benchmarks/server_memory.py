@@ -7,36 +7,21 @@ the process ever had, VmRSS what it has after the photo.
 """
 
 import argparse
-import io
 import os
 import sys
 import tempfile
 from pathlib import Path
 
-from PIL import Image, ImageOps
-
 from benchmarks.machine import describe_machine
+from benchmarks.photo_files import photo_file
+from benchmarks.process_memory import mebibytes
 from examples.local_server import CHECKOUT, local_server
 from sfumato.client import Client
-
-MEBIBYTE = 1024  # in kB, as /proc counts
-
-
-def jpeg_file(side: int) -> bytes:
-    """Scales an example photo to ``side`` x ``side`` pixels."""
-    with Image.open(CHECKOUT / "examples" / "photos" / "china.jpg") as photo:
-        square = ImageOps.fit(photo.convert("RGB"), (side, side))
-    file = io.BytesIO()
-    square.save(file, "JPEG", quality=90)
-    return file.getvalue()
 
 
 def memory(pid: int) -> str:
     """Gives the highest and the present memory of a process, as two cells of a table."""
-    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-    kilobytes = {line.split(":")[0]: line.split()[1] for line in lines if line.startswith("Vm")}
-    peak, now = (int(kilobytes[name]) / MEBIBYTE for name in ("VmHWM", "VmRSS"))
-    return f"{peak:.0f} MiB | {now:.0f} MiB"
+    return f"{mebibytes(pid, 'VmHWM'):.0f} MiB | {mebibytes(pid, 'VmRSS'):.0f} MiB"
 
 
 def main() -> int:
@@ -58,7 +43,7 @@ def main() -> int:
         print(f"| the start | {memory(server.pid)} | {1000 * server.start_seconds:.0f} |")
         style = client.list_styles(arguments.model)[0].id
         for side in arguments.sizes:
-            painted = client.stylize(jpeg_file(side), style, model=arguments.model)
+            painted = client.stylize(photo_file(1, side, side), style, model=arguments.model)
             spent = painted.timings.inference_ms
             print(f"| {side} x {side} | {memory(server.pid)} | {spent:.0f} |", flush=True)
     return 0

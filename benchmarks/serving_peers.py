@@ -11,40 +11,18 @@ started is listed with the reason.
 """
 
 import argparse
-import contextlib
 import statistics
 import sys
-import tempfile
-import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from benchmarks.load_client import Load, LoadClient
 from benchmarks.machine import describe_machine
 from benchmarks.peer_servers import PEERS, Peer, PeerError, install, running_peer
 from benchmarks.photo_files import jpeg_files
-from benchmarks.processor_time import busy_seconds, family, processor_seconds
+from benchmarks.server_speed import LoadError, Speed, measure, simulated_server, some_style
 from benchmarks.simulated_device import pauses_per_second
-from examples.local_server import CHECKOUT, LocalServer, local_server
-from sfumato.bundle import list_versions, read_bundle
-
-MODELS = CHECKOUT / "models"
-
-
-@dataclass(frozen=True)
-class Speed:
-    """One measurement.
-
-    Attributes:
-        per_second: answers per second.
-        milliseconds: processor time of the server per answer, all its processes.
-        others: cores that other programs used meanwhile.
-    """
-
-    per_second: float
-    milliseconds: float
-    others: float
+from examples.local_server import LocalServer
 
 
 @dataclass(frozen=True)
@@ -70,54 +48,14 @@ class Duel:
         return statistics.median(self.ratios)
 
 
-@contextlib.contextmanager
-def simulated_server(milliseconds: float, *options: str) -> Iterator[LocalServer]:
-    """Runs our server with a device that takes so long."""
-    with (
-        tempfile.TemporaryDirectory() as scratch,
-        local_server(
-            MODELS,
-            log=Path(scratch) / "log",
-            options=("--device", "cpu", *options),
-            program=("benchmarks.simulated_device", str(milliseconds)),
-        ) as server,
-    ):
-        yield server
-
-
-def some_style(models: Path = MODELS) -> str:
-    """Gives the id of a style of the default model."""
-    folder = models / "default"
-    return read_bundle(folder / str(list_versions(folder)[-1])).styles[0].id
-
-
-def measure(client: LoadClient, load: Load, pid: int) -> Speed:
-    """Sends ``load`` to the server that is process ``pid`` and its descendants.
-
-    Raises:
-        PeerError: requests failed.
-    """
-    pids = family(pid)
-    started, busy, used = time.monotonic(), busy_seconds(), processor_seconds(*pids)
-    report = client.run(load)
-    server = processor_seconds(*pids) - used
-    foreign = busy_seconds() - busy - server - report.processor
-    if report.failures:
-        raise PeerError(f"{len(report.failures)} requests failed: {report.failures[0][:300]}")
-    return Speed(
-        report.per_second,
-        1000 * server / report.answered,
-        max(0.0, foreign / (time.monotonic() - started)),
-    )
-
-
 def duel(
     peer: Peer, ours: LocalServer, client: LoadClient, options: argparse.Namespace, side: int
 ) -> Duel:
     """Measures ``peer`` and our server in turn.
 
     Raises:
-        PeerError: the peer does not start, or requests failed.
+        PeerError: the peer does not start.
+        LoadError: requests failed.
     """
     files = jpeg_files(side)
     with running_peer(peer, options.milliseconds, client, files[0]) as (address, pid):
@@ -164,7 +102,7 @@ def compare(options: argparse.Namespace) -> dict[tuple[str, int], float | str]:
                     if options.install:
                         install(peer)
                     found = duel(peer, ours, client, options, side)
-                except PeerError as error:
+                except (PeerError, LoadError) as error:
                     print(f"| {peer.title} | not measured: {error} |", flush=True)
                     results[peer.title, side] = str(error)
                 else:

@@ -27,6 +27,7 @@ class SimulatedDevice:
     def stylize(self, image: Image.Image) -> Annotated[Image.Image, ContentType("image/jpeg")]:
         """Reads the picture and waits; BentoML writes it."""
         pixels = image.convert("RGB")
+        pixels.format = "JPEG"  # BentoML writes pictures of no format as PNG
         with self._device:
             time.sleep(SECONDS)
         return pixels

@@ -1,0 +1,55 @@
+"""Rows 8 and 13: foreign clients, and a device that is not there."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from typing import Final
+
+from benchmarks.acceptance.verdict import Effort, Verdict
+from benchmarks.server_speed import MODELS
+from examples.local_server import CHECKOUT
+
+_PATIENCE_SECONDS: Final = 120.0
+_FOREIGN: Final = ("make", "foreign")
+_FOREIGN_SECONDS: Final = 1800.0
+
+
+def foreign_clients(_: Effort) -> Iterator[Verdict]:
+    """Row 8: clients that others wrote; ``make foreign`` installs and runs them."""
+    asked = subprocess.run([*_FOREIGN, "--dry-run"], cwd=CHECKOUT, capture_output=True, check=False)
+    target = "all pass"
+    if asked.returncode != 0:
+        yield Verdict("foreign clients", target, "there is no `make foreign` here", None)
+        return
+    ran = subprocess.run(
+        _FOREIGN,
+        cwd=CHECKOUT,
+        capture_output=True,
+        text=True,
+        timeout=_FOREIGN_SECONDS,
+        check=False,
+    )
+    said = (ran.stdout + ran.stderr).strip().splitlines() or ["nothing"]
+    yield Verdict("foreign clients", target, said[-1], ran.returncode == 0)
+
+
+def missing_gpu(_: Effort) -> Iterator[Verdict]:
+    """Row 13: CUDA is demanded and hidden."""
+    command = [sys.executable, "-m", "serving", "--models", str(MODELS), "--port", "0"]
+    ran = subprocess.run(
+        [*command, "--device", "cuda"],
+        cwd=CHECKOUT,
+        env={**os.environ, "CUDA_VISIBLE_DEVICES": ""},
+        capture_output=True,
+        text=True,
+        timeout=_PATIENCE_SECONDS,
+        check=False,
+    )
+    reason = (ran.stderr.strip().splitlines() or ["nothing said"])[-1]
+    yield Verdict(
+        "--device cuda where no GPU is to be seen",
+        "exits non-zero with the reason",
+        f"status {ran.returncode}: {reason}",
+        ran.returncode != 0 and "cuda" in reason,
+    )
