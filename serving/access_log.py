@@ -12,17 +12,25 @@ _log = logging.getLogger(__name__)
 _LONGEST: Final = 60  # characters of a client's text
 _MOST_STYLES: Final = 8
 _FROM_CLIENTS: Final = ("model", "reason")
+_STREAMS: Final = frozenset({"StylizeStream", "ModelStreamInfer"})
+_NOTHING_AMISS: Final = frozenset({"OK", "CANCELLED"})  # CANCELLED are dropped frames, too
 
 
 class AccessLog:
-    """Writes a line when a call has ended."""
+    """Writes a line when a call has ended.
+
+    Of the frames of streams, thirty a second, only those that failed are on the level info.
+    """
 
     def begun(self, call: Call) -> None:
         """Waits for the end."""
 
     def ended(self, call: Call) -> None:
         """Logs the line."""
-        _log.info(CallLine(call))
+        routine = call.method in _STREAMS and call.status in _NOTHING_AMISS
+        level = logging.DEBUG if routine else logging.INFO
+        if _log.isEnabledFor(level):
+            _log.log(level, CallLine(call))
 
 
 class CallLine:

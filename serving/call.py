@@ -170,6 +170,7 @@ def metadata_of(context: Context) -> dict[str, str]:
         for name, value in context.invocation_metadata() or ()
         if isinstance(value, str) and name != AUTHORIZATION
     }
-    entries[REQUEST_ID] = request_id(entries.get(REQUEST_ID, ""))
+    known = dict(context.trailing_metadata() or ())  # of an earlier look, as streams take
+    entries[REQUEST_ID] = request_id(str(known.get(REQUEST_ID) or entries.get(REQUEST_ID, "")))
     context.set_trailing_metadata(((REQUEST_ID, entries[REQUEST_ID]),))
     return entries
