@@ -3,6 +3,7 @@
 import asyncio
 
 from serving.errors import NotServingError, QueueFullError
+from serving.turnover import Turnover
 
 
 class Admission:
@@ -17,7 +18,7 @@ class Admission:
     def __init__(self, limit: int) -> None:
         """Admits at most ``limit`` requests at once."""
         self._limit = limit
-        self._inside = 0
+        self._turnover = Turnover()
         self._empty = asyncio.Event()
         self._empty.set()
         self._closing = asyncio.Event()
@@ -26,7 +27,7 @@ class Admission:
     @property
     def inside(self) -> int:
         """Number of admitted requests that have not left."""
-        return self._inside
+        return self._turnover.inside
 
     @property
     def is_open(self) -> bool:
@@ -54,23 +55,28 @@ class Admission:
             NotServingError: the door is closed.
             QueueFullError: ``limit`` requests are inside.
         """
-        self.check_open()
-        if self._inside >= self._limit:
-            raise QueueFullError(
-                f"the server is full: {self._inside} requests are inside, its limit; "
-                "try again later"
-            )
-        self._inside += 1
+        self.check_room()
+        self._turnover.enter()
         self._empty.clear()
+
+    def check_room(self) -> None:
+        """Raises what ``enter`` would raise, and lets nobody in."""
+        self.check_open()
+        if self.inside >= self._limit:
+            raise QueueFullError(
+                f"the server is full: {self.inside} requests are inside, its limit; "
+                "try again later",
+                self._turnover.turn_away(),
+            )
 
     def leave(self) -> None:
         """Says that one request is done."""
-        self._inside -= 1
-        if self._inside == 0:
+        self._turnover.leave()
+        if self.inside == 0:
             self._empty.set()
 
     async def closing(self) -> None:
-        """Waits until the door is closed for good: for streams, which would stay inside for ever."""
+        """Waits until the door is closed for good; streams would stay inside for ever."""
         await self._closing.wait()
 
     async def empty(self) -> None:

@@ -1,16 +1,20 @@
 """Who may call what: bearer tokens, checked before a message of the call is read."""
 
 from collections.abc import Awaitable, Callable
-from typing import Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Final
 
 import grpc
 
-from serving.call import AUTHORIZATION, Call, Calls, Context
+from serving.call import AUTHORIZATION, Calls
 from serving.client_name import set_client_name
 from serving.errors import PermissionDeniedError, UnauthenticatedError
+from serving.refusal import refusal
 from serving.tokens import Scope, Token, find_token
 from serving.watched_files import WatchedFiles
 from sfumato.errors import SfumatoError
+
+if TYPE_CHECKING:
+    from serving.refusal import Handler
 
 _SCHEME: Final = "bearer"
 
@@ -23,7 +27,6 @@ _ADMIN: Final = (
 )
 
 _Details = grpc.HandlerCallDetails
-_Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 
 
 class Authorization(grpc.aio.ServerInterceptor):
@@ -36,9 +39,9 @@ class Authorization(grpc.aio.ServerInterceptor):
 
     async def intercept_service(
         self,
-        continuation: Callable[[_Details], Awaitable["_Handler | None"]],
+        continuation: Callable[[_Details], Awaitable["Handler | None"]],
         handler_call_details: _Details,
-    ) -> "_Handler | None":
+    ) -> "Handler | None":
         """Passes a call on, or answers it with the reason why not."""
         handler = await continuation(handler_call_details)
         method = handler_call_details.method
@@ -49,7 +52,7 @@ class Authorization(grpc.aio.ServerInterceptor):
             set_client_name(token.name)
             _check_scope(token, method)
         except SfumatoError as error:
-            return self._refusal(method, error)
+            return refusal(method, error, self._calls)
         return handler
 
     def _token(self, details: _Details) -> Token:
@@ -66,22 +69,6 @@ class Authorization(grpc.aio.ServerInterceptor):
                 "'authorization: Bearer TOKEN' with a token of its operator"
             )
         return token
-
-    def _refusal(self, method: str, error: SfumatoError) -> _Handler:
-        """Makes the handler that answers.
-
-        It is one of streams, whatever the method is, because only those begin before a message
-        has come: what a stranger sends is neither read nor kept.
-        """
-        service, _, name = method.strip("/").rpartition("/")
-
-        async def raise_it() -> None:
-            raise error
-
-        async def refuse(_: object, context: Context) -> None:
-            await self._calls.answer(raise_it(), context, Call(name, service))
-
-        return grpc.stream_stream_rpc_method_handler(refuse)
 
 
 def scope_of(method: str) -> Scope | None:

@@ -7,6 +7,7 @@ from typing import Literal
 from urllib.parse import urlsplit
 
 from serving.errors import ConfigError
+from sfumato.address import is_loopback
 
 Device = Literal["auto", "cuda", "cpu"]
 Precision = Literal["float32", "float16"]
@@ -151,6 +152,11 @@ class ServerConfig:
             raise ConfigError("tls_cert and tls_key belong together; give both or none")
         if self.tls_client_ca is not None and self.tls_cert is None:
             raise ConfigError("tls_client_ca needs tls_cert and tls_key: it is about TLS")
+        if self.admin and self.token_file is None and not is_loopback(self.host):
+            raise ConfigError(
+                f"with admin on, anybody who reaches {self.host} could change the models; "
+                "give a token_file, or listen on 127.0.0.1 only"
+            )
 
     def summary(self) -> str:
         """Gives all settings on one line. None of them is secret: secrets are in files."""

@@ -9,7 +9,8 @@ from typing import Final, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from serving.errors import QueueFullError
+from serving.errors import InvalidRequestError, QueueFullError
+from serving.turnover import Turnover
 
 Pixels = npt.NDArray[np.uint8]
 Numbers = npt.NDArray[np.float32]
@@ -67,7 +68,6 @@ class Lane:
         name: what errors call it.
         session: the network.
         settings: its limits.
-        inside: photos of this network inside the server.
     """
 
     def __init__(self, name: str, session: Session, settings: LaneSettings) -> None:
@@ -76,8 +76,13 @@ class Lane:
         self.name = name
         self.session = session
         self.settings = settings
-        self.inside = 0
+        self._turnover = Turnover()
         self._pace: float | None = None
+
+    @property
+    def inside(self) -> int:
+        """Photos of this network inside the server."""
+        return self._turnover.inside
 
     @property
     def pace(self) -> float:
@@ -100,15 +105,22 @@ class Lane:
 
         Raises:
             QueueFullError: there are as many inside as this network may have.
+            InvalidRequestError: they are more than it may ever have.
         """
         most = self.settings.max_queue_size
+        if most is not None and photos > most:
+            raise InvalidRequestError(
+                f"{photos} photos are more than the {most} that model {self.name} may have inside "
+                "at once; send fewer at a time"
+            )
         if most is not None and self.inside + photos > most:
             raise QueueFullError(
                 f"model {self.name} is full: {self.inside} photos are inside, its limit is "
-                f"{most}; try again later"
+                f"{most}; try again later",
+                self._turnover.turn_away(),
             )
-        self.inside += photos
+        self._turnover.enter(photos)
         try:
             yield
         finally:
-            self.inside -= photos
+            self._turnover.leave(photos)

@@ -26,6 +26,7 @@ from serving.live_models import LiveModels, OpenSession
 from serving.model_statistics import ModelStatistics
 from serving.observability import Observability
 from serving.open_inference import OPEN_INFERENCE, OpenInferenceService
+from serving.overload import Overload
 from serving.repository import Repository
 from serving.service import SERVICE_NAME, StylizationService
 from serving.stream_limit import StreamLimit
@@ -80,7 +81,10 @@ class Server:
         self._observability = Observability(config, self._admission)
         self._calls = Calls(self._observability.of_calls)
         self._grpc = grpc.aio.server(
-            interceptors=_interceptors(config, self._calls),
+            interceptors=[
+                *_authorization(config, self._calls),
+                Overload(self._admission, self._calls),
+            ],
             options=_options(config),
             maximum_concurrent_rpcs=2 * config.max_queue_size + _SPARE_CALLS,
         )
@@ -224,7 +228,7 @@ def _options(config: ServerConfig) -> list[tuple[str, int]]:
     ]
 
 
-def _interceptors(config: ServerConfig, calls: Calls) -> list[grpc.aio.ServerInterceptor]:
+def _authorization(config: ServerConfig, calls: Calls) -> list[grpc.aio.ServerInterceptor]:
     path = config.token_file
     if path is None:
         return []

@@ -9,11 +9,12 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from functools import partial
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from serving.batch_queue import Painted
 from serving.batcher import Batcher
-from serving.errors import DeadlineExpiredError
+from serving.codec_job import CodecJob
+from serving.errors import InvalidRequestError
 from serving.lane import Numbers, Pixels
 from serving.repository import Model, Repository
 from serving.stage import Stage
@@ -26,6 +27,9 @@ from sfumato.image_codec import (
 )
 
 T = TypeVar("T")
+
+MOST_STYLES: Final = 64
+"""Styles in a blend. More would not be seen, and each costs time on the event loop."""
 
 
 @dataclass(frozen=True)
@@ -141,6 +145,7 @@ class Stylizer:
             ModelNotFoundError, DamagedModelError: see ``Repository.find``.
             StyleError: unknown styles, invalid weights or strength, or a strength below 1 of a
                 model that cannot change it.
+            InvalidRequestError: more styles than a blend may have.
             ImageError: not a photo that can be read, too small or too large.
             QueueFullError: see ``Lane.admitted``.
             DeadlineExpiredError, InferenceError, OutOfMemoryError: see ``Batcher.run``.
@@ -150,7 +155,7 @@ class Stylizer:
             return model, await self._paint(order, model)
 
     async def _paint(self, order: Order, model: Model) -> Painting:
-        style = model.bank.blend(order.styles, order.strength)
+        style = model.bank.blend(_not_too_many(order.styles), order.strength)
         photo, decoding = await self._in_thread("decode", order, lambda: self._decode(order, model))
         painted = await self._batcher.run(
             model.lane, photo.rgb, style, deadline=order.deadline, on_start=order.on_start
@@ -217,14 +222,17 @@ class Stylizer:
     ) -> tuple[T, Stage]:
         """Runs ``work`` on a codec thread; gives its result and how long it took."""
         arrived = time.monotonic()
-
-        def run() -> T:
-            if order.deadline is not None and time.monotonic() >= order.deadline:
-                raise DeadlineExpiredError("the deadline passed before the photo's turn")
-            return work()
-
-        result = await asyncio.get_running_loop().run_in_executor(self._codecs, run)
+        result = await CodecJob(work, order.deadline).run_in(self._codecs)
         return result, Stage(name, arrived, time.monotonic())
+
+
+def _not_too_many(styles: Iterable[tuple[str, float]]) -> list[tuple[str, float]]:
+    listed = list(styles)
+    if len(listed) > MOST_STYLES:
+        raise InvalidRequestError(
+            f"{len(listed)} styles are too many; a blend has at most {MOST_STYLES}"
+        )
+    return listed
 
 
 def _span(stages: Sequence[tuple[Stage, Stage]]) -> tuple[Stage, Stage]:

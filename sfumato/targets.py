@@ -72,6 +72,6 @@ def _look_up(host: str, port: int) -> dict[int, str]:
         raise SfumatoError(f"cannot look up {host}: {error}") from error
     first: dict[int, str] = {}
     for family, _, _, _, address in found:
-        text = f"[{address[0]}]" if family == socket.AF_INET6 else address[0]
-        first.setdefault(family, f"{text}:{address[1]}")
+        number = f"[{address[0]!s}]" if family == socket.AF_INET6 else str(address[0])
+        first.setdefault(family, f"{number}:{port}")
     return first

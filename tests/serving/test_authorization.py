@@ -15,9 +15,8 @@ from serving.client_name import client_of
 from serving.server import Server
 from serving.tokens import Scope, make_token, read_tokens
 from serving.watched_files import WatchedFiles
-from sfumato.v1 import admin_service_pb2 as admin_pb
-from sfumato.v1 import admin_service_pb2_grpc, stylization_service_pb2_grpc
 from sfumato.v1 import stylization_service_pb2 as pb
+from sfumato.v1 import stylization_service_pb2_grpc
 from tests.serving.photos import draw, encode
 from tests.serving.running import PATIENCE, order, running
 
@@ -98,10 +97,12 @@ async def test_a_token_without_the_scope_is_not_enough(guarded: Server) -> None:
 
 async def test_painting_is_not_enough_for_administration(guarded: Server) -> None:
     async with grpc.aio.insecure_channel(guarded.address) as channel:
-        stub = admin_service_pb2_grpc.AdminServiceStub(channel)
-        request = admin_pb.AddStyleRequest()
-        code, _ = await status_of(stub.AddStyle(request, metadata=bearer(PAINTER)))
-    assert code is grpc.StatusCode.PERMISSION_DENIED
+        load: Any = channel.unary_unary("/inference.GRPCInferenceService/RepositoryModelLoad")
+        code, message = await status_of(load(b"", metadata=bearer(PAINTER), timeout=PATIENCE))
+        assert code is grpc.StatusCode.PERMISSION_DENIED
+        assert "lacks the scope 'admin'" in message
+        code, _ = await status_of(load(b"", metadata=bearer(ADMIN), timeout=PATIENCE))
+        assert code is not grpc.StatusCode.PERMISSION_DENIED
 
 
 async def test_a_stream_is_refused_before_its_first_frame(guarded: Server) -> None:

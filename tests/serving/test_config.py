@@ -145,3 +145,24 @@ def test_a_model_can_have_limits_of_its_own(tmp_path: Path) -> None:
 def test_the_limits_of_a_model_are_checked_too() -> None:
     with pytest.raises(ConfigError, match="max_batch_size must be between 1 and 1,024, not 0"):
         read_config(["--per_model", '{"big": {"max_batch_size": 0}}'])
+
+
+def test_administration_of_a_server_that_others_reach_demands_tokens() -> None:
+    with pytest.raises(ConfigError, match="give a token_file, or listen on 127.0.0.1 only"):
+        ServerConfig(admin=True, host="0.0.0.0")
+    assert ServerConfig(admin=True, host="0.0.0.0", token_file=Path("tokens")).admin
+    assert ServerConfig(admin=True, host="127.0.0.1").admin
+    assert not ServerConfig().admin
+
+
+def test_the_summary_names_every_setting_on_one_line() -> None:
+    config = ServerConfig(models=Path("a\nb"), per_model={"big": ModelConfig(max_batch_size=2)})
+    summary = config.summary()
+    assert "\n" not in summary
+    assert re.findall(r"(?:^| )(\w+)=(?=\S)", summary.partition(" per_model=")[0]) == list(
+        ServerConfig.names()[: ServerConfig.names().index("per_model")]
+    )
+    assert "models='a\\nb'" in summary
+    assert "port=8001" in summary
+    assert "max_batch_size=2" in summary
+    assert "tls_cert=unset" in summary

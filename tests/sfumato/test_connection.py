@@ -35,7 +35,7 @@ def tls_server(pair: Pair, client_ca: Authority | None = None) -> Iterator[str]:
     rpc.add_StylizationServiceServicer_to_server(PretendingServicer(), server)
     credentials = grpc.ssl_server_credentials(
         [(pair.key.read_bytes(), pair.certificate.read_bytes())],
-        client_ca and client_ca.file.read_bytes(),
+        None if client_ca is None else client_ca.file.read_bytes(),
         require_client_auth=client_ca is not None,
     )
     port = server.add_secure_port("127.0.0.1:0", credentials)

@@ -1,0 +1,46 @@
+"""Turns photos away while they are on their way to a server that is full."""
+
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Final
+
+import grpc
+
+from serving.admission import Admission
+from serving.call import Calls
+from serving.refusal import refusal
+from sfumato.errors import SfumatoError
+
+if TYPE_CHECKING:
+    from serving.refusal import Handler
+
+# Streams are no part of it: they stay open, and each of their frames is admitted on its own.
+_WITH_PHOTOS: Final = frozenset(
+    {"/sfumato.v1.StylizationService/Stylize", "/inference.GRPCInferenceService/ModelInfer"}
+)
+
+
+class Overload(grpc.aio.ServerInterceptor):
+    """Refuses calls with photos if there is no room, or the server is starting or stopping.
+
+    The call is admitted when its photo is there; this only spares everybody its way. Otherwise
+    clients could fill the memory with photos that are refused once they have come.
+    """
+
+    def __init__(self, admission: Admission, calls: Calls) -> None:
+        """Asks ``admission`` whether there is room; tells the observers of ``calls``."""
+        self._admission = admission
+        self._calls = calls
+
+    async def intercept_service(
+        self,
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable["Handler | None"]],
+        handler_call_details: grpc.HandlerCallDetails,
+    ) -> "Handler | None":
+        """Passes a call on, or answers it with the reason why not."""
+        method = handler_call_details.method
+        if method in _WITH_PHOTOS:
+            try:
+                self._admission.check_room()
+            except SfumatoError as error:
+                return refusal(method, error, self._calls)
+        return await continuation(handler_call_details)
