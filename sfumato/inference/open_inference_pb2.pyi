@@ -583,7 +583,7 @@ class ModelInferRequest(_message.Message):
     model_name: _builtins.str
     """Name of the model."""
     model_version: _builtins.str
-    """Number or label of a version; empty means the highest that is loaded."""
+    """Number or label of a version; empty means the one that requests without a version get."""
     id: _builtins.str
     """The client's name for the request; the answer repeats it."""
     @_builtins.property
@@ -727,7 +727,7 @@ class ModelInferResponse(_message.Message):
     """The client's name for the request."""
     @_builtins.property
     def parameters(self) -> _containers.MessageMap[_builtins.str, Global___InferParameter]:
-        """What the server has to say about the request."""
+        """In a stream "triton_final_response", always true: each request has one answer."""
 
     @_builtins.property
     def outputs(self) -> _containers.RepeatedCompositeFieldContainer[Global___ModelInferResponse.InferOutputTensor]:
@@ -966,7 +966,7 @@ class ModelDynamicBatching(_message.Message):
     """Longest time in microseconds that a photo waits for others."""
     @_builtins.property
     def preferred_batch_size(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
-        """Batch sizes that are preferred."""
+        """Most photos that run together."""
 
     def __init__(
         self,
@@ -1001,7 +1001,7 @@ class ModelConfig(_message.Message):
     platform: _builtins.str
     """"onnxruntime_onnx"."""
     max_batch_size: _builtins.int
-    """Most photos in a request or a batch."""
+    """Most photos in a request; preferred_batch_size tells how many run together."""
     backend: _builtins.str
     """"onnxruntime"."""
     @_builtins.property
@@ -1148,7 +1148,9 @@ Global___InferStatistics: _TypeAlias = InferStatistics  # noqa: Y015
 
 @_typing.final
 class InferBatchStatistics(_message.Message):
-    """InferBatchStatistics adds up the durations of batches of one size."""
+    """InferBatchStatistics adds up the durations of batches of one size; photos are decoded and encoded
+    one by one, so of a batch there is only the network.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1160,7 +1162,7 @@ class InferBatchStatistics(_message.Message):
     """Photos in a batch."""
     @_builtins.property
     def compute_input(self) -> Global___StatisticDuration:
-        """Decoding."""
+        """Nothing."""
 
     @_builtins.property
     def compute_infer(self) -> Global___StatisticDuration:
@@ -1168,7 +1170,7 @@ class InferBatchStatistics(_message.Message):
 
     @_builtins.property
     def compute_output(self) -> Global___StatisticDuration:
-        """Encoding."""
+        """Nothing."""
 
     def __init__(
         self,

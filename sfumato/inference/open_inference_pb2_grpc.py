@@ -137,14 +137,14 @@ class GRPCInferenceServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ModelInfer(self, request, context):
-        """ModelInfer paints a batch of photos of one size.
+        """ModelInfer paints photos of one size, each in a style of its own if wanted.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ModelStreamInfer(self, request_iterator, context):
-        """ModelStreamInfer paints batches one after the other and answers in their order (Triton).
+        """ModelStreamInfer does the same for request after request, and answers in their order (Triton).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -158,7 +158,7 @@ class GRPCInferenceServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ModelStatistics(self, request, context):
-        """ModelStatistics gives counts and durations since the model was loaded (Triton).
+        """ModelStatistics gives counts and durations since the server was started (Triton).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -48,13 +48,13 @@ class GRPCInferenceServiceStub:
     ModelMetadata: _grpc.UnaryUnaryMultiCallable[_open_inference_pb2.ModelMetadataRequest, _open_inference_pb2.ModelMetadataResponse]
     """ModelMetadata describes the tensors of a model."""
     ModelInfer: _grpc.UnaryUnaryMultiCallable[_open_inference_pb2.ModelInferRequest, _open_inference_pb2.ModelInferResponse]
-    """ModelInfer paints a batch of photos of one size."""
+    """ModelInfer paints photos of one size, each in a style of its own if wanted."""
     ModelStreamInfer: _grpc.StreamStreamMultiCallable[_open_inference_pb2.ModelInferRequest, _open_inference_pb2.ModelStreamInferResponse]
-    """ModelStreamInfer paints batches one after the other and answers in their order (Triton)."""
+    """ModelStreamInfer does the same for request after request, and answers in their order (Triton)."""
     ModelConfig: _grpc.UnaryUnaryMultiCallable[_open_inference_pb2.ModelConfigRequest, _open_inference_pb2.ModelConfigResponse]
     """ModelConfig gives the configuration of a model (Triton)."""
     ModelStatistics: _grpc.UnaryUnaryMultiCallable[_open_inference_pb2.ModelStatisticsRequest, _open_inference_pb2.ModelStatisticsResponse]
-    """ModelStatistics gives counts and durations since the model was loaded (Triton)."""
+    """ModelStatistics gives counts and durations since the server was started (Triton)."""
     RepositoryIndex: _grpc.UnaryUnaryMultiCallable[_open_inference_pb2.RepositoryIndexRequest, _open_inference_pb2.RepositoryIndexResponse]
     """RepositoryIndex lists the models of the repository, loaded or not (Triton)."""
     RepositoryModelLoad: _grpc.UnaryUnaryMultiCallable[_open_inference_pb2.RepositoryModelLoadRequest, _open_inference_pb2.RepositoryModelLoadResponse]
@@ -78,13 +78,13 @@ class GRPCInferenceServiceAsyncStub(GRPCInferenceServiceStub):
     ModelMetadata: _aio.UnaryUnaryMultiCallable[_open_inference_pb2.ModelMetadataRequest, _open_inference_pb2.ModelMetadataResponse]  # type: ignore[assignment]
     """ModelMetadata describes the tensors of a model."""
     ModelInfer: _aio.UnaryUnaryMultiCallable[_open_inference_pb2.ModelInferRequest, _open_inference_pb2.ModelInferResponse]  # type: ignore[assignment]
-    """ModelInfer paints a batch of photos of one size."""
+    """ModelInfer paints photos of one size, each in a style of its own if wanted."""
     ModelStreamInfer: _aio.StreamStreamMultiCallable[_open_inference_pb2.ModelInferRequest, _open_inference_pb2.ModelStreamInferResponse]  # type: ignore[assignment]
-    """ModelStreamInfer paints batches one after the other and answers in their order (Triton)."""
+    """ModelStreamInfer does the same for request after request, and answers in their order (Triton)."""
     ModelConfig: _aio.UnaryUnaryMultiCallable[_open_inference_pb2.ModelConfigRequest, _open_inference_pb2.ModelConfigResponse]  # type: ignore[assignment]
     """ModelConfig gives the configuration of a model (Triton)."""
     ModelStatistics: _aio.UnaryUnaryMultiCallable[_open_inference_pb2.ModelStatisticsRequest, _open_inference_pb2.ModelStatisticsResponse]  # type: ignore[assignment]
-    """ModelStatistics gives counts and durations since the model was loaded (Triton)."""
+    """ModelStatistics gives counts and durations since the server was started (Triton)."""
     RepositoryIndex: _aio.UnaryUnaryMultiCallable[_open_inference_pb2.RepositoryIndexRequest, _open_inference_pb2.RepositoryIndexResponse]  # type: ignore[assignment]
     """RepositoryIndex lists the models of the repository, loaded or not (Triton)."""
     RepositoryModelLoad: _aio.UnaryUnaryMultiCallable[_open_inference_pb2.RepositoryModelLoadRequest, _open_inference_pb2.RepositoryModelLoadResponse]  # type: ignore[assignment]
@@ -141,7 +141,7 @@ class GRPCInferenceServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _open_inference_pb2.ModelInferRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_open_inference_pb2.ModelInferResponse, _abc.Awaitable[_open_inference_pb2.ModelInferResponse]]:
-        """ModelInfer paints a batch of photos of one size."""
+        """ModelInfer paints photos of one size, each in a style of its own if wanted."""
 
     @_abc_1.abstractmethod
     def ModelStreamInfer(
@@ -149,7 +149,7 @@ class GRPCInferenceServiceServicer(metaclass=_abc_1.ABCMeta):
         request_iterator: _MaybeAsyncIterator[_open_inference_pb2.ModelInferRequest],
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_open_inference_pb2.ModelStreamInferResponse], _abc.AsyncIterator[_open_inference_pb2.ModelStreamInferResponse]]:
-        """ModelStreamInfer paints batches one after the other and answers in their order (Triton)."""
+        """ModelStreamInfer does the same for request after request, and answers in their order (Triton)."""
 
     @_abc_1.abstractmethod
     def ModelConfig(
@@ -165,7 +165,7 @@ class GRPCInferenceServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _open_inference_pb2.ModelStatisticsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_open_inference_pb2.ModelStatisticsResponse, _abc.Awaitable[_open_inference_pb2.ModelStatisticsResponse]]:
-        """ModelStatistics gives counts and durations since the model was loaded (Triton)."""
+        """ModelStatistics gives counts and durations since the server was started (Triton)."""
 
     @_abc_1.abstractmethod
     def RepositoryIndex(

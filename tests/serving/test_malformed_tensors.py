@@ -64,7 +64,7 @@ async def test_requests_with_changed_bytes_do_no_harm(models: Path) -> None:
         inferring(server) as tensors,
         grpc.aio.insecure_channel(server.address) as channel,
     ):
-        send = channel.unary_unary(f"/{SERVICE}/ModelInfer")
+        send: Any = channel.unary_unary(f"/{SERVICE}/ModelInfer")
         for _ in range(MUTANTS):
             file = bytearray(good_request(rng).SerializeToString())
             for _ in range(rng.randint(1, 8)):

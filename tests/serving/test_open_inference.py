@@ -340,7 +340,7 @@ async def test_a_damaged_version_is_in_the_index_with_its_reason(models: Path) -
 
 async def test_health_knows_the_service(server: Server) -> None:
     async with grpc.aio.insecure_channel(server.address) as channel:
-        health = health_pb2_grpc.HealthStub(channel)
+        health: Any = health_pb2_grpc.HealthStub(channel)
         answer = await health.Check(health_pb2.HealthCheckRequest(service=SERVICE))
     assert answer.status == health_pb2.HealthCheckResponse.SERVING
 
@@ -348,7 +348,7 @@ async def test_health_knows_the_service(server: Server) -> None:
 async def test_what_triton_has_beside_is_not_implemented(server: Server) -> None:
     async with grpc.aio.insecure_channel(server.address) as channel:
         for method in ("SystemSharedMemoryRegister", "TraceSetting", "LogSettings"):
-            send = channel.unary_unary(f"/{SERVICE}/{method}")
+            send: Any = channel.unary_unary(f"/{SERVICE}/{method}")
             with pytest.raises(grpc.aio.AioRpcError) as refusal:
                 await send(b"")
             assert refusal.value.code() is grpc.StatusCode.UNIMPLEMENTED
