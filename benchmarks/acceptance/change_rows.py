@@ -8,6 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -122,7 +123,9 @@ def server_stops(effort: Effort) -> Iterator[Verdict]:
         servers = [stack.enter_context(simulated_server(5.0, log=log)) for log in logs]
         client = stack.enter_context(LoadClient())
         both = ",".join(server.address for server in servers)
-        client.start(Load(both, jpeg_files(256), some_style()))
+        load = Load(both, jpeg_files(256), some_style())
+        client.run(replace(load, count=load.in_flight))
+        client.start(load)
         time.sleep(effort.seconds / 2)
         os.kill(servers[0].pid, signal.SIGTERM)
         time.sleep(effort.seconds / 2)

@@ -20,7 +20,7 @@ _PROBE_EVERY_SECONDS: Final = 0.02
 _SLOW_MS: Final = 500.0
 _EXPIRED: Final = 20
 _DEADLINE_SECONDS: Final = 0.3
-_LONG_MS: Final = 6000.0
+_LONG_MS: Final = 8000.0
 _PUSHBACK: Final = "grpc-retry-pushback-ms"
 
 
@@ -112,7 +112,9 @@ async def _refusals(address: str, times: int) -> tuple[list[float], set[str]]:
         stub: Any = StylizationServiceStub(channel)
         occupant = stub.Stylize(request, timeout=60)
         await asyncio.sleep(0.5)
-        while len(milliseconds) < times and not occupant.done():
+        while len(milliseconds) < times:
+            if occupant.done():
+                raise LoadError(f"the queue is not full any more: {await _status(occupant)}")
             seconds, pushback = await _refusal(stub, request)
             milliseconds.append(1000 * seconds)
             pushbacks.add(pushback)

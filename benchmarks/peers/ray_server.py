@@ -5,6 +5,7 @@ Serves sfumato.v1, so the checkout must be on PYTHONPATH.
 
 import asyncio
 import signal
+import socket
 import sys
 import time
 
@@ -40,6 +41,13 @@ class SimulatedDevice:
         )
 
 
+def free_port() -> int:
+    """Finds a port that nobody listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+        return port
+
+
 def main() -> None:
     """Serves until SIGTERM."""
     port, milliseconds = sys.argv[1:]
@@ -52,7 +60,8 @@ def main() -> None:
     )
     try:
         serve.start(
-            http_options={"location": "NoServer"},
+            # The proxy of gRPC is that of HTTP, so HTTP cannot be left out.
+            http_options={"location": "HeadOnly", "host": "127.0.0.1", "port": free_port()},
             grpc_options=gRPCOptions(port=int(port), grpc_servicer_functions=[SERVICER]),
         )
         deployment = serve.deployment(max_ongoing_requests=16)(SimulatedDevice)
