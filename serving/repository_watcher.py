@@ -33,6 +33,7 @@ class RepositoryWatcher:
         self._seconds = seconds
         self._missing: dict[str, set[int]] = {}
         self._trouble = ""
+        self._mistake = ""
         self._working: dict[str, asyncio.Task[None]] = {}
         self._looking: asyncio.Task[None] | None = None
 
@@ -57,8 +58,10 @@ class RepositoryWatcher:
                 self._compare(await self._repository.scan())
             except OSError as error:
                 self._note(f"it cannot be read ({error.strerror})")
-            except Exception:
-                _log.exception("the model folder could not be looked at")
+            except Exception as error:
+                if repr(error) != self._mistake:
+                    _log.exception("the model folder could not be looked at")
+                self._mistake = repr(error)
 
     def _compare(self, scan: FolderScan) -> None:
         if not scan.models:  # as when its file system is not mounted

@@ -140,7 +140,7 @@ class StyleFolder:
             return known
         try:
             return StyleEntry(stamp, read_style_file(self._path / name))
-        except StyleFileError as error:
+        except Exception as error:  # whatever a file holds, the others are served
             return StyleEntry(stamp, None, str(error))
 
     def _styles(self) -> Iterator[tuple[str, StyleFile]]:

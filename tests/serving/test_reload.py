@@ -1,0 +1,263 @@
+"""Models are replaced while a server paints with them, and nobody notices."""
+
+import asyncio
+import gc
+import weakref
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import grpc
+import numpy as np
+import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from serving.server import Server
+from sfumato.bundle import MODEL_FILE
+from sfumato.inference import open_inference_pb2 as oip
+from sfumato.inference.open_inference_pb2_grpc import GRPCInferenceServiceStub
+from tests.serving.photos import decode, draw, encode
+from tests.serving.repositories import put, put_nan, rewrite, until
+from tests.serving.running import (
+    MAX_MESSAGE,
+    PATIENCE,
+    connected,
+    order,
+    refused,
+    running,
+    until_inside,
+)
+from tests.serving.tiny_network import paint, tiny_graph, write_tiny_bundle
+
+RELOADS = 100
+PAINTERS = 3
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """A model folder whose model paints with gain 1."""
+    put(tmp_path / "models" / "default" / "1")
+    return tmp_path / "models"
+
+
+class Traffic:
+    """Clients that send one photo after the other; every answer must be right."""
+
+    def __init__(self, stub: Any) -> None:
+        self.painted = 0
+        self.gains: set[float] = {1.0}
+        self._stub = stub
+        self._photo = draw(20, 16)
+        self._stopping = False
+
+    async def flow(self) -> None:
+        """Sends photos until ``stop``."""
+        while not self._stopping:
+            answer = await self._stub.Stylize(order(encode(self._photo)), timeout=PATIENCE)
+            known = [paint(self._photo, gain, 0.0) for gain in self.gains]
+            assert any(np.array_equal(decode(answer.image), right) for right in known)
+            self.painted += 1
+
+    def stop(self) -> None:
+        """Lets the photos on their way be the last."""
+        self._stopping = True
+
+    async def goes_on(self) -> None:
+        """Waits for photos that were sent from now on."""
+        seen = self.painted + PAINTERS + 1
+        await until(lambda: self.painted >= seen)
+
+
+async def test_a_hundred_reloads_fail_no_request(root: Path) -> None:
+    async with (
+        running(root, admin=True, poll_seconds=0.05) as server,
+        grpc.aio.insecure_channel(server.address, options=MAX_MESSAGE) as channel,
+        connected(server) as stub,
+    ):
+        admin: Any = GRPCInferenceServiceStub(channel)
+        traffic = Traffic(stub)
+        async with asyncio.TaskGroup() as tasks:
+            for _ in range(PAINTERS):
+                tasks.create_task(traffic.flow())
+            for number in range(RELOADS):
+                gain = 1 + (number + 1) / 128
+                traffic.gains = {*sorted(traffic.gains)[-9:], gain}
+                version = 1 + number // 10  # now and then a new one, else the highest changes
+                await asyncio.to_thread(put, root / "default" / str(version), gain)
+                request = oip.RepositoryModelLoadRequest(model_name="default")
+                await admin.RepositoryModelLoad(request, timeout=PATIENCE)
+            await traffic.goes_on()
+            traffic.stop()
+        assert traffic.painted > RELOADS
+
+
+async def test_who_has_begun_is_painted_by_the_old_network_which_is_freed_then(
+    root: Path,
+) -> None:
+    waiting = {"max_batch_size": 64, "max_batch_delay_ms": 60_000}
+    photo = draw()
+    async with running(root, poll_seconds=0, **waiting) as server, connected(server) as stub:
+        repository = server._models.repository
+        session = weakref.ref(repository.find().session)
+        begun = stub.Stylize(order(encode(photo)), timeout=PATIENCE)
+        await until_inside(server, 1)
+        put(root / "default" / "1", gain=0.5)
+        await repository.load("default")
+        later = stub.Stylize(order(encode(photo)), timeout=PATIENCE)
+        await until_inside(server, 2)
+        assert session() is not None
+        await server.stop()  # nobody has to wait for a batch any more
+        np.testing.assert_array_equal(decode((await begun).image), photo)
+        np.testing.assert_array_equal(decode((await later).image), paint(photo, 0.5, 0.0))
+        await until(lambda: _is_gone(session))
+
+
+@pytest.mark.parametrize("how", ["replaced", "unloaded", "failed"])
+async def test_a_network_that_is_not_needed_any_more_is_freed(
+    root: Path, how: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with running(root, poll_seconds=0) as server, connected(server) as stub:
+        repository = server._models.repository
+        await stub.Stylize(order(encode(draw())), timeout=PATIENCE)
+        session: Callable[[], object | None] = weakref.ref(repository.find().session)
+        if how == "replaced":
+            put(root / "default" / "1", gain=0.5)
+            await repository.load("default")
+        elif how == "unloaded":
+            await repository.unload("default")
+        else:
+            opened: list[weakref.ref[Any]] = []
+            _note_sessions(monkeypatch, opened)
+            put(root / "default" / "2", graph=tiny_graph(shrink=1))
+            with pytest.raises(Exception, match="cannot be served"):
+                await repository.load("default")
+            [session] = opened
+        await until(lambda: _is_gone(session))
+
+
+def _note_sessions(monkeypatch: pytest.MonkeyPatch, opened: list[weakref.ref[Any]]) -> None:
+    from serving.session import OnnxSession
+
+    check = OnnxSession.warm_up_runs
+
+    def noted(session: OnnxSession, batch_size: int) -> list[Callable[[], None]]:
+        opened.append(weakref.ref(session))
+        return check(session, batch_size)
+
+    monkeypatch.setattr(OnnxSession, "warm_up_runs", noted)
+
+
+def _is_gone(reference: Callable[[], object | None]) -> bool:
+    gc.collect()
+    return reference() is None
+
+
+def truncate(folder: Path) -> None:
+    put(folder)
+    rewrite(folder, MODEL_FILE, (folder / MODEL_FILE).read_bytes()[:100])
+
+
+def spoil(folder: Path) -> None:
+    put(folder)
+    (folder / MODEL_FILE).write_bytes(tiny_graph(style_size=3))
+
+
+def put_shrinking(folder: Path) -> None:
+    put(folder, graph=tiny_graph(shrink=1))
+
+
+DAMAGES: dict[str, tuple[Callable[[Path], None], str]] = {
+    "a truncated network": (truncate, "ONNX Runtime refuses"),
+    "a wrong digest": (spoil, "model.onnx is damaged: its SHA-256 is"),
+    "a row that is no number": (put_nan, "holds NaN or infinity"),
+    "a network that fails to warm up": (put_shrinking, "keep that size"),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+async def test_a_failed_reload_leaves_the_old_network_and_the_next_good_file_is_served(
+    root: Path, damage: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    spoil_it, words = DAMAGES[damage]
+    photo = draw()
+    async with running(root, poll_seconds=0.02) as server, connected(server) as stub:
+        spoil_it(root / "default" / "1")
+        spoil_it(root / "default" / "2")
+        await until(lambda: caplog.text.count(words) >= 2)
+        answer = await stub.Stylize(order(encode(photo)), timeout=PATIENCE)
+        np.testing.assert_array_equal(decode(answer.image), photo)
+        status, message = await refused(stub, order(encode(photo), version=2))
+        assert status is grpc.StatusCode.FAILED_PRECONDITION
+        assert words in message
+        assert str(root) not in message
+        for version in (1, 2):
+            put(root / "default" / str(version), gain=0.25 * version)
+            await _paints(stub, version, 0.25 * version)
+
+
+async def _paints(stub: Any, version: int, gain: float) -> None:
+    """Waits until a version paints with ``gain``."""
+    photo = draw()
+    async with asyncio.timeout(PATIENCE):
+        while True:
+            try:
+                answer = await stub.Stylize(order(encode(photo), version=version), timeout=PATIENCE)
+            except grpc.aio.AioRpcError as error:
+                assert error.code() is not grpc.StatusCode.INTERNAL, error
+            else:
+                if np.array_equal(decode(answer.image), paint(photo, gain, 0.0)):
+                    return
+            await asyncio.sleep(0.005)
+
+
+async def test_without_polling_nothing_changes_by_itself(root: Path) -> None:
+    async with running(root, poll_seconds=0) as server, connected(server) as stub:
+        put(root / "default" / "2")
+        assert (await stub.Stylize(order(encode(draw())), timeout=PATIENCE)).version == 1
+        await server._models.repository.load("default")
+        assert (await stub.Stylize(order(encode(draw())), timeout=PATIENCE)).version == 2
+
+
+async def health_of(server: Server, model: str) -> str:
+    async with grpc.aio.insecure_channel(server.address) as channel:
+        stub: Any = health_pb2_grpc.HealthStub(channel)
+        request = health_pb2.HealthCheckRequest(service=model)
+        answer = await stub.Check(request, timeout=PATIENCE)
+    return health_pb2.HealthCheckResponse.ServingStatus.Name(answer.status)
+
+
+async def test_each_model_has_a_health_of_its_own(root: Path) -> None:
+    write_tiny_bundle(root / "broken" / "1")
+    (root / "broken" / "1" / MODEL_FILE).write_bytes(b"")
+    async with running(root, poll_seconds=0) as server:
+        repository = server._models.repository
+        assert await health_of(server, "default") == "SERVING"
+        assert await health_of(server, "broken") == "NOT_SERVING"
+        await repository.unload("default")
+        assert await health_of(server, "default") == "NOT_SERVING"
+        assert await health_of(server, "") == "SERVING"
+        await repository.load("default")
+        assert await health_of(server, "default") == "SERVING"
+
+
+async def test_a_model_named_like_a_service_does_not_touch_its_health(root: Path) -> None:
+    name = "sfumato.v1.StylizationService"
+    put(root / name / "1")
+    async with running(root, poll_seconds=0) as server:
+        await server._models.repository.unload(name)
+        assert await health_of(server, name) == "SERVING"
+
+
+async def test_who_watches_a_model_sees_it_come_and_go(root: Path) -> None:
+    async with (
+        running(root, poll_seconds=0) as server,
+        grpc.aio.insecure_channel(server.address) as channel,
+    ):
+        stub: Any = health_pb2_grpc.HealthStub(channel)
+        watch = stub.Watch(health_pb2.HealthCheckRequest(service="default"))
+        for work in (None, server._models.repository.unload, server._models.repository.load):
+            if work is not None:
+                await work("default")
+            expected = work != server._models.repository.unload
+            assert ((await watch.read()).status == health_pb2.HealthCheckResponse.SERVING) == expected
+        watch.cancel()
