@@ -9,6 +9,7 @@ from google.protobuf.wrappers_pb2 import Int32Value, StringValue
 from sfumato.address import DEFAULT_TARGET
 from sfumato.errors import ServiceError, SfumatoError
 from sfumato.targets import authority, stays_here
+from sfumato.trace_context import trace_context
 
 DEFAULT_TIMEOUT = 60.0
 DEFAULT_MAX_MESSAGE_BYTES = 64 << 20
@@ -101,11 +102,12 @@ class Connection:
 
     @property
     def metadata(self) -> tuple[tuple[str, str], ...]:
-        """What goes along with every call: the token.
+        """What goes along with every call: the token, and the trace that the program is in.
 
         gRPC's own credentials for calls refuse plain text, even to this machine.
         """
-        return (("authorization", f"Bearer {self.token}"),) if self.token else ()
+        token = (("authorization", f"Bearer {self.token}"),) if self.token else ()
+        return (*token, *trace_context())
 
     def channel_options(self) -> list[tuple[str, str | int]]:
         """Gives the options of the channel."""
