@@ -21,6 +21,7 @@ from tests.serving.frames import (
     until_clean,
     write,
 )
+from tests.serving.held_device import held
 from tests.serving.photos import draw, encode
 from tests.serving.running import (
     PATIENCE,
@@ -98,19 +99,17 @@ async def test_the_deadline_of_a_stream_ends_its_frames(models: Path) -> None:
         await until_clean(server)
 
 
-async def test_a_frame_leaves_the_queue_at_the_deadline_even_if_the_device_is_busy(
-    tmp_path: Path,
+async def test_frames_leave_the_queue_at_the_deadline_even_if_the_device_is_busy(
+    models: Path,
 ) -> None:
-    rows = {"now": (0.0, 0.0), "slow": (3e7, 0.0)}
-    write_tiny_bundle(tmp_path / "default" / "1", styles=rows, graph=endless_graph())
-    async with running(tmp_path) as server, connected(server) as stub:
-        busy = stub.Stylize(order(PHOTO, "slow"), timeout=PATIENCE)
-        await until_inside(server, 1)
-        frames = sent(numbered([order(PHOTO, "now")] * 4))
-        call = stub.StylizeStream(frames, timeout=0.2)
+    async with held(models) as (server, device), connected(server) as stub:
+        busy = stub.Stylize(order(PHOTO), timeout=PATIENCE)
+        await device.begun()
+        call = stub.StylizeStream(sent(numbered([order(PHOTO)] * 4)), timeout=0.5)
         assert await call.code() is grpc.StatusCode.DEADLINE_EXCEEDED
         await until_inside(server, 1)
-        await busy
+        device.let_go()
+        assert (await busy).width == 40
         await until_clean(server)
 
 

@@ -8,7 +8,6 @@ from typing import Any
 import grpc
 import pytest
 
-from serving.server import Server
 from tests.serving.frames import (
     WAITING,
     answers_to,
@@ -21,9 +20,9 @@ from tests.serving.frames import (
     until_clean,
     write,
 )
+from tests.serving.held_device import held
 from tests.serving.photos import draw, encode
 from tests.serving.running import PATIENCE, connected, order, running, until_inside
-from tests.serving.tiny_network import endless_graph, write_tiny_bundle
 
 PHOTO = encode(draw())
 RESOURCE_EXHAUSTED = grpc.StatusCode.RESOURCE_EXHAUSTED
@@ -36,27 +35,27 @@ async def logged(log: pytest.LogCaptureFixture, words: str, times: int) -> None:
             await asyncio.sleep(0.001)
 
 
-async def painted_until_now(log: pytest.LogCaptureFixture) -> int:
-    """Waits until no further frame is painted for a while; gives how many were."""
-    painted, quiet = -1, 0
+async def still(log: pytest.LogCaptureFixture, words: str) -> int:
+    """Waits until no further line with ``words`` comes for a while; gives how many there are."""
+    before, quiet = -1, 0
     while quiet < 20:
         await asyncio.sleep(0.02)
-        now = sum("status=OK" in line for line in log.messages)
-        quiet = quiet + 1 if now == painted else 0
-        painted = now
-    return painted
+        now = sum(words in line for line in log.messages)
+        quiet = quiet + 1 if now == before else 0
+        before = now
+    return before
 
 
 async def test_a_client_that_does_not_read_stops_the_server_and_its_own_sending(
     models: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level(logging.INFO)
+    caplog.set_level(logging.DEBUG, "serving.access_log")
     photo = encode(draw(600, 600))  # noise: more than HTTP/2 takes in advance
     messages = numbered([order(photo)] * 30, window=2)
     async with running(models) as server, connected(server) as stub:
         call = stub.StylizeStream(timeout=PATIENCE)
         writing = asyncio.create_task(write(call, messages))
-        assert await painted_until_now(caplog) < 15
+        assert await still(caplog, "status=OK") < 15
         assert server._admission.inside <= 2
         assert not writing.done()
         assert results(await read(call, 30)) == [(number, "painting") for number in range(30)]
@@ -68,7 +67,7 @@ async def test_a_client_that_does_not_read_stops_the_server_and_its_own_sending(
 async def test_with_drop_oldest_new_frames_replace_those_that_wait(
     models: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level(logging.INFO)
+    caplog.set_level(logging.DEBUG, "serving.access_log")
     messages = numbered([order(PHOTO)] * 5, window=2, drop_oldest=True)
     async with running(models, **WAITING) as server, connected(server) as stub:
         call = stub.StylizeStream(timeout=PATIENCE)
@@ -82,15 +81,18 @@ async def test_with_drop_oldest_new_frames_replace_those_that_wait(
         await until_clean(server)
 
 
-async def test_a_frame_that_is_being_painted_is_not_dropped(tmp_path: Path) -> None:
-    rows = {"now": (0.0, 0.0), "slow": (3e6, 0.0)}
-    write_tiny_bundle(tmp_path / "default" / "1", styles=rows, graph=endless_graph())
-    async with running(tmp_path) as server, connected(server) as stub:
+async def test_a_frame_that_is_being_painted_is_not_dropped(
+    models: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG, "serving.access_log")
+    async with held(models) as (server, device), connected(server) as stub:
         call = stub.StylizeStream(timeout=PATIENCE)
-        await call.write(frame(order(PHOTO, "slow"), 0, window=2, drop_oldest=True))
-        await until_begun(server)
-        await write(call, [frame(order(PHOTO, "now"), number) for number in (1, 2, 3)])
+        await call.write(frame(order(PHOTO), 0, window=2, drop_oldest=True))
+        await device.begun()
+        await write(call, [frame(order(PHOTO), number) for number in (1, 2, 3)])
         await call.done_writing()
+        await logged(caplog, "a newer frame took its place", 2)
+        device.let_go()
         answers = await read(call, 4)
         assert results(answers) == [
             (0, "painting"),
@@ -101,21 +103,37 @@ async def test_a_frame_that_is_being_painted_is_not_dropped(tmp_path: Path) -> N
         await until_clean(server)
 
 
-async def until_begun(server: Server) -> None:
-    """Waits until the device is at work."""
-    assert server._batcher is not None
-    async with asyncio.timeout(PATIENCE):
-        while not server._batcher._in_hand:  # noqa: ASYNC110 - nothing tells the event
-            await asyncio.sleep(0.001)
-    await asyncio.sleep(0.1)
-
-
-async def test_a_client_that_sends_live_video_and_reads_nothing_is_stopped(models: Path) -> None:
-    messages = numbered([order(PHOTO)] * 3000, window=1, drop_oldest=True)
-    async with running(models, **WAITING) as server, connected(server) as stub:
-        call = stub.StylizeStream(sent(messages), timeout=PATIENCE)
-        await until_inside(server, 1)
+async def test_if_all_frames_are_being_painted_the_new_one_gives_way(
+    models: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG, "serving.access_log")
+    async with held(models) as (server, device), connected(server) as stub:
+        call = stub.StylizeStream(timeout=PATIENCE)
+        await call.write(frame(order(PHOTO), 0, window=1, drop_oldest=True))
+        await device.begun()
+        await write(call, [frame(order(PHOTO), number) for number in (1, 2)])
+        await logged(caplog, "a newer frame took its place", 2)
+        device.let_go()
+        answers = await read(call, 3)
+        assert results(answers) == [(0, "painting"), (1, "dropped"), (2, "dropped")]
+        await call.write(frame(order(PHOTO), 3))
+        assert results(await read(call, 1)) == [(3, "painting")]
         call.cancel()
+        await until_clean(server)
+
+
+async def test_live_video_is_not_read_for_ever_while_the_first_frame_is_being_painted(
+    models: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG, "serving.access_log")
+    messages = numbered([order(PHOTO)] * 1500, window=1, drop_oldest=True)
+    async with held(models) as (server, device), connected(server) as stub:
+        call = stub.StylizeStream(sent(messages), timeout=PATIENCE)
+        await logged(caplog, "a newer frame took its place", 999)
+        assert await still(caplog, "a newer frame took its place") == 999
+        device.let_go()
+        answers = await read(call, 1500)
+        assert results(answers[:2]) == [(0, "painting"), (1, "dropped")]
         await until_clean(server)
 
 
@@ -177,7 +195,7 @@ async def test_a_client_may_have_so_many_streams_and_no_more(models: Path) -> No
 async def test_the_log_has_a_line_for_each_frame(
     stub: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level(logging.INFO)
+    caplog.set_level(logging.DEBUG, "serving.access_log")
     await answers_to(stub, numbered([order(PHOTO), order(b"no image"), order(PHOTO, "dark")]))
     lines = [line for line in caplog.messages if line.startswith("StylizeStream ")]
     assert sorted(line.partition("status=")[2].split()[0] for line in lines) == [
