@@ -6,15 +6,13 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
 from benchmarks.load_client import Load, LoadClient
+from benchmarks.model_folder import MODELS, latest_bundle
 from benchmarks.processor_time import busy_seconds, family, processor_seconds
-from examples.local_server import CHECKOUT, LocalServer, local_server
-from sfumato.bundle import list_versions, read_bundle
+from examples.local_server import LocalServer, local_server
+from sfumato.bundle import read_bundle
 from sfumato.errors import SfumatoError
-
-MODELS: Final = CHECKOUT / "models"
 
 
 class LoadError(SfumatoError):
@@ -55,8 +53,7 @@ def simulated_server(
 
 def some_style(models: Path = MODELS) -> str:
     """Gives the id of a style of the default model."""
-    folder = models / "default"
-    return read_bundle(folder / str(list_versions(folder)[-1])).styles[0].id
+    return read_bundle(latest_bundle(models)).styles[0].id
 
 
 def measure(client: LoadClient, load: Load, pid: int) -> Speed:

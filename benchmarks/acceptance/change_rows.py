@@ -1,7 +1,6 @@
 """Rows 9 and 10: models and servers come and go, and no request fails."""
 
 import os
-import shutil
 import signal
 import tempfile
 import time
@@ -14,10 +13,10 @@ from typing import Final
 
 from benchmarks.acceptance.verdict import Effort, Verdict
 from benchmarks.load_client import Load, LoadClient
+from benchmarks.model_folder import ModelFolder, latest_bundle
 from benchmarks.photo_files import jpeg_files
-from benchmarks.server_speed import MODELS, LoadError, simulated_server, some_style
+from benchmarks.server_speed import LoadError, simulated_server, some_style
 from examples.local_server import local_server
-from sfumato.bundle import list_versions
 from sfumato.client import Client
 from sfumato.errors import ServiceError
 
@@ -32,7 +31,7 @@ def reloads(effort: Effort) -> Iterator[Verdict]:
     count = effort.times(100)
     with tempfile.TemporaryDirectory() as scratch:
         log = Path(scratch) / "log"
-        models = ModelFolder(Path(scratch) / "models")
+        models = ModelFolder(Path(scratch) / "models", latest_bundle())
         models.add(1)
         options = ("--device", effort.device, "--poll-seconds", str(_POLL_SECONDS))
         with local_server(models.root, log=log, options=options) as server, LoadClient() as client:
@@ -51,32 +50,6 @@ def reloads(effort: Effort) -> Iterator[Verdict]:
         f"{len(report.versions)} versions answered; " + (*report.failures, "no failure")[0][:200],
         failed == 0,
     )
-
-
-class ModelFolder:
-    """A model folder whose default model gets new versions, all copies of one."""
-
-    def __init__(self, root: Path) -> None:
-        """Makes an empty one."""
-        self.root = root
-        folder = MODELS / "default"
-        self._original = folder / str(list_versions(folder)[-1])
-        self._model = root / "default"
-        self._model.mkdir(parents=True)
-
-    def add(self, version: int, *, damaged: bool = False) -> None:
-        """Puts a version there in one step, in place of one of the same number."""
-        fresh = self.root.parent / "fresh"
-        shutil.copytree(self._original, fresh)
-        if damaged:
-            network = fresh / "model.onnx"
-            network.write_bytes(network.read_bytes()[:-1000])
-        self.remove(version)
-        fresh.rename(self._model / str(version))
-
-    def remove(self, version: int) -> None:
-        """Takes a version away, if it is there."""
-        shutil.rmtree(self._model / str(version), ignore_errors=True)
 
 
 def _reload(models: ModelFolder, client: Client, count: int) -> None:

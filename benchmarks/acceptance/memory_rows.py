@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Final
 
 from benchmarks.acceptance.verdict import Effort, Verdict
+from benchmarks.model_folder import MODELS
 from benchmarks.photo_files import photo_file
 from benchmarks.process_memory import mebibytes
-from benchmarks.server_speed import MODELS, some_style
+from benchmarks.server_speed import some_style
 from examples.local_server import LocalServer, local_server
 from sfumato.async_client import AsyncClient
 

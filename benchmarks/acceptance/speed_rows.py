@@ -12,14 +12,15 @@ from typing import Final
 
 from benchmarks.acceptance.verdict import Effort, Verdict, spread
 from benchmarks.load_client import Load, LoadClient
+from benchmarks.model_folder import MODELS, latest_bundle
 from benchmarks.photo_files import jpeg_files
-from benchmarks.server_speed import MODELS, Speed, measure, simulated_server, some_style
+from benchmarks.server_speed import Speed, measure, simulated_server, some_style
 from benchmarks.server_throughput import BareSession, ServedSession, compare
 from benchmarks.serving_peers import compare as compare_peers
 from benchmarks.serving_peers import parse_arguments
 from benchmarks.simulated_device import pauses_per_second
 from examples.local_server import CHECKOUT, local_server
-from sfumato.bundle import list_versions, read_bundle
+from sfumato.bundle import read_bundle
 
 _SIDE: Final = 512
 _COST_PAUSE_MS: Final = 2.0
@@ -42,8 +43,7 @@ def _write_reference_network(folder: Path) -> None:
 
 def _against_bare_session(name: str, models: Path, effort: Effort) -> Verdict:
     threads = os.cpu_count() or 1
-    folder = models / "default"
-    bundle = read_bundle(folder / str(list_versions(folder)[-1]))
+    bundle = read_bundle(latest_bundle(models))
     options = ("--device", effort.device, "--intra-op-threads", str(threads))
     with contextlib.ExitStack() as stack:
         log = Path(stack.enter_context(tempfile.TemporaryDirectory())) / "log"

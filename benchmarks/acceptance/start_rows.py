@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from benchmarks.acceptance.verdict import Effort, Verdict
-from benchmarks.server_speed import MODELS
+from benchmarks.model_folder import MODELS
 from examples.local_server import CHECKOUT
 
 _PATIENCE_SECONDS: Final = 120.0
