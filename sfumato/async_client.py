@@ -10,6 +10,7 @@ from typing import Self, TypeVar
 import grpc
 import grpc.aio
 
+from sfumato.added_style import AddedStyle, add_style_request, added_style, not_allowed
 from sfumato.address import DEFAULT_TARGET
 from sfumato.connection import (
     DEFAULT_MAX_MESSAGE_BYTES,
@@ -20,11 +21,13 @@ from sfumato.connection import (
     HealthRequest,
     HealthResponse,
 )
+from sfumato.errors import ServiceError
 from sfumato.images.image_format import ImageFormat
 from sfumato.messages import read_photo, style_summaries, stylize_request, stylized_photo
 from sfumato.stylized_photo import StyleSummary, StylizedPhoto
 from sfumato.targets import grpc_target
 from sfumato.v1 import stylization_service_pb2 as pb
+from sfumato.v1.admin_service_pb2_grpc import AdminServiceStub
 from sfumato.v1.stylization_service_pb2_grpc import StylizationServiceStub
 
 _Request = TypeVar("_Request")
@@ -61,6 +64,7 @@ class AsyncClient:
         )
         self._channel = _open(self._connection)
         self._stub = StylizationServiceStub(self._channel)
+        self._admin = AdminServiceStub(self._channel)
         self._check = self._channel.unary_unary(
             HEALTH_METHOD, HealthRequest.SerializeToString, HealthResponse.FromString
         )
@@ -89,6 +93,16 @@ class AsyncClient:
         """Lists the styles of a model, or of all models. Raises ServiceError."""
         request = pb.ListStylesRequest(model=model)
         return style_summaries(await self._call(self._stub.ListStyles, request, timeout))
+
+    async def add_style(
+        self, style_file: bytes | Path, model: str = "", *, timeout: float | None = None
+    ) -> AddedStyle:
+        """Adds a style to a model; arguments and errors are those of ``Client.add_style``."""
+        request = await asyncio.to_thread(add_style_request, style_file, model)
+        try:
+            return added_style(await self._call(self._admin.AddStyle, request, timeout))
+        except ServiceError as error:
+            raise not_allowed(error, self._connection.target) from error.__cause__
 
     async def health(self, service: str = "", *, timeout: float | None = None) -> bool:
         """Asks whether the server is serving; see ``Client.health``."""

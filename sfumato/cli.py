@@ -1,4 +1,4 @@
-"""The command line: ``sfumato stylize``, ``sfumato styles`` and ``sfumato health``."""
+"""The command line: ``sfumato stylize``, ``styles``, ``add-style``, ``health`` and more."""
 
 import argparse
 import asyncio
@@ -99,6 +99,15 @@ def _styles(options: argparse.Namespace) -> int:
     return 0
 
 
+def _add_style(options: argparse.Namespace) -> int:
+    with _client(options) as client:
+        added = client.add_style(options.file, options.model)
+    versions = ", ".join(map(str, added.versions))
+    until = "" if added.stored else ", until the server stops: it cannot write its model folder"
+    print(f"{added.style_id}: served by version {versions}{until}")
+    return 0
+
+
 def _health(options: argparse.Namespace) -> int:
     with _client(options) as client:
         healthy = client.health(options.service)
@@ -145,6 +154,13 @@ def _parser() -> argparse.ArgumentParser:
     styles.set_defaults(command=_styles)
     _add_model(styles)
     add_server_options(styles, timeout=10.0)
+    add_style = commands.add_parser(
+        "add-style", help="give a running server a style that `python -m training add-style` made"
+    )
+    add_style.set_defaults(command=_add_style)
+    add_style.add_argument("file", type=Path, help="the style file")
+    _add_model(add_style)
+    add_server_options(add_style, timeout=10.0)
     health = commands.add_parser("health", help="exit with status 0 if a server is serving")
     health.set_defaults(command=_health)
     health.add_argument("--service", default="", help="one service of it (default: all of it)")

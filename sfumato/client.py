@@ -6,6 +6,7 @@ from typing import Self, TypeVar
 
 import grpc
 
+from sfumato.added_style import AddedStyle, add_style_request, added_style, not_allowed
 from sfumato.address import DEFAULT_TARGET
 from sfumato.connection import (
     DEFAULT_MAX_MESSAGE_BYTES,
@@ -16,11 +17,13 @@ from sfumato.connection import (
     HealthRequest,
     HealthResponse,
 )
+from sfumato.errors import ServiceError
 from sfumato.images.image_format import ImageFormat
 from sfumato.messages import read_photo, style_summaries, stylize_request, stylized_photo
 from sfumato.stylized_photo import StyleSummary, StylizedPhoto
 from sfumato.targets import grpc_target
 from sfumato.v1 import stylization_service_pb2 as pb
+from sfumato.v1.admin_service_pb2_grpc import AdminServiceStub
 from sfumato.v1.stylization_service_pb2_grpc import StylizationServiceStub
 
 _Request = TypeVar("_Request")
@@ -70,6 +73,7 @@ class Client:
         )
         self._channel = _open(self._connection)
         self._stub = StylizationServiceStub(self._channel)
+        self._admin = AdminServiceStub(self._channel)
         self._check = self._channel.unary_unary(
             HEALTH_METHOD, HealthRequest.SerializeToString, HealthResponse.FromString
         )
@@ -113,6 +117,26 @@ class Client:
         """Lists the styles of a model, or of all models. Raises ServiceError."""
         request = pb.ListStylesRequest(model=model)
         return style_summaries(self._call(self._stub.ListStyles, request, timeout))
+
+    def add_style(
+        self, style_file: bytes | Path, model: str = "", *, timeout: float | None = None
+    ) -> AddedStyle:
+        """Adds a style to a model of a server whose operator allows it; never tried twice.
+
+        Args:
+            style_file: a file that ``python -m training add-style`` wrote, as bytes or as a path.
+            model: name of the model; empty for the server's default.
+            timeout: seconds for the whole call; None for the client's.
+
+        Raises:
+            StyleFileError: the file cannot be read.
+            ServiceError: the server refused, failed, or was not reached; it has the status code.
+        """
+        request = add_style_request(style_file, model)
+        try:
+            return added_style(self._call(self._admin.AddStyle, request, timeout))
+        except ServiceError as error:
+            raise not_allowed(error, self._connection.target) from error.__cause__
 
     def health(self, service: str = "", *, timeout: float | None = None) -> bool:
         """Asks whether the server, or one of its services, is serving.

@@ -8,6 +8,7 @@ import pytest
 from serving import folder_scan
 from serving.errors import ConfigError, DamagedModelError, ModelNotFoundError, NotServingError
 from serving.model import ModelState
+from sfumato import bundle
 from tests.serving.repositories import (
     FragileSession,
     names,
@@ -91,12 +92,11 @@ async def test_a_folder_that_cannot_be_read_hides_no_other(
     root: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     (root / "lost+found").mkdir()
-    list_versions = folder_scan.list_versions
 
     def refuse(folder: Path) -> list[int]:
         if folder.name == "lost+found":
             raise PermissionError(13, "Permission denied")
-        return list_versions(folder)
+        return bundle.list_versions(folder)
 
     monkeypatch.setattr(folder_scan, "list_versions", refuse)
     async with started(root) as repository:

@@ -17,6 +17,8 @@ from sfumato.bundle import MANIFEST_FILE, MODEL_FILE
 from tests.serving.repositories import names, put, put_nan, started, until
 from tests.serving.tiny_network import write_tiny_bundle
 
+# ruff: noqa: ASYNC240 - the few files of a test are no reason to wait for a thread
+
 OFTEN = 0.005
 
 
@@ -61,9 +63,7 @@ async def test_a_new_version_and_a_new_model_are_served(root: Path) -> None:
     async with followed(root) as repository:
         put(root / "default" / "2")
         put(root / "new" / "7")
-        await until(
-            lambda: names(repository) == ["default/1", "default/2", "new/7", "other/1"]
-        )
+        await until(lambda: names(repository) == ["default/1", "default/2", "new/7", "other/1"])
 
 
 async def test_a_changed_version_is_served(root: Path) -> None:

@@ -1,0 +1,134 @@
+"""Versions have labels, which the operator moves while the server runs."""
+
+import json
+from pathlib import Path
+
+import grpc
+import pytest
+
+from serving.errors import ModelNotFoundError
+from serving.repository import Repository
+from tests.serving.photos import draw, encode
+from tests.serving.repositories import put, started, until
+from tests.serving.running import PATIENCE, connected, order, refused, running
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """A folder whose model has two versions."""
+    for version in (1, 2):
+        put(tmp_path / "default" / str(version))
+    return tmp_path
+
+
+def label(root: Path, content: object) -> None:
+    """Writes the labels of the model."""
+    text = content if isinstance(content, str) else json.dumps(content)
+    (root / "default" / "labels.json").write_text(text)
+
+
+def labelled(repository: Repository, name: str) -> int:
+    return repository.find("default", label=name).version
+
+
+async def test_a_version_is_found_by_its_label(root: Path) -> None:
+    label(root, {"stable": 1, "canary": 2})
+    async with started(root) as repository:
+        assert (labelled(repository, "stable"), labelled(repository, "canary")) == (1, 2)
+        assert repository.find("default").version == 2
+
+
+async def test_a_label_that_is_not_there_is_not_found_and_others_are_named(root: Path) -> None:
+    label(root, {"stable": 1})
+    async with started(root) as repository:
+        with pytest.raises(ModelNotFoundError, match="label 'canary'; labels are 'stable'"):
+            labelled(repository, "canary")
+
+
+async def test_a_label_moves_to_a_version_only_when_that_is_served(
+    root: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    label(root, {"stable": 1})
+    async with started(root) as repository:
+        label(root, {"stable": 3})
+        await repository.load("default")
+        await repository.load("default")
+        assert labelled(repository, "stable") == 1
+        assert caplog.text.count("stays at version 1: version 3 is not served") == 1
+        put(root / "default" / "3")
+        await repository.load("default")
+        assert labelled(repository, "stable") == 3
+
+
+async def test_a_label_of_a_version_that_never_was_leads_nowhere(
+    root: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    label(root, {"stable": 9})
+    async with started(root) as repository:
+        with pytest.raises(ModelNotFoundError, match="labels are none"):
+            labelled(repository, "stable")
+        assert "leads nowhere: version 9 is not served" in caplog.text
+
+
+async def test_a_label_stays_with_a_version_that_is_unloaded(root: Path) -> None:
+    label(root, {"stable": 1})
+    async with started(root) as repository:
+        await repository.unload("default")
+        with pytest.raises(ModelNotFoundError, match="label 'stable'"):
+            labelled(repository, "stable")
+        await repository.load("default")
+        assert labelled(repository, "stable") == 1
+
+
+async def test_labels_that_are_taken_away_are_gone(root: Path) -> None:
+    label(root, {"stable": 1, "canary": 2})
+    async with started(root) as repository:
+        label(root, {"canary": 2})
+        await repository.load("default")
+        with pytest.raises(ModelNotFoundError, match="labels are 'canary'"):
+            labelled(repository, "stable")
+        (root / "default" / "labels.json").unlink()
+        await repository.load("default")
+        with pytest.raises(ModelNotFoundError, match="labels are none"):
+            labelled(repository, "canary")
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ("{", "it is not JSON"),
+        ("[" * 100_000, "it is not JSON"),
+        ("[1]", "it must be an object"),
+        ({"stable": "1"}, "the version of 'stable' must be a positive integer"),
+        ({"stable": 0}, "must be a positive integer"),
+        ({"stable": True}, "must be a positive integer"),
+        ({"": 1}, "must have 1 to 100 printable characters"),
+        ({"a\nb": 1}, "must have 1 to 100 printable characters"),
+        (" " * 2_000_000, "it has more than 1,048,576 bytes"),
+    ],
+)
+async def test_a_damaged_file_leaves_the_labels_where_they_were(
+    root: Path, content: object, words: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    label(root, {"stable": 1})
+    async with started(root) as repository:
+        label(root, content)
+        await repository.load("default")
+        assert labelled(repository, "stable") == 1
+        assert caplog.text.count(words) == 1
+
+
+async def test_clients_ask_by_label_and_see_it_move(root: Path) -> None:
+    label(root, {"stable": 1})
+    photo = encode(draw())
+    async with running(root, poll_seconds=0.01) as server, connected(server) as stub:
+        answer = await stub.Stylize(order(photo, version_label="stable"), timeout=PATIENCE)
+        assert answer.version == 1
+        label(root, {"stable": 2})
+        repository = server._models.repository
+        await until(lambda: labelled(repository, "stable") == 2)
+        answer = await stub.Stylize(order(photo, version_label="stable"), timeout=PATIENCE)
+        assert answer.version == 2
+        status, message = await refused(stub, order(photo, version_label="new"))
+        assert status is grpc.StatusCode.NOT_FOUND
+        assert "the label 'new'; labels are 'stable'" in message
