@@ -30,7 +30,7 @@ class Crowd:
     async def painted(self, photos: int) -> None:
         """Waits for so many more photos. Raises the error of a call that failed."""
         for _ in range(photos):
-            while self._painted.locked():  # noqa: ASYNC110 - a failure has to be seen, too
+            while self._painted.locked():
                 if self._all.done():
                     self._all.result()
                 await asyncio.sleep(0.01)
