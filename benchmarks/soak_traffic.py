@@ -61,7 +61,8 @@ class Traffic:
             for activity in self._random.sample(activities, len(activities)):
                 await self._do(activity, stub)  # each once, however short the soak
             while not stopped.is_set():
-                await self._do(*self._random.choices(activities, weights), stub)
+                (activity,) = self._random.choices(activities, weights)
+                await self._do(activity, stub)
 
     async def _do(self, activity: Callable[[Any], Awaitable[str]], stub: Any) -> None:
         name = activity.__name__.strip("_").replace("_", " ")
