@@ -70,7 +70,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--calls", type=int, default=20_000)
     calls: int = parser.parse_args().calls
-    _report("traces", Traces(BatchSpanProcessor(_Nowhere())), calls)
+    _report("traces", Traces(BatchSpanProcessor(_Nowhere(), max_queue_size=1 << 20)), calls)
     _report("metrics", Metrics(), calls)
     _report("access log, text", _log_as(OneLineFormatter("%(asctime)s %(message)s")), calls)
     _report("access log, JSON", _log_as(JsonFormatter()), calls)

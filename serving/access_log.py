@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from serving.call import Call
+from serving.logs import Fields
 
 _log = logging.getLogger(__name__)
 
@@ -33,7 +34,7 @@ class AccessLog:
             _log.log(level, CallLine(call))
 
 
-class CallLine:
+class CallLine(Fields):
     """What there is to say about a call that has ended.
 
     Attributes:
@@ -44,7 +45,7 @@ class CallLine:
     def __init__(self, call: Call) -> None:
         """Reads ``call``."""
         self.title = call.method
-        self.fields: dict[str, object] = {"model": _shortened(call.model)}
+        self.fields = {"model": _shortened(call.model)}
         optional = {"version": call.version, "client": call.client, **call.notes}
         optional |= {"bytes_in": call.bytes_in, "bytes_out": call.bytes_out}
         optional |= {"batch": call.batch_size}

@@ -3,22 +3,20 @@
 import json
 import logging
 from datetime import UTC, datetime
-from typing import Protocol, runtime_checkable
 
 from serving.config import LogFormat
 
 
-@runtime_checkable
-class Fields(Protocol):
-    """A message that has fields of its own; as text it says all of it on one line."""
+class Fields:
+    """A message that has fields of its own; as text it says all of it on one line.
 
-    @property
-    def title(self) -> str:
-        """What it is about."""
+    Attributes:
+        title: what it is about.
+        fields: what else there is to say, by name.
+    """
 
-    @property
-    def fields(self) -> dict[str, object]:
-        """What else there is to say, by name."""
+    title: str
+    fields: dict[str, object]
 
 
 class OneLineFormatter(logging.Formatter):
