@@ -155,7 +155,7 @@ class Connection:
     def _unavailable(self, details: str) -> str:
         text = details.lower()
         if "refused" in text:
-            return f"no server at {self.target} (start one with {_START})"
+            return f"no server at {self.target} (start one with {_START}{self._hint(text)})"
         if any(sign in text for sign in _NOT_CONNECTED):
             return f"cannot connect to {self.target}: {self._handshake(text) or details}"
         return f"the server at {self.target} is not available: {details}"
@@ -168,3 +168,13 @@ class Connection:
             wanted = "a certificate of the client" if self.credentials else "TLS"
             return f"it closes the connection; it may demand {wanted}"
         return None
+
+    def _hint(self, text: str) -> str:
+        """Gives a hint if a refusal may hide another failure.
+
+        Of a name with several addresses gRPC tells one failure only, and servers that listen on
+        127.0.0.1 refuse on [::1], the other address of "localhost".
+        """
+        if "[::1]" in text and "localhost" in self.target:
+            return "; if one runs, name 127.0.0.1 to learn what fails there"
+        return ""

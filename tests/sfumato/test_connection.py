@@ -7,6 +7,7 @@ from pathlib import Path
 
 import grpc
 import pytest
+from grpc.aio import Metadata
 
 from sfumato.async_client import AsyncClient
 from sfumato.cli import main
@@ -140,6 +141,14 @@ def test_a_failed_handshake_says_what_is_wrong(
     with tls_server(authority.issue(), client_ca=authority) as target:
         assert "it may demand a certificate of the client" in failure(target, trusting)
     assert "it speaks no TLS" in failure(server.target, trusting)
+
+
+def test_a_refusal_of_one_address_does_not_hide_the_failure_of_another(free_target: str) -> None:
+    refusal = "failed to connect to all addresses; last error: ipv6:[::1]:1: Connection refused"
+    error = grpc.aio.AioRpcError(grpc.StatusCode.UNAVAILABLE, Metadata(), Metadata(), refusal)
+    message = str(Connection("localhost:1").error(error, 1.0))
+    assert "if one runs, name 127.0.0.1 to learn what fails there" in message
+    assert "name 127.0.0.1" not in failure(free_target, None)
 
 
 def test_files_of_tls_that_cannot_be_used_are_named(authority: Authority, tmp_path: Path) -> None:
