@@ -128,12 +128,17 @@ async def test_live_video_is_not_read_for_ever_while_the_first_frame_is_being_pa
     caplog.set_level(logging.DEBUG, "serving.access_log")
     messages = numbered([order(PHOTO)] * 1500, window=1, drop_oldest=True)
     async with held(models) as (server, device), connected(server) as stub:
-        call = stub.StylizeStream(sent(messages), timeout=PATIENCE)
+        call = stub.StylizeStream(timeout=PATIENCE)
+        await call.write(messages[0])
+        await device.begun()
+        writing = asyncio.create_task(write(call, messages[1:]))
         await logged(caplog, "a newer frame took its place", 999)
         assert await still(caplog, "a newer frame took its place") == 999
         device.let_go()
         answers = await read(call, 1500)
         assert results(answers[:2]) == [(0, "painting"), (1, "dropped")]
+        await writing
+        await call.done_writing()
         await until_clean(server)
 
 
