@@ -12,7 +12,7 @@ INSTALL := $(PIP) install --constraint constraints.txt --editable
 export ORT_DISABLE_TELEMETRY := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo gpu install test check format protos constraints clean
+.PHONY: help demo gpu install test foreign check format protos constraints clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -27,6 +27,9 @@ install: $(VENV)/.dev ## install everything, for training and for work on the co
 
 test: $(VENV)/.dev ## run the tests
 	$(BIN)/pytest
+
+foreign: $(VENV)/.dev ## try the server with clients of others (downloads them into build/)
+	$(BIN)/python -m tests.foreign.run
 
 check: $(VENV)/.dev ## run the linters and type checkers, and compare the stubs with the .proto
 	$(BIN)/ruff check
