@@ -3,7 +3,7 @@
     make foreign
 
 Each client gets an environment of its own under build/foreign, because most need an older protobuf
-than the server's tools; the first run downloads about 600 MB. The server has a tiny network, so
+than the server's tools; they take 650 MB of disk. The server has a tiny network, so
 this is about protocols and not about speed. Exits with 1 if anything failed.
 """
 
