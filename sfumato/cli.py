@@ -17,6 +17,7 @@ from sfumato.painting_plan import Painting, plan_folder, plan_photo
 from sfumato.server_options import add_server_options, client_settings
 from sfumato.strength import PHOTOGRAPH_STYLE, checked_strength
 from sfumato.style_table import style_table
+from sfumato.video_command import add_video
 
 if TYPE_CHECKING:
     from sfumato.async_client import AsyncClient
@@ -144,6 +145,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"sfumato {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_stylize(commands)
+    add_video(commands)
     styles = commands.add_parser(
         "styles",
         help="list the styles that a server has",
@@ -195,7 +197,7 @@ def _add_stylize(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "-o", "--output", type=Path, required=True, help="the file, or folder, to write"
     )
     _add_model(parser)
-    parser.add_argument("--version", type=positive(int), help="version (default: the highest)")
+    parser.add_argument("--version", type=_version, help="version or label (default: the highest)")
     parser.add_argument(
         "--format", choices=list(ImageFormat), help="format (default: by the output's suffix)"
     )
@@ -218,6 +220,11 @@ def _weighted_style(text: str) -> tuple[str, float]:
         return style, float(weight) if equals else 1.0
     except ValueError:
         raise argparse.ArgumentTypeError(f"{text!r} is not STYLE or STYLE=WEIGHT") from None
+
+
+def _version(text: str) -> int | str:
+    """Reads a number as a version, and other words as a label."""
+    return positive(int)(text) if text.removeprefix("-").isdecimal() else text
 
 
 def _strength(text: str) -> float:

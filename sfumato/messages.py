@@ -1,6 +1,6 @@
 """Between the client's own types and the messages of the protocol."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from sfumato.blend_weights import normalize_weights
@@ -31,25 +31,25 @@ def read_photo(image: bytes | Path) -> bytes:
 
 def stylize_request(
     image: bytes,
-    styles: str | Mapping[str, float],
+    styles: str | Mapping[str, float] | None,
     model: str,
-    version: int | None,
+    version: int | str | None,
     output_format: ImageFormat | str | None,
     quality: int | None,
     strength: float | None = None,
 ) -> pb.StylizeRequest:
-    """Builds a request; see ``Client.stylize``.
+    """Builds a request; see ``Client.stylize``. Only a frame of a stream may have no styles.
 
     Raises:
         SfumatoError: a value that no server would take.
     """
-    weights = [(styles, 1.0)] if isinstance(styles, str) else styles.items()
     # Shares instead of weights, which may be too large or too small for the wire's float.
-    shares = normalize_weights(weights)
+    shares = {} if styles is None else normalize_weights(_weights(styles))
     try:
         return pb.StylizeRequest(
             model=model,
-            version=version,
+            version=None if isinstance(version, str) else version,
+            version_label=version if isinstance(version, str) else "",
             image=image,
             styles=[
                 pb.WeightedStyle(style_id=style, weight=share) for style, share in shares.items()
@@ -60,6 +60,10 @@ def stylize_request(
         )
     except (TypeError, ValueError) as error:
         raise SfumatoError(f"this cannot be sent: {error}") from error
+
+
+def _weights(styles: str | Mapping[str, float]) -> Iterable[tuple[str, float]]:
+    return [(styles, 1.0)] if isinstance(styles, str) else styles.items()
 
 
 def stylized_photo(response: pb.StylizeResponse) -> StylizedPhoto:

@@ -1,5 +1,6 @@
 """Versions have labels, which the operator moves while the server runs."""
 
+import asyncio
 import json
 from pathlib import Path
 
@@ -8,6 +9,8 @@ import pytest
 
 from serving.errors import ModelNotFoundError
 from serving.repository import Repository
+from sfumato.async_client import AsyncClient
+from sfumato.cli import main
 from tests.serving.photos import draw, encode
 from tests.serving.repositories import put, started, until
 from tests.serving.running import PATIENCE, connected, order, refused, running
@@ -118,6 +121,18 @@ async def test_a_damaged_file_leaves_the_labels_where_they_were(
         assert caplog.text.count(words) == 1
 
 
+async def test_the_command_line_takes_a_label_for_a_version(
+    root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    label(root, {"stable": 1})
+    (tmp_path / "photo.png").write_bytes(encode(draw()))
+    command = ["stylize", str(tmp_path / "photo.png"), "--style", "plain", "--version", "stable"]
+    async with running(root, poll_seconds=0) as server:
+        command += ["-o", str(tmp_path / "out.png"), "--server", server.address]
+        assert await asyncio.to_thread(main, command) == 0
+    assert "painted by default/1" in capsys.readouterr().out
+
+
 async def test_clients_ask_by_label_and_see_it_move(root: Path) -> None:
     label(root, {"stable": 1})
     photo = encode(draw())
@@ -129,6 +144,8 @@ async def test_clients_ask_by_label_and_see_it_move(root: Path) -> None:
         await until(lambda: labelled(repository, "stable") == 2)
         answer = await stub.Stylize(order(photo, version_label="stable"), timeout=PATIENCE)
         assert answer.version == 2
+        async with AsyncClient(server.address) as client:
+            assert (await client.stylize(photo, "plain", version="stable")).version == 2
         status, message = await refused(stub, order(photo, version_label="new"))
         assert status is grpc.StatusCode.NOT_FOUND
         assert "the label 'new'; labels are 'stable'" in message
