@@ -38,6 +38,12 @@ class Scrape:
         lines = [line.split() for line in self.text.splitlines() if line.startswith("# TYPE")]
         return {words[2] for words in lines if words[2].startswith(prefix)}
 
+    def described(self, name: str) -> tuple[str, set[str]]:
+        """Gives type and labels of the family that documents call ``name``."""
+        [family] = [f for f in self._families if f.name == name.removesuffix("_total")]
+        labels = {label for sample in family.samples for label in sample.labels}
+        return family.type, labels - {"le"}
+
 
 async def scrape(port: int) -> Scrape:
     """Asks a server on this machine."""

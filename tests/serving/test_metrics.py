@@ -1,4 +1,6 @@
 import asyncio
+import json
+import re
 import socket
 import subprocess
 import sys
@@ -9,6 +11,7 @@ from typing import Any
 
 import grpc
 import pytest
+import yaml
 
 from serving import live_metrics
 from serving.config import ServerConfig
@@ -25,6 +28,8 @@ from tests.serving.scraping import Scrape, scrape
 from tests.serving.tensors import infer_refused, infer_request, inferring
 
 WAITING: dict[str, Any] = {"max_batch_size": 64, "max_batch_delay_ms": 60_000}
+DOCUMENT = ROOT / "docs" / "observability.md"
+DASHBOARD = ROOT / "docs" / "grafana-dashboard.json"
 STAGES = ("decode", "queue", "inference", "encode")
 
 
@@ -276,3 +281,40 @@ def test_who_asks_for_neither_metrics_nor_traces_loads_no_library_for_them() -> 
         [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True
     )
     assert done.stdout == "[]\n"
+
+
+async def test_the_document_lists_exactly_the_metrics_that_there_are(measured: Server) -> None:
+    async with connected(measured) as stub:
+        await stub.Stylize(order(encode(draw())))
+    seen = await scrape(measured.metrics_port)
+    rows = re.findall(
+        r"^\| `(sfumato_\w+)` \| (\w+) \| ([\w, ]*) ?\|", DOCUMENT.read_text(), re.MULTILINE
+    )
+    documented = {name: (kind, set(re.findall(r"\w+", labels))) for name, kind, labels in rows}
+    assert documented == {name: seen.described(name) for name in seen.names("sfumato_")}
+
+
+async def test_the_dashboard_asks_only_for_metrics_that_there_are(measured: Server) -> None:
+    async with connected(measured) as stub:
+        await stub.Stylize(order(encode(draw())))
+    seen = await scrape(measured.metrics_port)
+    board = json.loads(DASHBOARD.read_text())
+    assert board["templating"]["list"][0]["type"] == "datasource"
+    queries = [target["expr"] for panel in board["panels"] for target in panel["targets"]]
+    queries += [variable["definition"] for variable in board["templating"]["list"][1:]]
+    wanted = [set(re.findall(r"\b(?:sfumato|process)_\w+", query)) for query in queries]
+    assert all(wanted)
+    there = {line.partition("{")[0].split()[0] for line in seen.text.splitlines()}
+    assert set().union(*wanted) <= there
+
+
+def test_the_alerts_of_the_document_ask_only_for_metrics_that_it_lists() -> None:
+    document = DOCUMENT.read_text()
+    [rules] = re.findall(r"```yaml\n(groups:.*?)```", document, re.DOTALL)
+    wanted = re.findall(
+        r"\bsfumato_\w+",
+        " ".join(rule["expr"] for rule in yaml.safe_load(rules)["groups"][0]["rules"]),
+    )
+    assert wanted
+    for name in wanted:
+        assert f"| `{name.removesuffix('_bucket')}` |" in document
