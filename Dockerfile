@@ -10,7 +10,7 @@ RUN python -m venv --without-pip /venv
 # First what we depend on, with an empty package: a layer that lasts until the versions change.
 COPY pyproject.toml constraints.txt README.md LICENSE ./
 COPY sfumato/__init__.py sfumato/
-RUN if [ "$GPU" = 1 ]; then extras=serving,gpu; else extras=serving; fi \
+RUN if [ "$GPU" = 1 ]; then extras=serving,tracing,gpu; else extras=serving,tracing; fi \
     && python -m pip --python /venv/bin/python install --no-cache-dir --constraint constraints.txt ".[$extras]"
 COPY sfumato sfumato
 RUN python -m pip --python /venv/bin/python install --no-cache-dir --no-deps --force-reinstall .
