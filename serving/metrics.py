@@ -115,7 +115,7 @@ class Metrics:
         """Gives name and version of the model that painted, or would have; empty if none would."""
         if call.stages:
             return call.model, str(call.version)
-        if not call.model or self._repository is None:
+        if self._repository is None or not (call.model or call.bytes_in):  # nothing was asked
             return "", ""
         try:
             model = self._repository.find(call.model, call.version or None)
