@@ -11,7 +11,7 @@ from serving.access_log import quoted
 from serving.call import Call
 from serving.errors import AnswerTooLargeError, InvalidRequestError
 from serving.lane import Pixels
-from serving.repository import Model
+from serving.repository import DEFAULT_MODEL, Model
 from serving.stylizer import PaintedTensor, TensorOrder
 from serving.tensor_messages import Tensor, read_tensors, shortened
 from serving.tensor_styles import parameter_value, style_rows
@@ -44,7 +44,8 @@ def version_of(text: str) -> tuple[int | None, str]:
 
 def note_infer_request(call: Call, request: pb.ModelInferRequest) -> None:
     """Notes what is asked for."""
-    call.model, call.version = request.model_name, version_of(request.model_version)[0] or 0
+    call.model = request.model_name or DEFAULT_MODEL
+    call.version = version_of(request.model_version)[0] or 0
     if request.id:
         call.notes["id"] = quoted(request.id)
     for name in _PARAMETERS:

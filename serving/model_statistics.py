@@ -96,7 +96,7 @@ class ModelStatistics:
 
     def _meant(self, call: Call) -> str | None:
         """Gives the version that would have answered; None for none."""
-        if not (call.model or call.bytes_in):  # a stream, or a stranger's call: nothing was asked
+        if not call.model:  # a stream as a whole, or a stranger's call: nothing was asked for
             return None
         try:
             model = self._repository.find(call.model, call.version or None)

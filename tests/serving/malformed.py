@@ -126,7 +126,9 @@ def two_styles_or_none(request: Any, rng: random.Random) -> None:
 
 
 def weights_out_of_range(request: Any, rng: random.Random) -> None:
-    spoilt = rng.choice([[np.nan, 1, 1], [np.inf, 0, 1], [-1, 1, 1], [0, 0, 0], [-np.inf, 1, 1]])
+    spoilt: list[float] = rng.choice(
+        [[np.nan, 1, 1], [np.inf, 0, 1], [-1, 1, 1], [0, 0, 0], [-np.inf, 1, 1]]
+    )
     with_tensor(request, "style_weights", spoilt)
 
 

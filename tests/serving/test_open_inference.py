@@ -172,15 +172,16 @@ async def test_both_protocols_share_a_batch(models: Path) -> None:
         np.testing.assert_array_equal(pixels_of(await pair), paint(photos(), 0.5, 0.0))
 
 
-async def test_a_version_is_a_number_and_nothing_means_the_newest(models: Path) -> None:
+async def test_a_version_is_a_number_or_a_label_and_nothing_means_the_newest(models: Path) -> None:
     write_tiny_bundle(models / "default" / "12")
+    (models / "default" / "labels.json").write_text('{"stable": 1}')
     async with running(models) as server, inferring(server) as tensors:
-        for asked, found in (("", "12"), ("1", "1"), ("12", "12")):
+        for asked, found in (("", "12"), ("1", "1"), ("12", "12"), ("stable", "1")):
             request = infer_request({"image": photos()}, style="plain", model_version=asked)
             assert (await tensors.ModelInfer(request)).model_version == found
         metadata = await tensors.ModelMetadata(pb.ModelMetadataRequest(name="default"))
         assert list(metadata.versions) == ["1", "12"]
-        for unknown in ("2", "stable", "-1", "1.0"):
+        for unknown in ("2", "canary", "-1", "1.0"):
             request = infer_request({"image": photos()}, style="plain", model_version=unknown)
             status, _ = await infer_refused(tensors, request)
             assert status is grpc.StatusCode.NOT_FOUND
