@@ -71,8 +71,8 @@ class LiveModels:
         await self._watcher.stop()
 
     def close(self) -> None:
-        """Ends the threads that read files."""
-        self._files.shutdown(cancel_futures=True)
+        """Ends the threads that read files, as soon as what they are reading is read."""
+        self._files.shutdown(wait=False, cancel_futures=True)
 
     def _open_onnx(self, bundle: Bundle) -> LoadableSession:
         settings = SessionSettings(

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import gc
+import threading
 import weakref
 from collections.abc import Callable
 from pathlib import Path
@@ -13,12 +14,13 @@ import numpy as np
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from serving.config import ServerConfig
 from serving.server import Server
-from sfumato.bundle import MODEL_FILE
+from sfumato.bundle import MODEL_FILE, Bundle
 from sfumato.inference import open_inference_pb2 as oip
 from sfumato.inference.open_inference_pb2_grpc import GRPCInferenceServiceStub
 from tests.serving.photos import decode, draw, encode
-from tests.serving.repositories import put, put_nan, rewrite, until
+from tests.serving.repositories import FragileSession, put, put_nan, rewrite, until
 from tests.serving.running import (
     MAX_MESSAGE,
     PATIENCE,
@@ -220,6 +222,42 @@ async def test_without_polling_nothing_changes_by_itself(root: Path) -> None:
         assert (await stub.Stylize(order(encode(draw())), timeout=PATIENCE)).version == 1
         await server._models.repository.load("default")
         assert (await stub.Stylize(order(encode(draw())), timeout=PATIENCE)).version == 2
+
+
+@pytest.mark.parametrize("asked", [True, False], ids=["by RPC", "by polling"])
+async def test_a_server_stops_while_a_model_is_being_loaded(root: Path, asked: bool) -> None:
+    opening, go_on = threading.Event(), threading.Event()
+
+    def open_session(bundle: Bundle) -> FragileSession:
+        if bundle.bank.row("plain")[0] == 2.0:
+            opening.set()
+            assert go_on.wait(PATIENCE)
+        return FragileSession(bundle)
+
+    config = ServerConfig(models=root, port=0, poll_seconds=0 if asked else 0.01, admin=True)
+    server = Server(config, open_session=open_session)
+    await server.start()
+    async with grpc.aio.insecure_channel(server.address) as channel:
+        await asyncio.to_thread(put, root / "default" / "2", 2.0)
+        if asked:
+            admin: Any = GRPCInferenceServiceStub(channel)
+            loading = admin.RepositoryModelLoad(
+                oip.RepositoryModelLoadRequest(model_name="default"), timeout=PATIENCE
+            )
+        assert await asyncio.to_thread(opening.wait, PATIENCE)
+        assert (await paints_with(server)) == 1  # the old version, all the while
+        assert await server.stop()
+        if asked:
+            with pytest.raises(grpc.aio.AioRpcError):
+                await loading
+    go_on.set()
+
+
+async def paints_with(server: Server) -> int:
+    """Paints a photo; gives the version that did."""
+    async with connected(server) as stub:
+        answer = await stub.Stylize(order(encode(draw())), timeout=PATIENCE)
+    return int(answer.version)
 
 
 async def health_of(server: Server, model: str) -> str:
