@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from sfumato.added_style import AddedStyle
     from sfumato.async_client import AsyncClient
     from sfumato.bundle import Bundle, read_bundle, write_bundle
     from sfumato.client import Client
@@ -27,7 +28,9 @@ if TYPE_CHECKING:
         StyleError,
         StyleFileError,
         UnknownStyleError,
+        VideoError,
     )
+    from sfumato.frames import DroppedFrame, FailedFrame, Frame, FrameAnswer, PaintedFrame
     from sfumato.image_codec import ImageFormat, Photo, decode_photo, encode_photo
     from sfumato.network_info import NetworkInfo
     from sfumato.quality_card import QualityCard
@@ -40,6 +43,7 @@ if TYPE_CHECKING:
 # Where each name lives. They are imported at first use, so that a program that needs only the
 # bundle waits neither for gRPC nor for Pillow.
 _HOMES = {
+    "sfumato.added_style": ("AddedStyle",),
     "sfumato.async_client": ("AsyncClient",),
     "sfumato.bundle": ("Bundle", "read_bundle", "write_bundle"),
     "sfumato.client": ("Client",),
@@ -54,7 +58,9 @@ _HOMES = {
         "StyleError",
         "StyleFileError",
         "UnknownStyleError",
+        "VideoError",
     ),
+    "sfumato.frames": ("DroppedFrame", "FailedFrame", "Frame", "FrameAnswer", "PaintedFrame"),
     "sfumato.image_codec": ("ImageFormat", "Photo", "decode_photo", "encode_photo"),
     "sfumato.network_info": ("NetworkInfo",),
     "sfumato.quality_card": ("QualityCard",),
@@ -67,16 +73,22 @@ _HOMES = {
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
+    "AddedStyle",
     "AsyncClient",
     "Bundle",
     "BundleError",
     "Client",
+    "DroppedFrame",
+    "FailedFrame",
     "FixedStrengthError",
+    "Frame",
+    "FrameAnswer",
     "ImageError",
     "ImageFormat",
     "ImageTooLargeError",
     "InvalidImageError",
     "NetworkInfo",
+    "PaintedFrame",
     "Photo",
     "QualityCard",
     "ServiceError",
@@ -90,6 +102,7 @@ __all__ = [
     "StylizedPhoto",
     "Timings",
     "UnknownStyleError",
+    "VideoError",
     "decode_photo",
     "encode_photo",
     "read_bundle",

@@ -3,7 +3,7 @@
 # ruff: noqa: ASYNC109 - a deadline of gRPC, which the server learns of too
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Mapping
 from pathlib import Path
 from typing import Self, TypeVar
 
@@ -22,6 +22,8 @@ from sfumato.connection import (
     HealthResponse,
 )
 from sfumato.errors import ServiceError
+from sfumato.frame_stream import FrameSender, async_receive
+from sfumato.frames import Frame, FrameAnswer, opening
 from sfumato.images.image_format import ImageFormat
 from sfumato.messages import read_photo, style_summaries, stylize_request, stylized_photo
 from sfumato.stylized_photo import StyleSummary, StylizedPhoto
@@ -76,7 +78,7 @@ class AsyncClient:
         *,
         strength: float | None = None,
         model: str = "",
-        version: int | None = None,
+        version: int | str | None = None,
         output_format: ImageFormat | str | None = None,
         quality: int | None = None,
         timeout: float | None = None,
@@ -86,6 +88,35 @@ class AsyncClient:
             image = await asyncio.to_thread(read_photo, image)
         request = stylize_request(image, styles, model, version, output_format, quality, strength)
         return stylized_photo(await self._call(self._stub.Stylize, request, timeout))
+
+    def stylize_stream(
+        self,
+        frames: AsyncIterable[Frame | bytes | Path] | Iterable[Frame | bytes | Path],
+        styles: str | Mapping[str, float] | None = None,
+        *,
+        strength: float | None = None,
+        model: str = "",
+        version: int | str | None = None,
+        output_format: ImageFormat | str | None = None,
+        quality: int | None = None,
+        window: int | None = None,
+        drop_oldest: bool = False,
+        timeout: float | None = None,
+    ) -> AsyncGenerator[FrameAnswer, None]:
+        """Paints the frames of a video; see ``Client.stylize_stream``. It begins when iterated."""
+        sender = FrameSender(
+            opening(styles, model, version, output_format, quality, strength, window, drop_oldest)
+        )
+        return async_receive(
+            lambda: self._stub.StylizeStream(
+                timeout=timeout,
+                metadata=self._connection.metadata,
+                wait_for_ready=self._connection.wait_for_ready and timeout is not None,
+            ),
+            sender,
+            frames,
+            lambda error: self._connection.error(error, timeout or 0),
+        )
 
     async def list_styles(
         self, model: str = "", *, timeout: float | None = None

@@ -25,6 +25,28 @@ def write_file(path: Path, data: bytes) -> None:
 
 
 @contextmanager
+def new_file(path: Path) -> Iterator[Path]:
+    """Gives the path of a file to write, which becomes ``path`` when the block ends well.
+
+    It lies beside ``path``, under a name that starts with a dot and has the same suffix; when the
+    block raises, it is removed. An old file is replaced.
+
+    Raises:
+        OSError: the file cannot be moved.
+    """
+    staging = _beside(path)
+    staging = staging.with_name(staging.name + path.suffix)
+    try:
+        yield staging
+        _sync_file(staging)
+        staging.replace(path)
+    except BaseException:
+        staging.unlink(missing_ok=True)
+        raise
+    _sync_directory(path.parent)
+
+
+@contextmanager
 def new_directory(path: Path) -> Iterator[Path]:
     """Gives an empty directory to fill, which becomes ``path`` when the block ends well.
 
@@ -62,6 +84,11 @@ def _beside(path: Path) -> Path:
     # Not tempfile: its private modes (0600, 0700) would survive the rename, and a server that
     # runs as another user could not read the result.
     return path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+
+
+def _sync_file(path: Path) -> None:
+    with path.open("rb+") as file:
+        os.fsync(file.fileno())
 
 
 def _sync_directory(path: Path) -> None:

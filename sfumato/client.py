@@ -1,6 +1,6 @@
 """A client that blocks. ``sfumato.async_client`` has the same for asyncio."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Self, TypeVar
 
@@ -18,6 +18,8 @@ from sfumato.connection import (
     HealthResponse,
 )
 from sfumato.errors import ServiceError
+from sfumato.frame_stream import FrameSender, receive
+from sfumato.frames import Frame, FrameAnswer, opening
 from sfumato.images.image_format import ImageFormat
 from sfumato.messages import read_photo, style_summaries, stylize_request, stylized_photo
 from sfumato.stylized_photo import StyleSummary, StylizedPhoto
@@ -85,7 +87,7 @@ class Client:
         *,
         strength: float | None = None,
         model: str = "",
-        version: int | None = None,
+        version: int | str | None = None,
         output_format: ImageFormat | str | None = None,
         quality: int | None = None,
         timeout: float | None = None,
@@ -97,7 +99,7 @@ class Client:
             styles: the id of a style, or weights by id; weights need not sum to one.
             strength: 0, the photo itself, to 1, the styles; None for 1.
             model: name of a model on the server; empty for its default.
-            version: version of the model; None for the highest.
+            version: version of the model, or the label of one; None for the highest.
             output_format: "jpeg", "png" or "webp"; None for that of the photo.
             quality: 1 to 100, of JPEG and WebP; None for 90.
             timeout: seconds for the whole call; None for the client's.
@@ -112,6 +114,58 @@ class Client:
             read_photo(image), styles, model, version, output_format, quality, strength
         )
         return stylized_photo(self._call(self._stub.Stylize, request, timeout))
+
+    def stylize_stream(
+        self,
+        frames: Iterable[Frame | bytes | Path],
+        styles: str | Mapping[str, float] | None = None,
+        *,
+        strength: float | None = None,
+        model: str = "",
+        version: int | str | None = None,
+        output_format: ImageFormat | str | None = None,
+        quality: int | None = None,
+        window: int | None = None,
+        drop_oldest: bool = False,
+        timeout: float | None = None,
+    ) -> Iterator[FrameAnswer]:
+        """Paints the frames of a video, several at a time; the answers come in order.
+
+        The frames are taken on another thread, ahead of the answers by about as many as the window
+        has. Ending the iteration early ends the stream.
+
+        Args:
+            frames: the frames; those that are no ``Frame`` have the styles of the frame before.
+            styles: of all frames that name none: the id of a style, or weights by id.
+            strength: of all frames that name none: 0, the photo itself, to 1, the styles.
+            model: name of a model on the server; empty for its default.
+            version: version of the model, or the label of one; None for the highest.
+            output_format: "jpeg", "png" or "webp"; None for that of the frame.
+            quality: 1 to 100, of JPEG and WebP; None for 90.
+            window: most frames inside the server at once; None for its default.
+            drop_oldest: for live video: whether a frame that finds the window full replaces the
+                oldest one that waits, instead of waiting itself.
+            timeout: seconds for the whole stream; None for no limit, and then it does not wait for
+                a server that is not there yet.
+
+        Yields:
+            What became of each frame. A frame that fails does not end the stream.
+
+        Raises:
+            SfumatoError: a value that no server would take; of a frame, once the frames before it
+                have been answered.
+            ServiceError: the stream failed; it has the status code.
+        """
+        sender = FrameSender(
+            opening(styles, model, version, output_format, quality, strength, window, drop_oldest)
+        )
+        call = self._stub.StylizeStream(
+            sender.messages(frames),
+            timeout=timeout,
+            metadata=self._connection.metadata,
+            wait_for_ready=self._connection.wait_for_ready and timeout is not None,
+        )
+        return receive(call, sender, lambda error: self._connection.error(error, timeout or 0))
 
     def list_styles(self, model: str = "", *, timeout: float | None = None) -> list[StyleSummary]:
         """Lists the styles of a model, or of all models. Raises ServiceError."""

@@ -42,6 +42,10 @@ class ImageTooLargeError(ImageError):
     """More pixels than the limit."""
 
 
+class VideoError(SfumatoError):
+    """A video cannot be read or written."""
+
+
 class ServiceError(SfumatoError):
     """A call to the server failed.
 

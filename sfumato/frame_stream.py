@@ -1,0 +1,116 @@
+"""Sends frames and receives their answers, for the two clients."""
+
+import asyncio
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterable,
+    AsyncIterator,
+    Callable,
+    Iterable,
+    Iterator,
+)
+from pathlib import Path
+from typing import Any
+
+import grpc
+import grpc.aio
+
+from sfumato.errors import ServiceError
+from sfumato.frames import Frame, FrameAnswer, frame_answer, frame_message
+from sfumato.v1 import stylization_service_pb2 as pb
+
+AnyFrame = Frame | bytes | Path
+
+
+class FrameSender:
+    """The messages of a stream, made of what a program gives as frames.
+
+    Messages are taken on gRPC's own thread or task, which would swallow an error. So an error ends
+    the stream, the frames before it are answered, and ``check`` raises it.
+    """
+
+    def __init__(self, opening: pb.StylizeStreamRequest) -> None:
+        """Begins with ``opening``."""
+        self._opening = opening
+        self._failure: Exception | None = None
+
+    def check(self) -> None:
+        """Raises what making a frame has raised, if anything."""
+        if self._failure is not None:
+            raise self._failure
+
+    def messages(self, frames: Iterable[AnyFrame]) -> Iterator[pb.StylizeStreamRequest]:
+        """Yields the messages."""
+        yield self._opening
+        try:
+            for number, frame in enumerate(frames):
+                yield frame_message(number, frame)
+        except Exception as error:
+            self._failure = error
+
+    async def send(self, call: Any, frames: AsyncIterable[AnyFrame] | Iterable[AnyFrame]) -> None:
+        """Sends the messages through a call of asyncio; files are read in a thread."""
+        try:
+            await call.write(self._opening)
+            try:
+                number = 0
+                async for frame in _each(frames):
+                    message = await asyncio.to_thread(frame_message, number, frame)
+                    await call.write(message)
+                    number += 1
+            except (grpc.aio.AioRpcError, asyncio.InvalidStateError):
+                raise
+            except Exception as error:
+                self._failure = error
+            await call.done_writing()
+        except (grpc.aio.AioRpcError, asyncio.InvalidStateError):
+            return  # the stream is over; whoever receives learns why
+
+
+def receive(
+    call: Any, sender: FrameSender, explain: Callable[[grpc.RpcError], ServiceError]
+) -> Iterator[FrameAnswer]:
+    """Yields the answers of ``call``; ends it when nobody wants more."""
+    try:
+        for response in call:
+            yield frame_answer(response)
+    except grpc.RpcError as error:
+        sender.check()
+        raise explain(error) from error
+    finally:
+        call.cancel()
+    sender.check()
+
+
+async def async_receive(
+    open_call: Callable[[], Any],
+    sender: FrameSender,
+    frames: AsyncIterable[AnyFrame] | Iterable[AnyFrame],
+    explain: Callable[[grpc.RpcError], ServiceError],
+) -> AsyncGenerator[FrameAnswer, None]:
+    """Opens a call and yields its answers; ends it when nobody wants more.
+
+    At the end nobody takes frames any more, so that the rest can go into another stream.
+    """
+    call = open_call()
+    sending = asyncio.create_task(sender.send(call, frames))
+    try:
+        async for response in call:
+            yield frame_answer(response)
+    except grpc.aio.AioRpcError as error:
+        sender.check()
+        raise explain(error) from error
+    finally:
+        call.cancel()
+        sending.cancel()
+        await asyncio.wait([sending])
+    sender.check()
+
+
+async def _each(frames: AsyncIterable[AnyFrame] | Iterable[AnyFrame]) -> AsyncIterator[AnyFrame]:
+    if isinstance(frames, AsyncIterable):
+        async for frame in frames:
+            yield frame
+    else:
+        for frame in frames:
+            yield frame

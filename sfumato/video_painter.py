@@ -1,0 +1,188 @@
+"""Paints a video on a server: decoding, painting and encoding at the same time."""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncGenerator, Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Final, TypeVar
+
+import grpc
+
+from sfumato.async_client import AsyncClient
+from sfumato.errors import ServiceError
+from sfumato.frames import FailedFrame, Frame, FrameAnswer, PaintedFrame
+from sfumato.image_codec import ImageFormat, decode_photo, encode_photo
+from sfumato.style_fade import StyleFade
+from sfumato.stylized_photo import StylizedPhoto
+from sfumato.video_reader import VideoPicture, VideoReader
+from sfumato.video_writer import VideoWriter
+
+T = TypeVar("T")
+
+_FRAME_QUALITY: Final = 95  # of JPEG on the way; from here on colours keep their resolution
+_WORTH_ANOTHER_TRY: Final = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.RESOURCE_EXHAUSTED)
+
+
+@dataclass(frozen=True)
+class VideoOrder:
+    """What a video is painted with.
+
+    Attributes:
+        fade: the styles over time.
+        strength: 0, the video itself, to 1, the styles; None for 1.
+        model: name of a model on the server; empty for its default.
+        version: version of the model; None for the highest.
+        lossless: whether frames travel as PNG instead of JPEG.
+        window: most frames inside the server at once; None for its default.
+        patience: seconds without an answer after which to give up.
+    """
+
+    fade: StyleFade
+    strength: float | None = None
+    model: str = ""
+    version: int | None = None
+    lossless: bool = False
+    window: int | None = None
+    patience: float = 60.0
+
+
+@dataclass(frozen=True)
+class _Sent:
+    frame: Frame
+    pts: int
+
+
+class VideoPainter:
+    """Takes one video from its reader through a server to its writer.
+
+    A frame that the server had no room for is sent again by itself. A stream that breaks, because
+    its server stopped, is opened again with the frames that were not answered; with several
+    servers, another one takes over.
+    """
+
+    def __init__(
+        self, client: AsyncClient, reader: VideoReader, writer: VideoWriter, order: VideoOrder
+    ) -> None:
+        """Gets ready; nothing is read or sent before ``paint``."""
+        self._client = client
+        self._reader = reader
+        self._writer = writer
+        self._order = order
+        self._format = ImageFormat.PNG if order.lossless else ImageFormat.JPEG
+        self._unanswered: deque[_Sent] = deque()
+        self._reading: asyncio.Future[_Sent | None] | None = None
+        self._decoder: ThreadPoolExecutor
+        self._encoder: ThreadPoolExecutor
+
+    async def paint(self, on_frame: Callable[[], None]) -> int:
+        """Paints all frames.
+
+        Args:
+            on_frame: called after each.
+
+        Returns:
+            How many there were.
+
+        Raises:
+            VideoError: the video cannot be read, or the new one not written.
+            ServiceError: the server refused a frame, failed or was not reached.
+        """
+        count = 0
+        # The threads end before anybody closes the files that they work on.
+        with ThreadPoolExecutor(1) as self._decoder, ThreadPoolExecutor(1) as self._encoder:
+            while True:
+                begun = count
+                try:
+                    async with aclosing(self._paintings()) as paintings:
+                        async for photo in paintings:
+                            await self._write(photo)
+                            count += 1
+                            on_frame()
+                    break
+                except ServiceError as error:
+                    if error.code is not grpc.StatusCode.UNAVAILABLE or count == begun:
+                        raise
+            await self._in(self._encoder, self._writer.finish)
+        return count
+
+    async def _write(self, photo: StylizedPhoto) -> None:
+        pts = self._unanswered.popleft().pts
+
+        def write() -> None:
+            self._writer.write(decode_photo(photo.image).rgb, pts)
+
+        await self._in(self._encoder, write)
+
+    async def _paintings(self) -> AsyncGenerator[StylizedPhoto, None]:
+        """Opens a stream; yields its paintings."""
+        stream = self._client.stylize_stream(
+            self._frames(),
+            strength=self._order.strength,
+            model=self._order.model,
+            version=self._order.version,
+            output_format=self._format,
+            quality=_FRAME_QUALITY,
+            window=self._order.window,
+        )
+        async with aclosing(stream) as answers:
+            while (answer := await self._next_answer(answers)) is not None:
+                yield await self._painting(answer)
+
+    async def _next_answer(self, answers: AsyncGenerator[FrameAnswer, None]) -> FrameAnswer | None:
+        try:
+            async with asyncio.timeout(self._order.patience):
+                return await anext(answers, None)
+        except TimeoutError as error:
+            raise ServiceError(
+                f"no answer from the server within {self._order.patience:g} s; allow a longer "
+                "--timeout, or send smaller frames with --size",
+                grpc.StatusCode.DEADLINE_EXCEEDED,
+            ) from error
+
+    async def _painting(self, answer: FrameAnswer) -> StylizedPhoto:
+        if isinstance(answer, PaintedFrame):
+            return answer.photo
+        assert isinstance(answer, FailedFrame)
+        if answer.error.code not in _WORTH_ANOTHER_TRY:
+            raise answer.error
+        frame = self._unanswered[0].frame
+        assert isinstance(frame.image, bytes)
+        assert frame.styles is not None
+        return await self._client.stylize(
+            frame.image,
+            frame.styles,
+            strength=self._order.strength,
+            model=self._order.model,
+            version=self._order.version,
+            output_format=self._format,
+            quality=_FRAME_QUALITY,
+        )
+
+    async def _frames(self) -> AsyncGenerator[Frame, None]:
+        """Yields what was not answered when the last stream broke, and then the rest."""
+        for sent in list(self._unanswered):
+            yield sent.frame
+        while (sent_now := await self._next()) is not None:
+            self._unanswered.append(sent_now)
+            yield sent_now.frame
+
+    async def _next(self) -> _Sent | None:
+        """Reads a frame. If the wait for it is cancelled, the next call gets it."""
+        if self._reading is None:
+            self._reading = asyncio.ensure_future(self._in(self._decoder, self._read))
+        sent = await asyncio.shield(self._reading)
+        self._reading = None
+        return sent
+
+    def _read(self) -> _Sent | None:
+        picture = self._reader.next()
+        return None if picture is None else _Sent(self._frame(picture), picture.pts)
+
+    def _frame(self, picture: VideoPicture) -> Frame:
+        image = encode_photo(picture.rgb, format=self._format, quality=_FRAME_QUALITY)
+        return Frame(image, self._order.fade.shares(picture.seconds))
+
+    async def _in(self, executor: ThreadPoolExecutor, work: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(executor, work)

@@ -1,0 +1,120 @@
+"""Videos that the tests draw, with a tone as their sound; and what a video file holds."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import numpy.typing as npt
+from av.audio.frame import AudioFrame
+from av.video.frame import VideoFrame
+
+Pixels = npt.NDArray[np.uint8]
+RATE = 10
+TICKS = Fraction(1, 1000)
+SOUND_RATE = 44100
+
+
+def grey(level: int, width: int = 64, height: int = 48) -> Pixels:
+    """Draws one level of grey, uint8 [H, W, 3]."""
+    return np.full((height, width, 3), level, np.uint8)
+
+
+def half_red(width: int = 64, height: int = 48) -> Pixels:
+    """Draws a grey picture whose upper half is red."""
+    picture = grey(128, width, height)
+    picture[: height // 2] = (200, 40, 40)
+    return picture
+
+
+def write_video(
+    path: Path,
+    frames: int | Sequence[int] = 10,
+    *,
+    picture: Callable[[int], Pixels] = lambda _: grey(128),
+    sound: str | None = "aac",
+    rotation: int = 0,
+) -> Path:
+    """Writes a video.
+
+    Args:
+        path: the file.
+        frames: how many, at ``RATE``; or the time of each in milliseconds.
+        picture: draws the frame of a number.
+        sound: the codec of a tone of a second, or None for silence.
+        rotation: degrees, counterclockwise, by which a player shall turn the picture.
+    """
+    times = [1000 * n // RATE for n in range(frames)] if isinstance(frames, int) else frames
+    height, width, _ = picture(0).shape
+    with av.open(str(path), "w") as output:
+        # A codec that takes odd sides, and no loss worth mentioning.
+        video = output.add_stream("libx264", rate=RATE, options={"crf": "5"})
+        video.width, video.height, video.pix_fmt = width, height, "yuv444p"
+        video.time_base = video.codec_context.time_base = TICKS
+        if rotation:
+            video.set_display_rotation(rotation)
+        audio = None if sound is None else output.add_stream(sound, rate=SOUND_RATE)
+        for number, time in enumerate(times):
+            frame = VideoFrame.from_ndarray(picture(number))
+            frame.pts, frame.time_base = time, TICKS
+            output.mux(video.encode(frame))
+        output.mux(video.encode(None))
+        if audio is not None:
+            tone = np.sin(np.arange(SOUND_RATE) * 440 * 2 * np.pi / SOUND_RATE)
+            samples = AudioFrame.from_ndarray(
+                (tone * 20000).astype(np.int16)[None], format="s16", layout="mono"
+            )
+            samples.rate, samples.pts = SOUND_RATE, 0
+            output.mux(audio.encode(samples))
+            output.mux(audio.encode(None))
+    return path
+
+
+@dataclass(frozen=True)
+class Contents:
+    """What a video file holds.
+
+    Attributes:
+        pictures: the frames, uint8 [H, W, 3].
+        times: when each is shown, in seconds.
+        sound: time and bytes of each packet of sound.
+        codec: of the picture.
+        pixels: format of its pixels.
+        rotation: degrees by which a player shall turn it.
+        duration: in seconds.
+    """
+
+    pictures: list[Pixels]
+    times: list[float]
+    sound: list[tuple[float, bytes]]
+    codec: str
+    pixels: str | None
+    rotation: int
+    duration: float
+
+
+def read_video(path: Path) -> Contents:
+    """Reads all of a video."""
+    with av.open(str(path)) as video:
+        stream = video.streams.video[0]
+        frames = list(video.decode(stream))
+        codec, pixels = stream.codec_context.name, stream.codec_context.pix_fmt
+        assert video.duration is not None
+        duration = video.duration / av.time_base
+    with av.open(str(path)) as video:
+        sound = [
+            (float(packet.pts * packet.time_base), bytes(packet))
+            for packet in video.demux(*video.streams.audio)
+            if packet.pts is not None and video.streams.audio
+        ]
+    return Contents(
+        pictures=[np.asarray(frame.to_ndarray(format="rgb24"), np.uint8) for frame in frames],
+        times=[frame.time for frame in frames],
+        sound=sound,
+        codec=codec,
+        pixels=pixels,
+        rotation=frames[0].rotation,
+        duration=duration,
+    )
