@@ -72,7 +72,13 @@ class Batcher:
         return len(self._queue)
 
     async def run(
-        self, lane: Lane, image: Pixels, style: Numbers, *, deadline: float | None = None
+        self,
+        lane: Lane,
+        image: Pixels,
+        style: Numbers,
+        *,
+        deadline: float | None = None,
+        on_start: Callable[[], None] | None = None,
     ) -> Painted:
         """Paints one photo; cancelling this takes the photo out of the queue.
 
@@ -81,6 +87,7 @@ class Batcher:
             image: photo, uint8 [H, W, 3].
             style: row of the style or the blend, float32 [P].
             deadline: time by ``clock`` after which nobody wants the answer.
+            on_start: called on the worker's thread when the network starts on the photo.
 
         Raises:
             DeadlineExpiredError: the deadline passed, or cannot be met while others wait.
@@ -88,7 +95,7 @@ class Batcher:
                 passed on as it is.
         """
         future = asyncio.get_running_loop().create_future()
-        photo = WaitingPhoto(lane, image, style, deadline, self._clock(), future)
+        photo = WaitingPhoto(lane, image, style, deadline, self._clock(), future, on_start)
         self._queue.add(photo)
         self._dispatch()
         try:
@@ -159,6 +166,8 @@ class Batcher:
         ]
         if not photos:
             return None
+        for photo in photos:
+            photo.start()
         stacked = _stack([photo.image for photo in photos])
         images = photos[0].lane.session.run(stacked, np.stack([photo.style for photo in photos]))
         if images.shape != stacked.shape:
