@@ -6,6 +6,7 @@ import pytest
 
 from serving.server import Server
 from tests.serving.running import connected, running
+from tests.serving.tensors import inferring
 from tests.serving.tiny_network import write_tiny_bundle
 
 
@@ -27,4 +28,11 @@ async def server(models: Path) -> AsyncIterator[Server]:
 async def stub(server: Server) -> AsyncIterator[Any]:
     """A client of ``server``."""
     async with connected(server) as stub:
+        yield stub
+
+
+@pytest.fixture
+async def tensors(server: Server) -> AsyncIterator[Any]:
+    """A client of ``server`` that speaks the Open Inference Protocol."""
+    async with inferring(server) as stub:
         yield stub

@@ -13,7 +13,7 @@ from sfumato.inference import open_inference_pb2 as pb
 from tests.serving.malformed import SPOILS, Spoil, good_request
 from tests.serving.photos import draw
 from tests.serving.running import PATIENCE, running, until_inside
-from tests.serving.tensors import SERVICE, infer_request, inferring, pixels_of
+from tests.serving.tensors import SERVICE, infer_request, inferring, outcome, pixels_of
 from tests.serving.tiny_network import paint
 
 TENSORS = 2000
@@ -84,15 +84,6 @@ def is_message(file: bytes) -> bool:
     except DecodeError:
         return False
     return True
-
-
-async def outcome(call: Any) -> tuple[grpc.StatusCode, str]:
-    """Waits for an answer; gives its status and message."""
-    try:
-        await call
-    except grpc.aio.AioRpcError as error:
-        return error.code(), error.details() or ""
-    return grpc.StatusCode.OK, ""
 
 
 async def assert_unharmed(server: Server, tensors: Any) -> None:

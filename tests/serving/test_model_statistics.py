@@ -11,7 +11,8 @@ from sfumato.inference import open_inference_pb2 as pb
 from sfumato.v1.stylization_service_pb2_grpc import StylizationServiceStub
 from tests.serving.photos import draw, encode
 from tests.serving.running import order, refused, running, until_inside
-from tests.serving.tensors import infer_refused, infer_request, inferring
+from tests.serving.scraping import scrape
+from tests.serving.tensors import infer_refused, infer_request, inferring, outcome
 from tests.serving.tiny_network import write_tiny_bundle
 
 PHOTOS = np.stack([draw(24, 20, seed) for seed in range(3)])
@@ -131,3 +132,27 @@ async def test_many_requests_at_once_add_up(models: Path) -> None:
     assert stats.inference_count == 60
     assert sum(b.batch_size * b.compute_infer.count for b in stats.batch_stats) == 60
     assert stats.execution_count == sum(b.compute_infer.count for b in stats.batch_stats)
+
+
+async def test_the_metrics_say_the_same(models: Path) -> None:
+    settings = {"max_batch_size": 4, "metrics_port": 0}
+    async with running(models, **settings) as server, inferring(server) as tensors:
+        good = infer_request({"image": PHOTOS}, style="dark")
+        bad = infer_request({"image": PHOTOS}, style="drak")
+        await asyncio.gather(*(tensors.ModelInfer(good) for _ in range(5)))
+        for request in (bad, infer_request({"image": PHOTOS}), good):
+            request.model_name = ""  # which means the default model
+            await outcome(tensors.ModelInfer(request))
+        (stats,) = await statistics(tensors)
+        seen = await scrape(server.metrics_port)
+    called = {"method": "ModelInfer", "model": "default", "version": "1"}
+    good_calls = seen.sum("sfumato_requests_total", code="OK", **called)
+    assert stats.inference_stats.success.count == good_calls == 6
+    assert stats.inference_stats.fail.count == seen.sum("sfumato_requests_total", **called) - 6 == 2
+    assert stats.inference_count == seen.sum("sfumato_photos_total") == 18
+    assert stats.execution_count == seen.sum("sfumato_batch_size_count")
+    busy = sum(entry.compute_infer.ns for entry in stats.batch_stats)
+    assert busy / 1e9 == pytest.approx(seen.sum("sfumato_device_busy_seconds_total"))
+    for stage, name in (("queue", "queue"), ("decode", "compute_input")):
+        seconds = seen.sum("sfumato_stage_seconds_sum", stage=stage)
+        assert getattr(stats.inference_stats, name).ns / 1e9 == pytest.approx(seconds)
