@@ -14,6 +14,7 @@ import time
 from pathlib import Path
 
 from benchmarks.machine import describe_machine
+from benchmarks.processor_time import family
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 INTERVAL_SECONDS = 0.01
@@ -29,16 +30,6 @@ def memory(pid: int) -> int:
     return next((int(line.split()[1]) for line in lines if line.startswith("Pss:")), 0)
 
 
-def children(pid: int) -> list[int]:
-    """Lists the processes that a process has started and that still run."""
-    try:
-        return [
-            int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-        ]
-    except OSError:
-        return []
-
-
 def watch(demo: subprocess.Popen[bytes]) -> tuple[int, int, int]:
     """Waits for the demonstration to end.
 
@@ -47,7 +38,7 @@ def watch(demo: subprocess.Popen[bytes]) -> tuple[int, int, int]:
     """
     peaks = (0, 0, 0)
     while demo.poll() is None:
-        own, served = memory(demo.pid), sum(map(memory, children(demo.pid)))
+        own, served = memory(demo.pid), sum(map(memory, family(demo.pid)[1:]))
         now = (own, served, own + served)
         peaks = (max(peaks[0], now[0]), max(peaks[1], now[1]), max(peaks[2], now[2]))
         time.sleep(INTERVAL_SECONDS)

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from benchmarks.free_port import free_port
 from benchmarks.load_client import Load, LoadClient
 from benchmarks.processor_time import family
 from examples.local_server import CHECKOUT
@@ -144,7 +145,7 @@ def running_peer(
     if not peer.python.exists():
         raise PeerError(f"{peer.title} is not installed; run with --install")
     with tempfile.TemporaryDirectory() as scratch:
-        port = _free_port()
+        port = free_port()
         log = Path(scratch) / "log"
         with log.open("wb") as output:
             process = subprocess.Popen(
@@ -211,9 +212,3 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
     process.wait()
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port

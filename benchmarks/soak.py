@@ -12,12 +12,12 @@ memory grew, or if the server did not stop in order.
 
 import argparse
 import asyncio
-import socket
 import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.free_port import free_port
 from benchmarks.machine import describe_machine
 from benchmarks.model_folder import ModelFolder, latest_bundle
 from benchmarks.soak_record import SoakRecord
@@ -57,7 +57,7 @@ class Soak:
         """
         models = ModelFolder(scratch / "models", self.bundle)
         models.add(1)
-        metrics_port = _free_port()
+        metrics_port = free_port()
         ports = ("--metrics-port", str(metrics_port))
         options = ("--device", self.device, *ports, "--poll-seconds", "0.1")
         with local_server(models.root, log=scratch / "log", options=options) as server:
@@ -78,12 +78,6 @@ class Soak:
             tasks.create_task(watch.crash_clients(self.seed, stopped))
         record.left = await left_inside(metrics_port)
         return record
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port
 
 
 def main() -> int:

@@ -1,9 +1,8 @@
 """PyTriton with a simulated device: ``python pytriton_server.py PORT MILLISECONDS``.
 
-PyTriton needs the distribution's own Python.
+PyTriton needs the distribution's own Python. The checkout must be on PYTHONPATH.
 """
 
-import socket
 import sys
 import time
 from collections.abc import Mapping
@@ -12,6 +11,8 @@ import numpy as np
 import numpy.typing as npt
 from pytriton.model_config import ModelConfig, Tensor
 from pytriton.triton import Triton, TritonConfig
+
+from benchmarks.free_port import free_port
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -30,13 +31,6 @@ class SimulatedDevice:
             time.sleep(self._seconds)
             answers.append({"stylized": request["image"]})
         return answers
-
-
-def free_port() -> int:
-    """Finds a port that nobody listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port
 
 
 def main() -> None:

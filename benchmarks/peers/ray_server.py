@@ -5,7 +5,6 @@ Serves sfumato.v1, so the checkout must be on PYTHONPATH.
 
 import asyncio
 import signal
-import socket
 import sys
 import time
 
@@ -14,6 +13,7 @@ import simplejpeg
 from ray import serve
 from ray.serve.config import gRPCOptions
 
+from benchmarks.free_port import free_port
 from sfumato.v1 import stylization_service_pb2 as pb
 
 SERVICER = "sfumato.v1.stylization_service_pb2_grpc.add_StylizationServiceServicer_to_server"
@@ -39,13 +39,6 @@ class SimulatedDevice:
         return pb.StylizeResponse(
             image=file, format=pb.IMAGE_FORMAT_JPEG, width=width, height=height
         )
-
-
-def free_port() -> int:
-    """Finds a port that nobody listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port
 
 
 def main() -> None:
