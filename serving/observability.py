@@ -32,7 +32,8 @@ class Observability:
         """Makes the observers; to be done in a running event loop.
 
         Raises:
-            ConfigError: traces are asked for and OpenTelemetry is not installed.
+            ConfigError: traces are asked for, and OpenTelemetry is not installed or its variables
+                are wrong.
         """
         self._metrics = _metrics(config, admission)
         self._traces = _traces(config)
@@ -88,4 +89,7 @@ def _traces(config: ServerConfig) -> "Traces | None":
             "--otlp-endpoint needs OpenTelemetry, which is not installed: "
             "pip install '.[serving,tracing]'"
         ) from error
-    return Traces.to_collector(config.otlp_endpoint)
+    try:
+        return Traces.to_collector(config.otlp_endpoint)
+    except Exception as error:  # whatever the library thinks of its variables
+        raise ConfigError(f"a variable of OpenTelemetry (OTEL_*) is wrong: {error}") from error

@@ -70,7 +70,8 @@ class Traces:
             {"rpc.system.name": "grpc", "rpc.method": method},
             start_time=_nanoseconds(call.started) + offset,
         )
-        call.trace_id = format_trace_id(span.get_span_context().trace_id)
+        context = span.get_span_context()
+        call.trace_id = format_trace_id(context.trace_id) if context.is_valid else ""
         self._open[call] = span, offset
 
     def ended(self, call: Call) -> None:

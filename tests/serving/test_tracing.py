@@ -301,6 +301,30 @@ def test_traces_without_the_library_are_refused_with_the_name_of_the_extra(
     assert "pip install '.[serving,tracing]'" in error.splitlines()[-1]
 
 
+def test_a_wrong_variable_of_the_library_is_told_on_one_line(models: Path) -> None:
+    status, _, error = run_to_the_end(
+        *("--models", str(models), "--otlp-endpoint", "http://127.0.0.1:4317"),
+        environment={"OTEL_EXPORTER_OTLP_TIMEOUT": "soon"},
+    )
+    assert status == 1
+    assert "a variable of OpenTelemetry (OTEL_*) is wrong" in error.splitlines()[-1]
+    assert "Traceback" not in error
+
+
+async def test_traces_can_be_switched_off_by_the_librarys_own_variable(
+    models: Path,
+    exporter: InMemorySpanExporter,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setenv("OTEL_SDK_DISABLED", "true")
+    caplog.set_level("INFO", "serving.access_log")
+    async with traced(models) as (_, stub):
+        await stub.Stylize(order(encode(draw())))
+    assert all_spans(exporter) == []
+    assert "trace_id" not in caplog.text
+
+
 @pytest.mark.parametrize(
     "endpoint",
     ["127.0.0.1:4317", "http://", "http://host", "ftp://host:1", "http://[:1", "http://u:p@h:1"],
