@@ -22,12 +22,17 @@ def style_rows(
         InvalidRequestError: no style, or in two ways; a tensor or parameter that does not fit.
         StyleError: see ``StyleBank.blend``.
     """
-    given = [name for name in ("style_weights", "style") if name in tensors]
+    given = [f"input {name}" for name in ("style_weights", "style") if name in tensors]
     parameter = request.parameters.get("style")
-    if len(given) + (parameter is not None) != 1:
+    if parameter is not None:
+        given.append("parameter style")
+    if not given:
         raise InvalidRequestError(
-            "the style must be given once: as input style_weights, as input style or as "
-            "parameter style"
+            "no style is given; send parameter style, input style_weights or input style"
+        )
+    if len(given) > 1:
+        raise InvalidRequestError(
+            f"the style is given as {' and as '.join(given)}; send only one of them"
         )
     strength = _strength(request)
     if "style" in tensors:

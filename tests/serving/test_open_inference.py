@@ -140,6 +140,37 @@ async def test_unknown_names_are_not_found(tensors: Any) -> None:
     assert "did you mean 'default'?" in message
 
 
+async def test_a_style_is_given_once(tensors: Any) -> None:
+    status, message = await infer_refused(tensors, infer_request({"image": photos()}))
+    assert status is INVALID
+    assert "no style is given" in message
+    weights = np.ones((2, 3), np.float32)
+    both = infer_request({"image": photos(), "style_weights": weights}, style="dark")
+    status, message = await infer_refused(tensors, both)
+    assert status is INVALID
+    assert "input style_weights and as parameter style; send only one" in message
+
+
+async def test_a_message_names_the_tensor_what_was_found_and_what_was_expected(
+    tensors: Any,
+) -> None:
+    weights = np.ones((2, 4), np.float32)
+    request = infer_request({"image": photos(), "style_weights": weights})
+    status, message = await infer_refused(tensors, request)
+    assert status is INVALID
+    assert message == (
+        "input 'style_weights' has shape [2, 4]; it must be [2, 3]: for each photo one weight per "
+        "style, in the order of ListStyles"
+    )
+    request = infer_request({"image": photos()}, style="dark")
+    request.raw_input_contents[0] = bytes(10)
+    status, message = await infer_refused(tensors, request)
+    assert status is INVALID
+    assert message == (
+        "input 'image' has 10 bytes in raw_input_contents; UINT8 [2, 20, 24, 3] needs 2,880"
+    )
+
+
 async def test_the_pixels_of_all_photos_count(models: Path) -> None:
     async with running(models, max_pixels=24 * 20 * 2) as server, inferring(server) as tensors:
         await tensors.ModelInfer(infer_request({"image": photos(2)}, style="plain"))
