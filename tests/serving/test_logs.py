@@ -12,6 +12,7 @@ from serving.call import Call
 from serving.logs import JsonFormatter, OneLineFormatter
 from serving.stage import Stage
 from sfumato.v1 import stylization_service_pb2 as pb
+from tests.serving.frames import answers_to, numbered
 from tests.serving.photos import draw, encode
 from tests.serving.running import (
     PATIENCE,
@@ -140,6 +141,18 @@ async def test_an_id_that_is_missing_long_or_unsafe_is_replaced(
     made = dict(await call.trailing_metadata())["x-request-id"]
     assert re.fullmatch("[0-9a-f]{16}", made)
     assert f"request_id={made}" in access_log.records[0].getMessage().split()
+
+
+async def test_frames_that_went_well_are_on_the_level_debug_and_share_the_streams_id(
+    stub: Any, access_log: pytest.LogCaptureFixture
+) -> None:
+    access_log.set_level(logging.DEBUG, "serving.access_log")
+    photos = [encode(draw()), encode(draw()), b"no photo"]
+    await answers_to(stub, numbered(order(photo) for photo in photos))
+    lines: list[Any] = [(record.levelname, record.msg) for record in access_log.records]
+    levels = sorted((level, line.fields["status"]) for level, line in lines)
+    assert levels == [("DEBUG", "OK"), ("DEBUG", "OK"), ("INFO", "INVALID_ARGUMENT")]
+    assert len({line.fields["request_id"] for _, line in lines}) == 1
 
 
 def record_of(message: object, error: Exception | None = None) -> logging.LogRecord:
