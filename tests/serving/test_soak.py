@@ -8,7 +8,7 @@ from benchmarks.soak import Soak
 from benchmarks.soak_record import SoakRecord
 from tests.serving.tiny_network import STYLES, write_tiny_bundle
 
-SECONDS = float(os.environ.get("SFUMATO_SOAK_SECONDS", "20"))
+SECONDS = float(os.environ.get("SFUMATO_SOAK_SECONDS", "120"))
 
 
 @pytest.fixture(scope="module")
