@@ -5,8 +5,8 @@
 Compared things are measured in turn, and a row gives the median with the range. The column
 "others" says how many cores other programs used while the row ran, its start and end included; a
 row with more than 0.1 is marked as disturbed, and its figures are worth little. Row 5 measures the
-peers that ``python -m benchmarks.serving_peers --install`` has installed. ``--quick`` only tries
-whether everything works.
+peers that ``python -m benchmarks.serving_peers --install`` has installed, and their own table goes
+to standard error. ``--quick`` only tries whether everything works.
 """
 
 import argparse
@@ -46,7 +46,7 @@ _WORDS: Final = {True: "pass", False: "FAIL", None: "not measured"}
 
 
 def measure_row(number: int, effort: Effort) -> list[str]:
-    """Measures a row; gives its lines of the table, and prints nothing of its own."""
+    """Measures a row; gives its lines of the table."""
     others = Others()
     try:
         verdicts = list(ROWS[number](effort))
@@ -78,14 +78,13 @@ def main() -> int:
     effort = Effort(options.device, options.pairs, options.seconds)
     if options.quick:
         effort = Effort(options.device, pairs=1, seconds=1.0, repetitions=0.03)
-    lines: list[str] = []
-    for number in options.rows:
-        print(f"row {number} …", file=sys.stderr, flush=True)
-        lines += measure_row(number, effort)
     print(describe_machine("onnxruntime-gpu", "onnxruntime", "grpcio", "simplejpeg"))
     print("\n| # | measure | target | measured | verdict | others |")
-    print("| ---: | --- | --- | --- | --- | ---: |")
-    print("\n".join(lines))
+    print("| ---: | --- | --- | --- | --- | ---: |", flush=True)
+    lines: list[str] = []
+    for number in options.rows:
+        lines += (found := measure_row(number, effort))
+        print("\n".join(found), flush=True)
     return 1 if any("| FAIL" in line for line in lines) else 0
 
 

@@ -105,7 +105,9 @@ def peers(effort: Effort) -> Iterator[Verdict]:
     """Row 5: other inference servers; those that are installed in build/peers."""
     options = parse_arguments([])
     options.pairs, options.seconds = max(1, effort.pairs // 2), effort.seconds
-    for (title, side), ratio in compare_peers(options).items():
+    with contextlib.redirect_stdout(sys.stderr):
+        ratios = compare_peers(options)
+    for (title, side), ratio in ratios.items():
         yield Verdict(
             f"server / {title}, 2 ms device, {side}²",
             "> 1",
