@@ -12,7 +12,6 @@ from typing import Any
 import grpc
 import numpy as np
 import pytest
-from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from serving.config import ServerConfig
 from serving.server import Server
@@ -30,7 +29,7 @@ from tests.serving.running import (
     running,
     until_inside,
 )
-from tests.serving.tiny_network import paint, tiny_graph, write_tiny_bundle
+from tests.serving.tiny_network import paint, tiny_graph
 
 RELOADS = 100
 PAINTERS = 3
@@ -258,49 +257,3 @@ async def paints_with(server: Server) -> int:
     async with connected(server) as stub:
         answer = await stub.Stylize(order(encode(draw())), timeout=PATIENCE)
     return int(answer.version)
-
-
-async def health_of(server: Server, model: str) -> str:
-    async with grpc.aio.insecure_channel(server.address) as channel:
-        stub: Any = health_pb2_grpc.HealthStub(channel)
-        request = health_pb2.HealthCheckRequest(service=model)
-        answer = await stub.Check(request, timeout=PATIENCE)
-    return health_pb2.HealthCheckResponse.ServingStatus.Name(answer.status)
-
-
-async def test_each_model_has_a_health_of_its_own(root: Path) -> None:
-    write_tiny_bundle(root / "broken" / "1")
-    (root / "broken" / "1" / MODEL_FILE).write_bytes(b"")
-    async with running(root, poll_seconds=0) as server:
-        repository = server._models.repository
-        assert await health_of(server, "default") == "SERVING"
-        assert await health_of(server, "broken") == "NOT_SERVING"
-        await repository.unload("default")
-        assert await health_of(server, "default") == "NOT_SERVING"
-        assert await health_of(server, "") == "SERVING"
-        await repository.load("default")
-        assert await health_of(server, "default") == "SERVING"
-
-
-async def test_a_model_named_like_a_service_does_not_touch_its_health(root: Path) -> None:
-    name = "sfumato.v1.StylizationService"
-    put(root / name / "1")
-    async with running(root, poll_seconds=0) as server:
-        await server._models.repository.unload(name)
-        assert await health_of(server, name) == "SERVING"
-
-
-async def test_who_watches_a_model_sees_it_come_and_go(root: Path) -> None:
-    async with (
-        running(root, poll_seconds=0) as server,
-        grpc.aio.insecure_channel(server.address) as channel,
-    ):
-        stub: Any = health_pb2_grpc.HealthStub(channel)
-        watch = stub.Watch(health_pb2.HealthCheckRequest(service="default"))
-        repository = server._models.repository
-        assert (await watch.read()).status == health_pb2.HealthCheckResponse.SERVING
-        await repository.unload("default")
-        assert (await watch.read()).status == health_pb2.HealthCheckResponse.NOT_SERVING
-        await repository.load("default")
-        assert (await watch.read()).status == health_pb2.HealthCheckResponse.SERVING
-        watch.cancel()
