@@ -42,6 +42,7 @@ ROWS: Final[Mapping[int, Row]] = {
     13: start_rows.missing_gpu,
     14: memory_rows.idle,
 }
+_LONGEST_REASON: Final = 300
 _WORDS: Final = {True: "pass", False: "FAIL", None: "not measured"}
 
 
@@ -51,7 +52,8 @@ def measure_row(number: int, effort: Effort) -> list[str]:
     try:
         verdicts = list(ROWS[number](effort))
     except (SfumatoError, OSError) as error:
-        verdicts = [Verdict("", "", " ".join(str(error).split()), False)]
+        reason = " ".join(str(error).replace("|", " ").split())[-_LONGEST_REASON:]
+        verdicts = [Verdict(str(ROWS[number].__doc__), "", reason, False)]
     cores = others.cores()
     disturbed = ", disturbed" if cores > DISTURBED else ""
     return [
