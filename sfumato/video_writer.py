@@ -112,6 +112,7 @@ class VideoWriter:
         context.color_range = _LIMITED
         if self._audio is not None:
             self._audio.begin()
+        self._output.start_encoding()  # what cannot be written fails with the first frame
         self._stream = stream
         return stream
 

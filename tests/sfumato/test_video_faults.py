@@ -1,0 +1,267 @@
+"""What can go wrong with a video: one line that says it, and no half file."""
+
+import os
+import resource
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from sfumato.cli import main
+from tests.serving.running import PATIENCE, ROOT, ServerProcess
+from tests.serving.tiny_network import write_tiny_bundle
+from tests.sfumato.image_files import encode, picture
+from tests.sfumato.videos import grey, read_video, write_video
+
+
+@pytest.fixture
+def models(tmp_path: Path) -> Path:
+    write_tiny_bundle(tmp_path / "models" / "default" / "1")
+    return tmp_path / "models"
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    folder = tmp_path_factory.mktemp("server")
+    write_tiny_bundle(folder / "models" / "default" / "1")
+    with ServerProcess(folder / "models", folder) as server:
+        yield server.address
+
+
+@pytest.fixture
+def clip(tmp_path: Path) -> Path:
+    return write_video(tmp_path / "clip.mp4", 20)
+
+
+@pytest.fixture
+def out(tmp_path: Path) -> Path:
+    return tmp_path / "painted" / "out.mp4"
+
+
+def command(*arguments: object) -> list[str]:
+    return [sys.executable, "-m", "sfumato", "video", *map(str, arguments)]
+
+
+def left_behind(out: Path) -> list[str]:
+    return [path.name for path in out.parent.iterdir()] if out.parent.exists() else []
+
+
+def failure(
+    capsys: pytest.CaptureFixture[str], server: str, video: Path, out: Path, *options: str
+) -> str:
+    """Runs a command that must fail; gives its one line, and checks that no file was left."""
+    options = options or ("--style", "plain")
+    assert main(["video", str(video), str(out), "--server", server, *options]) == 1
+    assert left_behind(out) == []
+    line = capsys.readouterr().err
+    assert line.count("\n") == 1
+    assert "Traceback" not in line
+    return line
+
+
+def test_a_file_that_is_no_video(
+    server: str, tmp_path: Path, out: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = tmp_path / "text.mp4"
+    text.write_text("no video\n" * 1000)
+    assert "is not a video" in failure(capsys, server, text, out)
+
+
+def test_a_picture(
+    server: str, tmp_path: Path, out: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    photo = tmp_path / "photo.png"
+    photo.write_bytes(encode(picture(), "PNG"))
+    assert "`sfumato stylize` paints pictures" in failure(capsys, server, photo, out)
+
+
+def test_a_file_with_sound_only(
+    server: str, clip: Path, tmp_path: Path, out: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sound = tmp_path / "sound.m4a"
+    with av.open(str(clip)) as source, av.open(str(sound), "w") as copy:
+        track = copy.add_stream_from_template(source.streams.audio[0])
+        for packet in source.demux(source.streams.audio[0]):
+            if packet.dts is not None:
+                packet.stream = track
+                copy.mux(packet)
+    assert "has no video in it" in failure(capsys, server, sound, out)
+
+
+def test_a_file_that_is_not_there(
+    server: str, tmp_path: Path, out: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert "is not a file" in failure(capsys, server, tmp_path / "none.mp4", out)
+
+
+def test_a_part_behind_the_end(
+    server: str, clip: Path, out: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    line = failure(capsys, server, clip, out, "--style", "plain", "--start", "60")
+    assert "has no frame to paint" in line
+
+
+def test_no_server(
+    free_target: str, clip: Path, out: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert f"no server at {free_target}" in failure(capsys, free_target, clip, out)
+
+
+def test_an_unknown_style(
+    server: str, clip: Path, out: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    line = failure(capsys, server, clip, out, "--style", "plain", "--style", "plane@1s")
+    assert "no style 'plane'" in line
+
+
+def test_sound_that_the_new_file_cannot_hold(
+    server: str, tmp_path: Path, out: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    clip = write_video(tmp_path / "clip.mkv", 3, sound="pcm_u8")
+    line = failure(capsys, server, clip, out)
+    assert "--no-audio" in line
+    assert (
+        main(["video", str(clip), str(out), "--server", server, "--style=plain", "--no-audio"]) == 0
+    )
+
+
+@pytest.mark.parametrize("name", ["out", "out.txt"])
+def test_an_output_of_no_video_format(
+    server: str, clip: Path, out: Path, name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert "out" in failure(capsys, server, clip, out.with_name(name))
+
+
+def test_the_video_itself_as_output(
+    server: str, clip: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = clip.read_bytes()
+    assert main(["video", str(clip), str(clip), "--style=plain", "--server", server]) == 1
+    assert "is the video itself" in capsys.readouterr().err
+    assert clip.read_bytes() == before
+
+
+def test_without_pyav_it_says_what_to_install(
+    clip: Path, out: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for module in list(sys.modules):
+        if module.startswith("sfumato.video_"):
+            monkeypatch.delitem(sys.modules, module)
+    monkeypatch.setitem(sys.modules, "av", None)
+    assert "pip install 'sfumato[video]'" in failure(capsys, "nowhere", clip, out)
+
+
+def test_a_style_that_cannot_be_read(
+    clip: Path, out: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as wrong:
+        main(["video", str(clip), str(out), "--style", "plain@soon"])
+    assert wrong.value.code == 2
+    assert "munch-scream@10s" in capsys.readouterr().err
+
+
+def test_a_full_disk_leaves_no_half_file(server: str, tmp_path: Path, out: Path) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (3, 480, 640, 3), np.uint8)
+    clip = write_video(tmp_path / "clip.mp4", 10, picture=lambda number: noise[number % 3])
+
+    def little_room() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+
+    done = subprocess.run(
+        command(clip, out, "--server", server, "--style", "plain"),
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+        preexec_fn=little_room,
+    )
+    assert done.returncode == 1, done.stderr
+    assert "video cannot be written" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert left_behind(out) == []
+
+
+def test_ctrl_c_leaves_no_half_file(models: Path, tmp_path: Path, out: Path) -> None:
+    clip = write_video(tmp_path / "clip.mp4", 200)
+    slowly = ("--max-batch-size", "64", "--max-batch-delay-ms", "200")
+    with ServerProcess(models, tmp_path, *slowly) as server:
+        client = subprocess.Popen(
+            command(clip, out, "--server", server.address, "--style", "plain"),
+            cwd=ROOT,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        wait_for_file(out.parent)
+        client.send_signal(signal.SIGINT)
+        _, complaint = client.communicate(timeout=PATIENCE)
+    assert client.returncode == 130
+    assert "Traceback" not in complaint
+    assert left_behind(out) == []
+
+
+def wait_for_file(folder: Path) -> None:
+    """Waits until something is being written in a folder."""
+    deadline = time.monotonic() + PATIENCE
+    while not folder.exists() or not any(folder.iterdir()):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def test_a_server_that_does_not_answer_is_given_up(
+    models: Path, tmp_path: Path, clip: Path, out: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    waiting = ("--max-batch-size", "64", "--max-batch-delay-ms", "60000")
+    with ServerProcess(models, tmp_path, *waiting) as server:
+        options = ("--style", "plain", "--timeout", "0.5")
+        line = failure(capsys, server.address, clip, out, *options)
+    assert "no answer from the server within 0.5 s" in line
+
+
+def test_frames_that_a_full_server_refuses_are_sent_again(
+    models: Path, tmp_path: Path, clip: Path, out: Path
+) -> None:
+    with ServerProcess(models, tmp_path, "--max-queue-size", "1") as server:
+        assert (
+            main(["video", str(clip), str(out), "--server", server.address, "--style=plain"]) == 0
+        )
+        assert "RESOURCE_EXHAUSTED" in server.log
+    assert len(read_video(out).pictures) == 20
+
+
+def test_when_its_server_is_killed_another_one_paints_the_rest(
+    models: Path, tmp_path: Path, out: Path
+) -> None:
+    clip = write_video(tmp_path / "clip.mp4", 200, picture=grey)
+    for name in "ab":
+        (tmp_path / name).mkdir()
+    with (
+        ServerProcess(models, tmp_path / "a", "--log-level", "debug") as a,
+        ServerProcess(models, tmp_path / "b", "--log-level", "debug") as b,
+    ):
+        client = subprocess.Popen(
+            command(clip, out, "--server", f"{a.address},{b.address}", "--style", "plain"),
+            cwd=ROOT,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        deadline = time.monotonic() + PATIENCE
+        while not (busy := [s for s in (a, b) if s.log.count("StylizeStream") > 5]):
+            assert time.monotonic() < deadline
+            assert client.poll() is None
+            time.sleep(0.01)
+        os.kill(busy[0].process.pid, signal.SIGKILL)
+        _, complaint = client.communicate(timeout=PATIENCE)
+        other = b if busy[0] is a else a
+        assert client.returncode == 0, complaint
+        assert "StylizeStream" in other.log
+    pictures = read_video(out).pictures
+    assert len(pictures) == 200
+    levels = [int(picture[24, 32, 0]) for picture in pictures]
+    assert levels == pytest.approx(list(range(200)), abs=4)
