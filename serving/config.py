@@ -27,6 +27,7 @@ _RANGES: dict[str, tuple[float, float]] = {
     "max_queue_size": (1, 1_000_000),
     "max_stream_window": (1, 1024),
     "max_streams_per_client": (1, 1_000_000),
+    "max_connection_seconds": (1, 86_400),
     "max_batch_size": (1, 1024),
     "max_batch_delay_ms": (0, 60_000),
     "grace_seconds": (0, 86_400),
@@ -91,6 +92,9 @@ class ServerConfig:
         max_stream_window: Most frames of one stream inside the server at once.
         max_streams_per_client: Streams that one client may have open at once; a client is known
             by its token, or else by its address.
+        max_connection_seconds: How long a client keeps its connection before it is asked to make
+            a new one, and so to look servers up again; calls are not disturbed. Unset means for
+            ever.
         max_batch_size: Photos of the same size that run together; unset means 1 on the CPU and
             8 on CUDA.
         max_batch_delay_ms: Longest time in milliseconds that a photo waits for others to fill
@@ -130,6 +134,7 @@ class ServerConfig:
     max_queue_size: int = 64
     max_stream_window: int = 8
     max_streams_per_client: int = 8
+    max_connection_seconds: float | None = None
     max_batch_size: int | None = None
     max_batch_delay_ms: float = 2.0
     per_model: dict[str, ModelConfig] = field(default_factory=dict)

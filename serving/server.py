@@ -219,11 +219,14 @@ def _codec_threads(config: ServerConfig) -> int:
 
 
 def _options(config: ServerConfig) -> list[tuple[str, int]]:
+    seconds = config.max_connection_seconds
+    age = [] if seconds is None else [("grpc.max_connection_age_ms", round(1000 * seconds))]
     return [
         ("grpc.max_receive_message_length", config.max_message_bytes),
         ("grpc.max_send_message_length", config.max_message_bytes),
         # Otherwise a second server on the same port would take half of the calls unnoticed.
         ("grpc.so_reuseport", 0),
+        *age,
         *_KEEPALIVE,
     ]
 

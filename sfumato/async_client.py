@@ -9,6 +9,7 @@ from typing import Self, TypeVar
 
 import grpc
 import grpc.aio
+from google.protobuf.message import Message
 
 from sfumato.added_style import AddedStyle, add_style_request, added_style, not_allowed
 from sfumato.address import DEFAULT_TARGET
@@ -32,7 +33,7 @@ from sfumato.v1 import stylization_service_pb2 as pb
 from sfumato.v1.admin_service_pb2_grpc import AdminServiceStub
 from sfumato.v1.stylization_service_pb2_grpc import StylizationServiceStub
 
-_Request = TypeVar("_Request")
+_Request = TypeVar("_Request", bound=Message)
 _Response = TypeVar("_Response")
 
 
@@ -159,6 +160,7 @@ class AsyncClient:
         timeout: float | None,
     ) -> _Response:
         seconds = self._connection.timeout if timeout is None else timeout
+        self._connection.check_size(request)
         try:
             return await method(
                 request,

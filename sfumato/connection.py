@@ -4,6 +4,7 @@ import json
 from dataclasses import dataclass, field
 
 import grpc
+from google.protobuf.message import Message
 from google.protobuf.wrappers_pb2 import Int32Value, StringValue
 
 from sfumato.address import DEFAULT_TARGET
@@ -59,6 +60,7 @@ _HANDSHAKES = {
     "hostname verification": "its certificate is for another name",
     "wrong_version_number": "it speaks no TLS",
 }
+_SMALLER = "scale the photo down, or raise max_message_bytes at both ends"
 _START = "`python -m serving --models models`"
 
 
@@ -124,6 +126,16 @@ class Connection:
             *_KEEPALIVE,
         ]
 
+    def check_size(self, request: Message) -> None:
+        """Raises ServiceError if ``request`` is too large; gRPC would try that several times."""
+        size = request.ByteSize()
+        if size > self.max_message_bytes:
+            raise ServiceError(
+                f"the message has {size:,} bytes, more than the {self.max_message_bytes:,} "
+                f"allowed; {_SMALLER}",
+                grpc.StatusCode.RESOURCE_EXHAUSTED,
+            )
+
     def error(self, error: grpc.RpcError, timeout: float) -> ServiceError:
         """Turns gRPC's error into ours.
 
@@ -149,7 +161,7 @@ class Connection:
         if code is grpc.StatusCode.UNIMPLEMENTED:
             return f"the server at {self.target} is not a Sfumato server ({details})"
         if code is grpc.StatusCode.RESOURCE_EXHAUSTED and "larger than max" in details:
-            return f"{details}; scale the photo down, or raise max_message_bytes at both ends"
+            return f"{details}; {_SMALLER}"
         return details or f"the server at {self.target} answered {code.name}"
 
     def _unavailable(self, details: str) -> str:

@@ -105,6 +105,23 @@ async def test_painting_is_not_enough_for_administration(guarded: Server) -> Non
         assert code is not grpc.StatusCode.PERMISSION_DENIED
 
 
+async def test_a_style_can_only_be_added_by_an_administrator(
+    models: Path, token_file: Path
+) -> None:
+    async with (
+        running(models, token_file=token_file, admin=True) as server,
+        grpc.aio.insecure_channel(server.address) as channel,
+    ):
+        add: Any = channel.unary_unary("/sfumato.v1.AdminService/AddStyle")
+        for metadata, expected in (
+            ((), grpc.StatusCode.UNAUTHENTICATED),
+            (bearer(PAINTER), grpc.StatusCode.PERMISSION_DENIED),
+            (bearer(ADMIN), grpc.StatusCode.INVALID_ARGUMENT),  # an empty message: no style file
+        ):
+            code, _ = await status_of(add(b"", metadata=metadata, timeout=PATIENCE))
+            assert code is expected
+
+
 async def test_a_stream_is_refused_before_its_first_frame(guarded: Server) -> None:
     async with stub_of(guarded) as stub:
         stream = stub.StylizeStream(timeout=PATIENCE)  # nothing is ever written
@@ -144,8 +161,13 @@ async def reflect(server: Server, metadata: Sequence[tuple[str, str]]) -> grpc.S
     async with grpc.aio.insecure_channel(server.address) as channel:
         stub: Any = reflection_pb2_grpc.ServerReflectionStub(channel)  # type: ignore[arg-type]
         stream = stub.ServerReflectionInfo(metadata=metadata, timeout=PATIENCE)
-        await stream.write(reflection_pb2.ServerReflectionRequest(list_services="*"))
-        return (await status_of(stream.read()))[0]
+        question = reflection_pb2.ServerReflectionRequest(list_services="*")
+
+        async def ask() -> None:
+            await stream.write(question)
+            await stream.read()
+
+        return (await status_of(ask()))[0]
 
 
 async def test_reflection_takes_any_token_but_not_none(guarded: Server) -> None:

@@ -148,7 +148,7 @@ def test_the_limits_of_a_model_are_checked_too() -> None:
 
 
 def test_administration_of_a_server_that_others_reach_demands_tokens() -> None:
-    with pytest.raises(ConfigError, match="give a token_file, or listen on 127.0.0.1 only"):
+    with pytest.raises(ConfigError, match=r"give a token_file, or listen on 127\.0\.0\.1 only"):
         ServerConfig(admin=True, host="0.0.0.0")
     assert ServerConfig(admin=True, host="0.0.0.0", token_file=Path("tokens")).admin
     assert ServerConfig(admin=True, host="127.0.0.1").admin

@@ -3,13 +3,16 @@
 import asyncio
 import signal
 from pathlib import Path
+from typing import Any
 
+import grpc
 import numpy as np
 import pytest
 
 from sfumato.async_client import AsyncClient
+from sfumato.v1.stylization_service_pb2_grpc import StylizationServiceStub
 from tests.serving.photos import decode, draw, encode
-from tests.serving.running import PATIENCE, ServerProcess
+from tests.serving.running import PATIENCE, ServerProcess, order, running
 
 
 class Crowd:
@@ -59,3 +62,20 @@ async def test_no_call_fails_when_one_of_two_servers_dies(
             await crowd.stopped()
         assert "Stylize " in doomed.log
         assert other.log.count("Stylize ") > 40
+
+
+async def test_a_connection_that_has_grown_old_is_renewed_without_a_failed_call(
+    models: Path,
+) -> None:
+    async with (
+        running(models, max_connection_seconds=1.0) as server,
+        grpc.aio.insecure_channel(server.address) as channel,
+    ):
+        stub: Any = StylizationServiceStub(channel)
+        photo = order(encode(draw()))
+        await stub.Stylize(photo, timeout=PATIENCE)
+        ready = grpc.ChannelConnectivity.READY
+        renewed = asyncio.create_task(channel.wait_for_state_change(ready))
+        while not renewed.done():
+            assert (await stub.Stylize(photo, timeout=PATIENCE)).width == 40
+        assert (await stub.Stylize(photo, timeout=PATIENCE)).width == 40

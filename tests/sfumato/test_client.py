@@ -225,6 +225,7 @@ def test_a_photo_larger_than_a_message_says_what_to_do(server: RunningServer) ->
         pytest.raises(ServiceError, match="scale the photo down, or raise max_message_bytes"),
     ):
         client.stylize(PNG + bytes(1000), "a")
+    assert server.servicer.requests == []
 
 
 def test_a_photo_larger_than_the_server_allows_says_what_to_do() -> None:
