@@ -70,7 +70,12 @@ def test_a_frame_may_have_its_own_style_which_later_ones_keep(
 ) -> None:
     file = tmp_path / "frame.png"
     file.write_bytes(FRAMES[0])
-    frames = [Frame(file, "dark"), file, Frame(FRAMES[0], {"light": 2}), FRAMES[0]]
+    frames: list[Frame | bytes | Path] = [
+        Frame(file, "dark"),
+        file,
+        Frame(FRAMES[0], {"light": 2}),
+        FRAMES[0],
+    ]
     answers = list(client.stylize_stream(frames, "plain"))
     dark, light = paint(PICTURES[0], 0.5, 0), paint(PICTURES[0], 1, 100)
     for answer, expected in zip(answers, [dark, dark, light, light], strict=True):

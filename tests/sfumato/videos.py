@@ -9,6 +9,7 @@ import av
 import numpy as np
 import numpy.typing as npt
 from av.audio.frame import AudioFrame
+from av.audio.stream import AudioStream
 from av.video.frame import VideoFrame
 
 Pixels = npt.NDArray[np.uint8]
@@ -56,6 +57,7 @@ def write_video(
         if rotation:
             video.set_display_rotation(rotation)
         audio = None if sound is None else output.add_stream(sound, rate=SOUND_RATE)
+        assert audio is None or isinstance(audio, AudioStream)
         for number, time in enumerate(times):
             frame = VideoFrame.from_ndarray(picture(number))
             frame.pts, frame.time_base = time, TICKS
