@@ -188,6 +188,6 @@ class FrameStream:
         """Ends all work: nobody waits for an answer any more."""
         for frame in list(self._inside):
             frame.stop()
-            if not frame.answer.done():
+            if not frame.call.status:
                 self._parts.calls.end_by(frame.call, asyncio.CancelledError(), self._context)
             self._leave(frame)

@@ -166,6 +166,7 @@ async def test_what_is_inside_can_be_seen_and_is_gone_afterwards(models: Path) -
     assert [during.sum(name) for name in names] == [2, 2, 1]
     assert [after.sum(name) for name in names] == [0, 0, 0]
     assert after.sum("sfumato_requests_total", method="Stylize", code="CANCELLED") == 1
+    assert after.sum("sfumato_requests_total", method="StylizeStream", code="CANCELLED") == 1
 
 
 async def test_the_models_that_are_served_can_be_seen_as_they_come_and_go(
