@@ -121,20 +121,17 @@ class BatchQueue:
         self._groups: dict[_Key, _Group] = {}
         self._lanes = FairShare[int]()
         self._sizes = FairShare[_Key]()
-
-    def __iter__(self) -> Iterator[WaitingPhoto]:
-        """Yields all photos."""
-        for group in self._groups.values():
-            yield from group.photos
+        self._count = 0
 
     def __len__(self) -> int:
         """Counts all photos."""
-        return sum(len(group.photos) for group in self._groups.values())
+        return self._count
 
     def add(self, photo: WaitingPhoto) -> None:
         """Puts a photo behind those of its network and size."""
         key = (photo.lane.number, photo.size)
         self._groups.setdefault(key, _Group(photo.lane)).photos.append(photo)
+        self._count += 1
 
     def remove(self, photo: WaitingPhoto) -> None:
         """Takes a photo out, if it is still there."""
@@ -142,36 +139,44 @@ class BatchQueue:
         group = self._groups.get(key)
         if group is None or photo not in group.photos:
             return
-        group.photos.remove(photo)
+        self._count -= 1
         if not group.photos:
             del self._groups[key]
 
-    def take_batch(self, now: float, *, hurry: bool = False) -> list[WaitingPhoto]:
+    def take_batch(
+        self, now: float, is_refused: Callable[[WaitingPhoto], bool], *, hurry: bool = False
+    ) -> list[WaitingPhoto]:
         """Takes out the next batch; empty if none is ready.
 
         Args:
             now: the time.
+            is_refused: asked about each photo whose turn it is; those that are refused leave the
+                queue without a place in a batch.
             hurry: whether photos go without waiting for others.
         """
-        ready = [key for key, group in self._groups.items() if hurry or group.is_ready(now)]
-        if not ready:
-            return []
-        ready.sort(key=lambda key: self._groups[key].turn)
-        number = self._lanes.first(number for number, _ in ready)
-        key = self._sizes.first(key for key in ready if key[0] == number)
-        batch = self._take(key)
-        pixels = sum(photo.pixels for photo in batch)
-        self._lanes.charge(number, pixels * batch[0].lane.pace)
-        self._sizes.charge(key, pixels)
-        return batch
+        while ready := [key for key, group in self._groups.items() if hurry or group.is_ready(now)]:
+            ready.sort(key=lambda key: self._groups[key].turn)
+            number = self._lanes.first(number for number, _ in ready)
+            key = self._sizes.first(key for key in ready if key[0] == number)
+            if batch := self._take(key, is_refused):
+                pixels = sum(photo.pixels for photo in batch)
+                self._lanes.charge(number, pixels * batch[0].lane.pace)
+                self._sizes.charge(key, pixels)
+                return batch
+        return []
 
     def next_ready_at(self) -> float | None:
         """Gives the time at which the next batch is ready, unless one fills up before."""
         return min((group.ready_at() for group in self._groups.values()), default=None)
 
-    def _take(self, key: _Key) -> list[WaitingPhoto]:
+    def _take(self, key: _Key, is_refused: Callable[[WaitingPhoto], bool]) -> list[WaitingPhoto]:
         group = self._groups[key]
-        batch = [group.photos.popleft() for _ in range(min(len(group.photos), group.limit))]
+        batch: list[WaitingPhoto] = []
+        while group.photos and len(batch) < group.limit:
+            photo = group.photos.popleft()
+            self._count -= 1
+            if not is_refused(photo):
+                batch.append(photo)
         if not group.photos:
             del self._groups[key]
         return batch

@@ -111,13 +111,15 @@ class Batcher:
 
     def _dispatch(self) -> None:
         """Gives the worker as many batches as it may hold."""
-        self._drop_hopeless()
         while self._in_hand < DEPTH and (batch := self._next_batch()):
             self._hand_over(batch)
         self._set_timer()
 
     def _next_batch(self) -> list[WaitingPhoto]:
-        return self._queue.take_batch(self._clock(), hurry=self._hurry)
+        now = self._clock()
+        return self._queue.take_batch(
+            now, lambda photo: self._refuses(photo, now), hurry=self._hurry
+        )
 
     def _set_timer(self) -> None:
         """Wakes up when the next batch has waited long enough, if the worker has room for it."""
@@ -129,17 +131,16 @@ class Batcher:
             delay = max(0.0, due - self._clock())
             self._timer = asyncio.get_running_loop().call_later(delay, self._dispatch)
 
-    def _drop_hopeless(self) -> None:
-        now = self._clock()
-        for photo in list(self._queue):
-            if photo.is_expired(now):
-                self._drop(photo, "the deadline passed before the photo's turn")
-            elif self._gives_way(photo, now):
-                self._drop(photo, "the photo cannot be ready before the deadline")
+    def _refuses(self, photo: WaitingPhoto, now: float) -> bool:
+        """Tells a photo whose turn has come that it comes too late, if so.
 
-    def _drop(self, photo: WaitingPhoto, reason: str) -> None:
-        self._queue.remove(photo)
-        photo.fail(DeadlineExpiredError(reason))
+        Until then, who has cancelled and whose deadline passes leave the queue by themselves.
+        """
+        if photo.is_expired(now):
+            photo.fail(DeadlineExpiredError("the deadline passed before the photo's turn"))
+        elif self._gives_way(photo, now):
+            photo.fail(DeadlineExpiredError("the photo cannot be ready before the deadline"))
+        return photo.future.done()
 
     def _gives_way(self, photo: WaitingPhoto, now: float) -> bool:
         """Whether the photo cannot be ready in time and would only hold up others.
@@ -147,7 +148,7 @@ class Batcher:
         The estimate is the best pace ever seen. Without others it is tried all the same, which
         also corrects an estimate that a slow start has spoilt.
         """
-        if photo.deadline is None or len(self._queue) == 1:
+        if photo.deadline is None or not len(self._queue):
             return False
         return now + photo.lane.pace * photo.pixels > photo.deadline
 

@@ -120,6 +120,7 @@ class PretendedCuda:
 
         monkeypatch.setattr(onnxruntime, "InferenceSession", Session)
         monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: [CUDA, CPU])
+        monkeypatch.setattr(session_module, "_has_driver", lambda: True)
         monkeypatch.setattr(onnxruntime, "preload_dlls", lambda: print("Failed to load"))
         monkeypatch.setattr(onnxruntime, "set_default_logger_severity", lambda _: None)
 
@@ -161,6 +162,15 @@ def test_auto_takes_the_cpu_with_its_threads_where_cuda_does_not_work(
     assert OnnxSession(bundle, SessionSettings(device="auto")).provider == CPU
     assert pretended.asked[-1] == [CPU]
     assert pretended.threads[-1] == 3
+
+
+def test_without_a_driver_cuda_is_not_even_loaded(
+    bundle: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pretended = PretendedCuda(monkeypatch, works=True)
+    monkeypatch.setattr(session_module, "_has_driver", lambda: False)
+    assert OnnxSession(bundle, SessionSettings(device="auto")).provider == CPU
+    assert pretended.asked == [[CPU]]
 
 
 def test_cuda_that_does_not_work_is_an_error_where_it_is_demanded(
