@@ -139,6 +139,7 @@ class BatchQueue:
         group = self._groups.get(key)
         if group is None or photo not in group.photos:
             return
+        group.photos.remove(photo)
         self._count -= 1
         if not group.photos:
             del self._groups[key]

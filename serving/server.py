@@ -129,6 +129,9 @@ class Server:
         await self._models.stay()
         if self._batcher is not None:
             self._batcher.hurry()
+        # Clients are told at once (GOAWAY) and send their next calls elsewhere. What is inside goes
+        # on; an earlier end is set below.
+        leaving = asyncio.create_task(self._grpc.stop(self._config.grace_seconds))
         try:
             async with asyncio.timeout(self._config.grace_seconds):
                 await self._admission.empty()
@@ -138,6 +141,7 @@ class Server:
             await self._observability.close()
             return False
         await self._grpc.stop(_LAST_WORDS_SECONDS)
+        await leaving
         await self._observability.close(end_of_grace - time.monotonic())
         self._device.shutdown()
         self._codecs.shutdown()

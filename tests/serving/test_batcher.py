@@ -273,9 +273,13 @@ async def test_a_cancelled_photo_leaves_the_queue(rig: Rig) -> None:
     await rig.busy()
     await rig.send(1)  # formed behind the running batch
     gone, stays = await rig.send(2), await rig.send(3)
+    assert rig.batcher.waiting == 2
     gone.cancel()
+    await asyncio.sleep(0)
+    assert rig.batcher.waiting == 1
     rig.puppet.release(3)
     assert await answers(stays) == [3]
+    assert rig.batcher.waiting == 0
     assert rig.puppet.batches == [[0], [1], [3]]
 
 

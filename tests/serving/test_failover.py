@@ -7,6 +7,7 @@ from typing import Any
 
 import grpc
 import numpy as np
+import pytest
 
 from sfumato.async_client import AsyncClient
 from sfumato.v1.stylization_service_pb2_grpc import StylizationServiceStub
@@ -44,8 +45,9 @@ class Crowd:
         await self._all
 
 
-async def test_no_call_fails_when_one_of_two_servers_is_killed(
-    models: Path, tmp_path: Path
+@pytest.mark.parametrize("death", [signal.SIGKILL, signal.SIGTERM])
+async def test_no_call_fails_when_one_of_two_servers_dies(
+    models: Path, tmp_path: Path, death: signal.Signals
 ) -> None:
     folders = (tmp_path / "doomed", tmp_path / "other")
     for folder in folders:
@@ -54,7 +56,7 @@ async def test_no_call_fails_when_one_of_two_servers_is_killed(
         async with AsyncClient(f"{doomed.address},{other.address}", timeout=PATIENCE) as client:
             crowd = Crowd(client, 4)
             await crowd.painted(40)
-            doomed.send(signal.SIGKILL)
+            doomed.send(death)
             await doomed.ended()
             await crowd.painted(40)
             await crowd.stopped()
