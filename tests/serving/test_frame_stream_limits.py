@@ -142,11 +142,16 @@ async def test_live_video_is_not_read_for_ever_while_the_first_frame_is_being_pa
         await until_clean(server)
 
 
-async def test_a_full_server_refuses_the_frame_and_not_the_stream(models: Path) -> None:
+async def test_a_full_server_refuses_the_frame_and_not_the_stream(
+    models: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "serving.access_log")
     async with running(models, max_queue_size=2, **WAITING) as server, connected(server) as stub:
         call = stub.StylizeStream(timeout=PATIENCE)
         await write(call, numbered([order(PHOTO)] * 3, window=4))
-        await until_inside(server, 2)
+        async with asyncio.timeout(PATIENCE):
+            while "RESOURCE_EXHAUSTED" not in caplog.text:  # noqa: ASYNC110 - nothing else tells
+                await asyncio.sleep(0.001)
         stopping = asyncio.create_task(server.stop())
         answers = await read(call, 3)
         assert results(answers) == [(0, "painting"), (1, "painting"), (2, "error")]
