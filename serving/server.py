@@ -71,6 +71,7 @@ class Server:
         """
         self._config = config
         self._admission = Admission(config.max_queue_size)
+        self._streams = StreamLimit(config.max_streams_per_client)
         self._health = health.aio.HealthServicer()
         self._device = ThreadPoolExecutor(1, thread_name_prefix="device")
         self._codecs = ThreadPoolExecutor(_codec_threads(config), thread_name_prefix="codec")
@@ -173,14 +174,13 @@ class Server:
             self._device, observers=[statistics, *self._observability.of_batches]
         )
         stylizer = Stylizer(repository, self._batcher, self._codecs, max_pixels=config.max_pixels)
-        streams = StreamLimit(config.max_streams_per_client)
-        self._observability.watch(repository, self._batcher, streams)
+        self._observability.watch(repository, self._batcher, self._streams)
         service = StylizationService(
             repository=repository,
             stylizer=stylizer,
             admission=self._admission,
             calls=self._calls,
-            streams=streams,
+            streams=self._streams,
             max_stream_window=config.max_stream_window,
             max_message_bytes=config.max_message_bytes,
         )
@@ -191,7 +191,7 @@ class Server:
             statistics=statistics,
             admission=self._admission,
             calls=self._calls,
-            streams=streams,
+            streams=self._streams,
             limits=InferLimits(config.max_pixels, config.max_message_bytes),
             admin=config.admin,
         )
