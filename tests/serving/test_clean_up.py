@@ -1,0 +1,148 @@
+"""However a call ends, nothing of it stays in the server: every kind of call, every end."""
+
+import asyncio
+import gc
+import sys
+import tracemalloc
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+
+from serving.server import Server
+from tests.serving.every_call import INSIDE, KINDS, Kind, paintings
+from tests.serving.frames import WAITING
+from tests.serving.held_device import held
+from tests.serving.repositories import until
+from tests.serving.running import MAX_MESSAGE, PATIENCE, ROOT, running, until_inside
+
+AT_ONCE = 4
+WARM_UP = 5
+ROUNDS = 15
+MOST_GROWTH = 100_000
+"""Bytes that may stay after 60 calls. One kept photo, of the two to six of a call, has 5,760."""
+
+LATE = {
+    grpc.StatusCode.DEADLINE_EXCEEDED,
+    grpc.StatusCode.INTERNAL,  # gRPC's client, if it is still sending a message of a stream
+}
+
+each_kind = pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
+
+
+def left_in(server: Server) -> dict[str, int]:
+    """Counts all that can be left of a call."""
+    assert server._batcher is not None
+    return {
+        "inside": server._admission.inside,
+        "waiting": server._batcher.waiting,
+        "photos": sum(model.lane.inside for model in server._models.repository),
+        "streams": server._streams.open,
+    }
+
+
+async def until_clean(server: Server) -> None:
+    """Waits until nothing is left."""
+    await until(lambda: not any(left_in(server).values()))
+
+
+async def ends_well(channel: Any, _: Server, kind: Kind) -> None:
+    """Begins a call and reads all of its answers."""
+    call = kind.begin(channel, "plain", PATIENCE)
+    assert await paintings(kind, call) == kind.inside
+    assert await call.code() is grpc.StatusCode.OK
+
+
+async def is_cancelled(channel: Any, server: Server, kind: Kind) -> None:
+    """Begins a call and cancels it while something is inside."""
+    call = kind.begin(channel, "plain", PATIENCE)
+    await until(lambda: server._admission.inside > 0)
+    call.cancel()
+    assert await call.code() is grpc.StatusCode.CANCELLED
+
+
+async def comes_too_late(channel: Any, _: Server, kind: Kind) -> None:
+    """Begins a call whose deadline passes while its photos wait."""
+    call = kind.begin(channel, "plain", 0.05)
+    assert await call.code() in LATE
+
+
+ENDS = {
+    "ok": (ends_well, {"max_batch_size": 4, "max_batch_delay_ms": 1.0}),
+    "cancelled": (is_cancelled, WAITING),
+    "deadline": (comes_too_late, WAITING),
+}
+
+
+@each_kind
+@pytest.mark.parametrize("end", ENDS)
+async def test_calls_leave_neither_a_place_taken_nor_memory(
+    models: Path, kind: Kind, end: str
+) -> None:
+    let_end, settings = ENDS[end]
+    async with (
+        running(models, **settings) as server,
+        grpc.aio.insecure_channel(server.address, options=MAX_MESSAGE) as channel,
+    ):
+
+        async def memory_after(rounds: int) -> int:
+            for _ in range(rounds):
+                await asyncio.gather(*(let_end(channel, server, kind) for _ in range(AT_ONCE)))
+            await until_clean(server)
+            gc.collect()
+            return tracemalloc.get_traced_memory()[0]
+
+        tracemalloc.start()
+        try:
+            before = await memory_after(WARM_UP)
+            after = await memory_after(ROUNDS)
+        finally:
+            tracemalloc.stop()
+        assert after - before < MOST_GROWTH
+
+
+@each_kind
+async def test_a_server_that_stops_answers_what_is_inside_and_keeps_nothing(
+    models: Path, kind: Kind
+) -> None:
+    async with (
+        running(models, **WAITING) as server,
+        grpc.aio.insecure_channel(server.address, options=MAX_MESSAGE) as channel,
+    ):
+        call = kind.begin(channel, "plain", PATIENCE)
+        await until_inside(server, kind.inside)
+        answers = asyncio.create_task(paintings(kind, call))
+        assert await server.stop()
+        assert await answers == kind.inside
+        await until_clean(server)
+
+
+@each_kind
+async def test_a_server_that_is_out_of_patience_keeps_nothing_either(
+    models: Path, kind: Kind
+) -> None:
+    settings = {"grace_seconds": 0.05, "max_batch_size": 64}
+    async with (
+        held(models, **settings) as (server, device),
+        grpc.aio.insecure_channel(server.address, options=MAX_MESSAGE) as channel,
+    ):
+        call = kind.begin(channel, "plain", PATIENCE)
+        await device.begun()
+        assert not await server.stop()
+        assert await call.code() is not grpc.StatusCode.OK
+        device.let_go()
+        await until_clean(server)
+
+
+async def test_a_killed_client_leaves_nothing_behind(models: Path) -> None:
+    program = (sys.executable, "-m", "tests.serving.every_call")
+    async with running(models, **WAITING) as server:
+        client = await asyncio.create_subprocess_exec(*program, server.address, cwd=ROOT)
+        try:
+            await until_inside(server, INSIDE)
+            assert left_in(server)["streams"] == 2
+        finally:
+            client.kill()
+            await client.wait()
+        await until_clean(server)
