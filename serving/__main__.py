@@ -75,9 +75,11 @@ def _signalled() -> asyncio.Event:
 
 def _end_at_once(status: int) -> None:
     """Ends the process without waiting for threads, which may be busy with a network."""
-    logging.shutdown()
-    sys.stderr.flush()
-    os._exit(status)
+    try:
+        logging.shutdown()
+        sys.stderr.flush()
+    finally:  # even if standard error is closed, or its disk is full
+        os._exit(status)
 
 
 def _complain(error: SfumatoError, status: int) -> int:
