@@ -50,6 +50,13 @@ async def scrape(port: int) -> Scrape:
     return Scrape(await asyncio.to_thread(_get, f"http://127.0.0.1:{port}/metrics"))
 
 
+async def until_in_flight(port: int, requests: int) -> None:
+    """Waits until so many requests are inside a server of another process."""
+    async with asyncio.timeout(PATIENCE):
+        while (await scrape(port)).sum("sfumato_requests_in_flight") != requests:
+            await asyncio.sleep(0.01)
+
+
 def _get(url: str) -> str:
     with urllib.request.urlopen(url, timeout=PATIENCE) as answer:
         text: str = answer.read().decode()

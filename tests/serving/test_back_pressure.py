@@ -193,16 +193,29 @@ async def test_a_client_that_reads_no_answer_holds_up_nobody(models: Path, tmp_p
 async def test_twice_as_much_as_it_can_do_does_not_hurt_the_server(models: Path) -> None:
     photo = order(encode(draw(200, 200)))
 
+    pushbacks = []
+
+    async def outcome(stub: Any) -> grpc.StatusCode:
+        try:
+            await stub.Stylize(photo, timeout=PATIENCE)
+        except grpc.aio.AioRpcError as error:
+            pushbacks.append(pushback(error))
+            return error.code()
+        return grpc.StatusCode.OK
+
     async def paint(stub: Any) -> list[grpc.StatusCode]:
-        return [await stub.Stylize(photo, timeout=PATIENCE).code() for _ in range(20)]
+        return [await outcome(stub) for _ in range(20)]
 
     async with running(models, max_queue_size=4) as server, connected(server) as stub:
         crowd = asyncio.gather(*(paint(stub) for _ in range(8)))
         while not crowd.done():
             assert await health_of(server) == health_pb2.HealthCheckResponse.SERVING
             assert server._admission.inside <= 4
+            assert server._batcher is not None
+            assert server._batcher.waiting <= 4
         outcomes = [outcome for outcomes in await crowd for outcome in outcomes]
         assert (await stub.Stylize(photo, timeout=PATIENCE)).width == 200
         await until_inside(server, 0)
     assert len(outcomes) == 160
+    assert all(10 <= milliseconds <= 5000 for milliseconds in pushbacks)
     assert set(outcomes) == {grpc.StatusCode.OK, grpc.StatusCode.RESOURCE_EXHAUSTED}

@@ -22,7 +22,7 @@ from sfumato.v1.stylization_service_pb2_grpc import StylizationServiceStub
 from tests.serving.photos import draw, encode
 from tests.serving.repositories import new_style
 from tests.serving.running import PATIENCE, ROOT, command, connected, order, refused, running
-from tests.serving.scraping import scrape
+from tests.serving.scraping import until_in_flight
 from tests.serving.tiny_network import endless_graph, write_tiny_bundle
 
 UNAVAILABLE = grpc.StatusCode.UNAVAILABLE
@@ -126,8 +126,7 @@ async def test_without_a_log_a_second_signal_ends_the_server_all_the_same(
         async with grpc.aio.insecure_channel(address) as channel:
             stub: Any = StylizationServiceStub(channel)
             endless = stub.Stylize(order(encode(draw()), "never"), timeout=PATIENCE)
-            while (await scrape(metrics_port)).sum("sfumato_requests_in_flight") != 1:
-                await asyncio.sleep(0.01)
+            await until_in_flight(metrics_port, 1)
             process.send_signal(signal.SIGTERM)
             while await stub.Stylize(photo, timeout=PATIENCE).code() is not UNAVAILABLE:
                 pass

@@ -9,8 +9,11 @@ import grpc
 import numpy as np
 import pytest
 
+from benchmarks.free_port import free_port
+from tests.serving.every_call import INSIDE, KINDS, paintings
 from tests.serving.photos import decode, draw, encode
 from tests.serving.running import PATIENCE, ServerProcess, connected, order
+from tests.serving.scraping import until_in_flight
 from tests.serving.tiny_network import endless_graph, write_tiny_bundle
 
 # Photos wait for a batch that never fills, so they are inside when the signal comes.
@@ -85,3 +88,36 @@ async def test_a_second_signal_ends_the_server_at_once(tmp_path: Path) -> None:
             assert await server.ended() == 128 + signal.SIGINT
             with pytest.raises(grpc.aio.AioRpcError):
                 await call
+
+
+async def test_a_signal_finishes_every_kind_of_call_and_lets_no_other_in(
+    models: Path, tmp_path: Path
+) -> None:
+    metrics_port = free_port()
+    options = (*WAITING, "--metrics-port", str(metrics_port))
+    with ServerProcess(models, tmp_path, *options) as server:
+        async with grpc.aio.insecure_channel(server.address) as channel:
+            calls = {name: kind.begin(channel, "plain", PATIENCE) for name, kind in KINDS.items()}
+            await until_in_flight(metrics_port, INSIDE)
+            server.send(signal.SIGTERM)
+            for name, kind in KINDS.items():
+                assert await paintings(kind, calls[name]) == kind.inside
+            for kind in KINDS.values():
+                late = kind.begin(channel, "plain", PATIENCE)
+                assert await paintings(kind, late) == 0
+                assert await late.code() is grpc.StatusCode.UNAVAILABLE
+        assert await server.ended() == 0
+        assert "Traceback" not in server.log
+
+
+async def test_while_it_drains_the_server_refuses_every_kind_of_call(tmp_path: Path) -> None:
+    with ServerProcess(endless_models(tmp_path), tmp_path, "--log-level", "debug") as server:
+        async with grpc.aio.insecure_channel(server.address) as channel:
+            inside = KINDS["Stylize"].begin(channel, "never", PATIENCE)
+            await server.logs("admitted a request")
+            server.send(signal.SIGTERM)
+            await server.logs("stopping: 1 requests")
+            for kind in KINDS.values():
+                late = kind.begin(channel, "now", PATIENCE)
+                assert await late.code() is grpc.StatusCode.UNAVAILABLE
+            inside.cancel()

@@ -188,7 +188,8 @@ def decodes(file: bytes) -> bool:
 
 def _check(photo: Photo) -> None:
     height, width, channels = photo.rgb.shape
-    assert (channels, photo.rgb.dtype) == (3, np.uint8)
+    assert channels == 3
+    assert photo.rgb.dtype == np.uint8
     assert height * width <= MAX_PIXELS
     assert min(height, width) >= DEFAULT_MIN_SIDE
     assert photo.alpha is None or photo.alpha.shape == (height, width)
