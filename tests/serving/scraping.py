@@ -53,8 +53,12 @@ async def scrape(port: int) -> Scrape:
 async def until_in_flight(port: int, requests: int) -> None:
     """Waits until so many requests are inside a server of another process."""
     async with asyncio.timeout(PATIENCE):
-        while (await scrape(port)).sum("sfumato_requests_in_flight") != requests:
+        while (await _in_flight(port)) != requests:  # noqa: ASYNC110 - it is another process
             await asyncio.sleep(0.01)
+
+
+async def _in_flight(port: int) -> float:
+    return (await scrape(port)).sum("sfumato_requests_in_flight")
 
 
 def _get(url: str) -> str:
