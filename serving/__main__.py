@@ -83,6 +83,8 @@ def _end_at_once(status: int) -> None:
 
 
 def _complain(error: SfumatoError, status: int) -> int:
+    for handler in logging.root.handlers:
+        handler.flush()  # the reason comes last
     print(f"{PROGRAM}: error: {error}", file=sys.stderr)
     return status
 

@@ -2,8 +2,10 @@
 
 import json
 import logging
+import sys
 from datetime import UTC, datetime
 
+from serving.background_log import BackgroundHandler
 from serving.config import LogFormat
 
 
@@ -58,7 +60,7 @@ class JsonFormatter(OneLineFormatter):
 
 def configure_logging(level: str, log_format: LogFormat = "text") -> None:
     """Logs everything from ``level`` (debug, info, warning or error) up."""
-    handler = logging.StreamHandler()
+    handler = BackgroundHandler(sys.stderr)
     handler.setFormatter(
         JsonFormatter()
         if log_format == "json"

@@ -97,13 +97,14 @@ def test_help_names_every_option_and_exits_well() -> None:
     assert "Longest time in milliseconds that a photo waits" in " ".join(output.split())
 
 
-def test_the_log_says_what_runs_where_and_warns_of_misspelt_variables(
+async def test_the_log_says_what_runs_where_and_warns_of_misspelt_variables(
     models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write_tiny_bundle(models / "broken" / "3")
     (models / "broken" / "3" / "bundle.json").unlink()
     monkeypatch.setenv("SFUMATO_PROT", "1")
     with ServerProcess(models, tmp_path) as server:
+        await server.logs("serving on")
         log = server.log
     assert "loaded model=default/1 styles=3 provider=CPUExecutionProvider" in log
     assert "ERROR serving.version_slot cannot serve model=broken/3: " in log

@@ -1,0 +1,57 @@
+import io
+import logging
+import threading
+
+import pytest
+
+from serving.background_log import BackgroundHandler
+
+
+class Stream(io.StringIO):
+    """Tells when something has been written."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.written = threading.Event()
+
+    def flush(self) -> None:
+        self.written.set()
+
+
+def logged(handler: logging.Handler, message: str, level: int = logging.INFO) -> None:
+    handler.handle(logging.LogRecord("test", level, "", 0, message, None, None))
+
+
+def test_lines_are_written_in_their_order_without_being_asked_for() -> None:
+    handler = BackgroundHandler(stream := Stream())
+    for number in range(100):
+        logged(handler, str(number))
+    assert stream.written.wait(60)
+    handler.close()
+    assert stream.getvalue().split() == [str(number) for number in range(100)]
+
+
+def test_a_warning_is_written_at_once_behind_what_came_before() -> None:
+    handler = BackgroundHandler(stream := Stream())
+    logged(handler, "first")
+    logged(handler, "careful", logging.WARNING)
+    assert stream.getvalue() == "first\ncareful\n"
+    handler.close()
+
+
+def test_closing_writes_the_rest() -> None:
+    handler = BackgroundHandler(stream := Stream())
+    logged(handler, "last words")
+    handler.close()
+    assert stream.getvalue() == "last words\n"
+
+
+def test_what_cannot_be_written_is_lost_and_nobody_is_disturbed(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    stream = Stream()
+    handler = BackgroundHandler(stream)
+    stream.close()
+    logged(handler, "lost", logging.ERROR)
+    handler.close()
+    assert capsys.readouterr().err == ""
