@@ -14,8 +14,9 @@ class BackgroundHandler(logging.Handler):
     """Takes records from any thread at once; they are formatted and written a little later.
 
     Writing a line gives up the interpreter's lock, and a busy event loop gets it back only behind
-    the threads that decode photos. Warnings and errors are written before ``emit`` returns, and so
-    is everything that came before them.
+    the threads that decode photos. The library's QueueHandler would format on the event loop, and
+    its MemoryHandler would keep it waiting while it writes. Warnings and errors are written before
+    ``emit`` returns, and so is everything that came before them.
     """
 
     def __init__(self, stream: TextIO) -> None:
@@ -40,11 +41,11 @@ class BackgroundHandler(logging.Handler):
     def flush(self) -> None:
         """Writes all records that are kept; what cannot be written is lost."""
         with self._writing:
-            lines = [self.format(self._records.popleft()) for _ in range(len(self._records))]
+            lines = [self._line(self._records.popleft()) for _ in range(len(self._records))]
             if not lines:
                 return
             try:
-                self._stream.write("\n".join(lines) + "\n")
+                self._stream.write("".join(lines))
                 self._stream.flush()
             except (OSError, ValueError):  # a full disk, a pipe that nobody reads, a closed file
                 return
@@ -55,6 +56,13 @@ class BackgroundHandler(logging.Handler):
         self._come.set()
         self.flush()
         super().close()
+
+    def _line(self, record: logging.LogRecord) -> str:
+        try:
+            return self.format(record) + "\n"
+        except Exception:  # a message that does not fit its arguments must not end the log
+            self.handleError(record)
+            return ""
 
     def _write_on(self) -> None:
         while not self._closed:

@@ -12,6 +12,7 @@ from serving.call import Call, Calls, Context, metadata_of
 from serving.errors import InvalidRequestError
 from serving.frame import Frame
 from serving.frame_inheritance import FrameInheritance
+from serving.reading_ahead import reading_ahead
 from serving.stylize_messages import (
     deadline_of,
     note_painting,
@@ -75,26 +76,14 @@ class FrameStream:
             NotServingError: the server is closed, or closed meanwhile; the frames that it had
                 accepted have been answered.
         """
-        self._parts.admission.check_open()
-        reading = asyncio.create_task(self._read())
-        closing = asyncio.create_task(self._stop_at_closing_time(reading))
-        try:
-            while frame := await self._unanswered.get():
-                await self._context.write(await frame.answer)
-                self._leave(frame)
-                self._room.release()
-            await asyncio.wait([reading])
-        finally:
-            closing.cancel()
-            reading.cancel()
-            self._abandon()
-        if reading.cancelled():
-            self._parts.admission.check_open()
-        reading.result()
-
-    async def _stop_at_closing_time(self, reading: asyncio.Task[None]) -> None:
-        await self._parts.admission.closing()
-        reading.cancel()
+        async with reading_ahead(self._read, self._parts.admission):
+            try:
+                while frame := await self._unanswered.get():
+                    await self._context.write(await frame.answer)
+                    self._leave(frame)
+                    self._room.release()
+            finally:
+                self._abandon()
 
     async def _read(self) -> None:
         """Accepts frames until the client sends no more."""

@@ -10,6 +10,7 @@ import grpc.aio
 
 from serving.admission import Admission
 from serving.call import Context
+from serving.reading_ahead import reading_ahead
 from sfumato.inference import open_inference_pb2 as pb
 
 Answer = Callable[
@@ -53,24 +54,12 @@ class InferStream:
             NotServingError: the server is closed, or closed meanwhile; the requests that had come
                 in have been answered.
         """
-        self._admission.check_open()
-        reading = asyncio.create_task(self._read())
-        closing = asyncio.create_task(self._stop_at_closing_time(reading))
-        try:
-            while pending := await self._pending.get():
-                await self._write(pending)
-            await asyncio.wait([reading])
-        finally:
-            closing.cancel()
-            reading.cancel()
-            self._abandon()
-        if reading.cancelled():
-            self._admission.check_open()
-        reading.result()
-
-    async def _stop_at_closing_time(self, reading: asyncio.Task[None]) -> None:
-        await self._admission.closing()
-        reading.cancel()
+        async with reading_ahead(self._read, self._admission):
+            try:
+                while pending := await self._pending.get():
+                    await self._write(pending)
+            finally:
+                self._abandon()
 
     async def _read(self) -> None:
         try:

@@ -12,7 +12,6 @@ from prometheus_client import CollectorRegistry, Counter, Histogram, disable_cre
 from serving.call import Call
 from serving.lane import Lane
 from serving.repository import Repository
-from sfumato.errors import SfumatoError
 
 SECONDS: Final = tuple(
     milliseconds / 1000
@@ -117,8 +116,5 @@ class Metrics:
             return call.model, str(call.version)
         if self._repository is None or not (call.model or call.bytes_in):  # nothing was asked
             return "", ""
-        try:
-            model = self._repository.find(call.model, call.version or None)
-        except SfumatoError:
-            return "", ""
-        return model.name, str(model.version)
+        model = self._repository.meant_by(call.model, call.version)
+        return ("", "") if model is None else (model.name, str(model.version))

@@ -8,7 +8,6 @@ from typing import Final
 from serving.call import Call
 from serving.lane import Lane
 from serving.repository import Repository
-from sfumato.errors import SfumatoError
 
 PAINTING: Final = frozenset({"Stylize", "StylizeStream", "ModelInfer", "ModelStreamInfer"})
 """Methods whose calls, or frames, paint."""
@@ -98,11 +97,8 @@ class ModelStatistics:
         """Gives the version that would have answered; None for none."""
         if not call.model:  # a stream as a whole, or a stranger's call: nothing was asked for
             return None
-        try:
-            model = self._repository.find(call.model, call.version or None)
-        except SfumatoError:
-            return None
-        return _key(model.name, model.version)
+        model = self._repository.meant_by(call.model, call.version)
+        return None if model is None else _key(model.name, model.version)
 
 
 def _key(name: str, version: int) -> str:

@@ -263,5 +263,5 @@ class OpenInferenceService(pb_grpc.GRPCInferenceServiceServicer):
         if not self._admin:
             raise AdminDisabledError(
                 "this server lets nobody load or unload models; its operator can allow it by "
-                "--admin"
+                "--admin true"
             )

@@ -85,6 +85,16 @@ class Repository:
         """
         return self._known(name).find(version, label)
 
+    def meant_by(self, name: str, version: int = 0) -> Model | None:
+        """Gives the model that a call asked for, or left to the server to choose; None for none.
+
+        For those who count failures: what clients make up is not counted. Version 0 is unnamed.
+        """
+        try:
+            return self.find(name, version or None)
+        except SfumatoError:
+            return None
+
     def index(self) -> list[IndexEntry]:
         """Lists every version of every model, also those that are not served, by name."""
         return [entry for name in self.names() for entry in self._models[name].index()]

@@ -9,19 +9,12 @@ from serving.errors import AnswerTooLargeError, InvalidRequestError
 from serving.repository import DEFAULT_MODEL, Model
 from serving.stylizer import Order, Painting
 from sfumato.image_codec import DEFAULT_QUALITY, ImageFormat
+from sfumato.messages import FROM_WIRE, TO_WIRE
 from sfumato.quality_card import QualityCard
 from sfumato.style_info import StyleInfo
 from sfumato.v1 import stylization_service_pb2 as pb
 
 _ENVELOPE_BYTES: Final = 1024  # more than a response needs beside its image
-
-_FORMATS: Final = {
-    pb.IMAGE_FORMAT_UNSPECIFIED: None,
-    pb.IMAGE_FORMAT_JPEG: ImageFormat.JPEG,
-    pb.IMAGE_FORMAT_PNG: ImageFormat.PNG,
-    pb.IMAGE_FORMAT_WEBP: ImageFormat.WEBP,
-}
-_FORMAT_NUMBERS: Final = {known: number for number, known in _FORMATS.items() if known}
 
 
 def deadline_of(context: Context) -> float | None:
@@ -87,7 +80,7 @@ def response_to(model: Model, painting: Painting, max_message_bytes: int) -> pb.
         )
     return pb.StylizeResponse(
         image=painting.image,
-        format=_FORMAT_NUMBERS[painting.format],
+        format=TO_WIRE[painting.format],
         width=painting.width,
         height=painting.height,
         model=model.name,
@@ -117,10 +110,12 @@ def styles_of(model: Model) -> list[pb.Style]:
 
 
 def _format(number: pb.ImageFormat.ValueType) -> ImageFormat | None:
-    if number not in _FORMATS:
-        names = ", ".join(pb.ImageFormat.Name(known) for known in _FORMATS)
+    if number == pb.IMAGE_FORMAT_UNSPECIFIED:
+        return None
+    if number not in FROM_WIRE:
+        names = ", ".join(pb.ImageFormat.keys())
         raise InvalidRequestError(f"output_format is {number}; it must be one of {names}")
-    return _FORMATS[number]
+    return FROM_WIRE[number]
 
 
 def _quality(request: pb.StylizeRequest) -> int:

@@ -12,7 +12,7 @@ from sfumato import __version__
 from sfumato.blend_weights import normalize_weights
 from sfumato.errors import SfumatoError, StyleError
 from sfumato.images.image_format import ImageFormat
-from sfumato.option_types import positive
+from sfumato.option_types import positive, version_or_label
 from sfumato.painting_plan import Painting, plan_folder, plan_photo
 from sfumato.server_options import add_server_options, client_settings
 from sfumato.strength import PHOTOGRAPH_STYLE, checked_strength
@@ -197,7 +197,9 @@ def _add_stylize(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "-o", "--output", type=Path, required=True, help="the file, or folder, to write"
     )
     _add_model(parser)
-    parser.add_argument("--version", type=_version, help="version or label (default: the highest)")
+    parser.add_argument(
+        "--version", type=version_or_label, help="version or label (default: the highest)"
+    )
     parser.add_argument(
         "--format", choices=list(ImageFormat), help="format (default: by the output's suffix)"
     )
@@ -220,11 +222,6 @@ def _weighted_style(text: str) -> tuple[str, float]:
         return style, float(weight) if equals else 1.0
     except ValueError:
         raise argparse.ArgumentTypeError(f"{text!r} is not STYLE or STYLE=WEIGHT") from None
-
-
-def _version(text: str) -> int | str:
-    """Reads a number as a version, and other words as a label."""
-    return positive(int)(text) if text.removeprefix("-").isdecimal() else text
 
 
 def _strength(text: str) -> float:

@@ -19,3 +19,8 @@ def positive(kind: type[_Number]) -> Callable[[str], _Number]:
 
     parse.__name__ = kind.__name__  # argparse names it where a value is no number at all
     return parse
+
+
+def version_or_label(text: str) -> int | str:
+    """Reads a number as a version of a model, and other words as a label of one, for argparse."""
+    return positive(int)(text) if text.removeprefix("-").isdecimal() else text

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from sfumato.atomic import new_file
 from sfumato.errors import StyleError, VideoError
-from sfumato.option_types import positive
+from sfumato.option_types import positive, version_or_label
 from sfumato.server_options import add_server_options, client_settings
 from sfumato.strength import checked_strength
 from sfumato.style_fade import StyleFade, StyleKey
@@ -42,7 +42,9 @@ def add_video(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -
         "--strength", type=_strength, metavar="0-1", help="0 gives the video, 1 the styles"
     )
     parser.add_argument("--model", default="", help="name of a model (default: the server's)")
-    parser.add_argument("--version", type=positive(int), help="version (default: the highest)")
+    parser.add_argument(
+        "--version", type=version_or_label, help="version or label (default: the highest)"
+    )
     parser.add_argument(
         "--size", type=positive(int), metavar="PIXELS", help="scale down to this longest side"
     )
@@ -71,9 +73,7 @@ def _video(options: argparse.Namespace) -> int:
     except ModuleNotFoundError as error:
         if error.name != "av":
             raise
-        raise VideoError(
-            "painting videos needs PyAV: install it with pip install 'sfumato[video]'"
-        ) from None
+        raise VideoError("painting videos needs PyAV: install it with pip install av") from None
     _check_paths(options.video, options.output)
     reader = VideoReader(
         options.video, size=options.size, start=options.start, duration=options.duration

@@ -33,7 +33,7 @@ class VideoOrder:
         fade: the styles over time.
         strength: 0, the video itself, to 1, the styles; None for 1.
         model: name of a model on the server; empty for its default.
-        version: version of the model; None for the highest.
+        version: version of the model, or the label of one; None for the highest.
         lossless: whether frames travel as PNG instead of JPEG.
         window: most frames inside the server at once; None for its default.
         patience: seconds without an answer after which to give up.
@@ -42,7 +42,7 @@ class VideoOrder:
     fade: StyleFade
     strength: float | None = None
     model: str = ""
-    version: int | None = None
+    version: int | str | None = None
     lossless: bool = False
     window: int | None = None
     patience: float = 60.0

@@ -55,3 +55,16 @@ def test_what_cannot_be_written_is_lost_and_nobody_is_disturbed(
     logged(handler, "lost", logging.ERROR)
     handler.close()
     assert capsys.readouterr().err == ""
+
+
+def test_a_message_that_does_not_fit_its_arguments_costs_only_itself(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    handler = BackgroundHandler(stream := Stream())
+    handler.handle(logging.LogRecord("test", logging.INFO, "", 0, "%d", ("no number",), None))
+    logged(handler, "goes on")
+    assert stream.written.wait(60)
+    logged(handler, "and on")
+    handler.close()
+    assert stream.getvalue() == "goes on\nand on\n"
+    assert "no number" in capsys.readouterr().err

@@ -117,7 +117,8 @@ async def test_while_it_drains_the_server_refuses_every_kind_of_call(tmp_path: P
             await server.logs("admitted a request")
             server.send(signal.SIGTERM)
             await server.logs("stopping: 1 requests")
-            for kind in KINDS.values():
-                late = kind.begin(channel, "now", PATIENCE)
-                assert await late.code() is grpc.StatusCode.UNAVAILABLE
+            async with grpc.aio.insecure_channel(server.address) as another:
+                for kind in KINDS.values():
+                    late = kind.begin(another, "now", PATIENCE)
+                    assert await late.code() is grpc.StatusCode.UNAVAILABLE
             inside.cancel()

@@ -154,8 +154,11 @@ async def test_a_stream_that_comes_while_the_server_stops_is_refused(tmp_path: P
             await server.logs("admitted a request")
             server.send(signal.SIGTERM)
             await server.logs("stopping: 1 requests")
-            late = stub.StylizeStream(sent(numbered([order(PHOTO, "now")])), timeout=PATIENCE)
-            assert await late.code() is grpc.StatusCode.UNAVAILABLE
+            async with connected(server) as another:
+                late = another.StylizeStream(
+                    sent(numbered([order(PHOTO, "now")])), timeout=PATIENCE
+                )
+                assert await late.code() is grpc.StatusCode.UNAVAILABLE
             call.cancel()
 
 

@@ -154,7 +154,7 @@ def test_without_pyav_it_says_what_to_install(
         if module.startswith("sfumato.video_"):
             monkeypatch.delitem(sys.modules, module)
     monkeypatch.setitem(sys.modules, "av", None)
-    assert "pip install 'sfumato[video]'" in failure(capsys, "nowhere", clip, out)
+    assert "pip install av" in failure(capsys, "nowhere", clip, out)
 
 
 def test_a_style_that_cannot_be_read(
