@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import linecache
 import sys
 import tracemalloc
 from pathlib import Path
@@ -22,6 +23,8 @@ WARM_UP = 5
 ROUNDS = 15
 MOST_GROWTH = 100_000
 """Bytes that may stay after 60 calls. One kept photo, of the two to six of a call, has 5,760."""
+CHANCES = 3
+"""A leak grows every time; what is loaded once, or still held by an idle thread, does not."""
 
 LATE = {
     grpc.StatusCode.DEADLINE_EXCEEDED,
@@ -90,16 +93,20 @@ async def test_calls_leave_neither_a_place_taken_nor_memory(
             for _ in range(rounds):
                 await asyncio.gather(*(let_end(channel, server, kind) for _ in range(AT_ONCE)))
             await until_clean(server)
+            linecache.clearcache()  # gRPC's client formats a traceback for some cancelled calls
             gc.collect()
             return tracemalloc.get_traced_memory()[0]
 
         tracemalloc.start()
         try:
-            before = await memory_after(WARM_UP)
-            after = await memory_after(ROUNDS)
+            grown = [await memory_after(WARM_UP)]
+            for _ in range(CHANCES):
+                grown.append(await memory_after(ROUNDS))
+                if grown[-1] - grown[-2] < MOST_GROWTH:
+                    break
         finally:
             tracemalloc.stop()
-        assert after - before < MOST_GROWTH
+        assert grown[-1] - grown[-2] < MOST_GROWTH
 
 
 @each_kind
