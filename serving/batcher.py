@@ -9,7 +9,6 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import Executor
 from dataclasses import dataclass
 from functools import partial
 from typing import Final
@@ -20,6 +19,7 @@ from serving.batch_queue import BatchQueue, Painted, WaitingPhoto
 from serving.errors import DeadlineExpiredError, InferenceError
 from serving.lane import BatchObserver, Lane, Numbers, Pixels
 from serving.stage import Stage
+from serving.worker_threads import WorkerThreads
 from sfumato.errors import SfumatoError
 
 _log = logging.getLogger(__name__)
@@ -46,7 +46,7 @@ class Batcher:
 
     def __init__(
         self,
-        worker: Executor,
+        worker: WorkerThreads,
         *,
         clock: Callable[[], float] = time.monotonic,
         observers: Sequence[BatchObserver] = (),
@@ -154,8 +154,7 @@ class Batcher:
 
     def _hand_over(self, batch: list[WaitingPhoto]) -> None:
         self._in_hand += 1
-        loop = asyncio.get_running_loop()
-        running = loop.run_in_executor(self._worker, self._run_batch, batch)
+        running = self._worker.run(partial(self._run_batch, batch))
         running.add_done_callback(partial(self._finish, batch))
 
     def _run_batch(self, batch: list[WaitingPhoto]) -> _Outcome | None:

@@ -3,10 +3,10 @@
 import asyncio
 import time
 from collections.abc import Callable
-from concurrent.futures import Executor
 from typing import Generic, TypeVar
 
 from serving.errors import DeadlineExpiredError
+from serving.worker_threads import WorkerThreads
 
 T = TypeVar("T")
 
@@ -19,17 +19,17 @@ class CodecJob(Generic[T]):
         self._work: Callable[[], T] | None = work
         self._deadline = deadline
 
-    async def run_in(self, threads: Executor) -> T:
+    async def run_in(self, threads: WorkerThreads) -> T:
         """Does the work on one of ``threads``.
 
-        A cancelled job lets go of its work, and so of the photo in it: the executor keeps the job
-        itself in its queue until a thread gets there, and cancelled calls are counted by nobody.
+        A cancelled job lets go of its work, and so of the photo in it: their queue keeps the job
+        itself until a thread gets there, and cancelled calls are counted by nobody.
 
         Raises:
             DeadlineExpiredError: the deadline passed while it waited.
         """
         try:
-            return await asyncio.get_running_loop().run_in_executor(threads, self._run)
+            return await threads.run(self._run)
         except asyncio.CancelledError:
             self._work = None
             raise

@@ -83,8 +83,8 @@ class ServerConfig:
             use on the CPU and 1 on CUDA.
         cuda_options: Options of ONNX Runtime's CUDA provider by name, beside or instead of the
             server's own.
-        codec_threads: Threads that decode and encode photos; unset means one per core that the
-            process may use, at most 8.
+        codec_threads: Threads that decode and encode photos; unset means half as many as
+            the cores that the process may use, at least 1 and at most 8.
         max_message_bytes: Largest message in bytes, both ways.
         max_pixels: Largest photo, and largest batch of photos, in pixels.
         max_queue_size: Requests inside the server at once, from admission to the sent answer;

@@ -1,7 +1,7 @@
 """The models of one server: loaded as the settings say, and kept like their folder."""
 
 from collections.abc import Callable, Collection
-from concurrent.futures import Executor, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
 from grpc_health.v1 import health
@@ -14,6 +14,7 @@ from serving.model_loader import ModelLoader
 from serving.repository import Repository
 from serving.repository_watcher import RepositoryWatcher
 from serving.session import CUDA, OnnxSession, SessionSettings
+from serving.worker_threads import WorkerThreads
 from sfumato.bundle import Bundle
 
 OpenSession = Callable[[Bundle], LoadableSession]
@@ -31,7 +32,7 @@ class LiveModels:
     """
 
     def __init__(
-        self, config: ServerConfig, device: Executor, open_session: OpenSession | None
+        self, config: ServerConfig, device: WorkerThreads, open_session: OpenSession | None
     ) -> None:
         """Reads nothing yet.
 

@@ -10,6 +10,7 @@ from typing import TypeVar
 from serving.folder_scan import BundleStamp, scan_bundle
 from serving.lane import Lane, LaneSettings
 from serving.model import LoadableSession, Model
+from serving.worker_threads import WorkerThreads
 from sfumato.bundle import Bundle, read_bundle
 from sfumato.errors import BundleError
 
@@ -34,7 +35,7 @@ class ModelLoader:
         settings: Callable[[str, LoadableSession], LaneSettings],
         *,
         files: Executor,
-        device: Executor,
+        device: WorkerThreads,
     ) -> None:
         """Works with what it is given; see the class."""
         self.root = root
@@ -73,10 +74,9 @@ class ModelLoader:
         return model
 
     async def _warm_up(self, model: Model) -> None:
-        loop = asyncio.get_running_loop()
         for run in model.session.warm_up_runs(model.lane.settings.max_batch_size):
             # One by one: the batches of those who are served go in between.
-            await loop.run_in_executor(self._device, run)
+            await self._device.run(run)
 
     def _open(self, name: str, version: int, stamp: BundleStamp, served: Model | None) -> Model:
         folder = self.root / name / str(version)

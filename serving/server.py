@@ -4,7 +4,6 @@ import asyncio
 import logging
 import socket
 import time
-from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
 import grpc
@@ -33,6 +32,7 @@ from serving.stream_limit import StreamLimit
 from serving.stylizer import Stylizer
 from serving.tokens import read_tokens
 from serving.watched_files import WatchedFiles
+from serving.worker_threads import WorkerThreads
 from sfumato.atomic import write_file
 from sfumato.inference.open_inference_pb2_grpc import (
     add_GRPCInferenceServiceServicer_to_server,
@@ -73,8 +73,8 @@ class Server:
         self._admission = Admission(config.max_queue_size)
         self._streams = StreamLimit(config.max_streams_per_client)
         self._health = health.aio.HealthServicer()
-        self._device = ThreadPoolExecutor(1, thread_name_prefix="device")
-        self._codecs = ThreadPoolExecutor(_codec_threads(config), thread_name_prefix="codec")
+        self._device = WorkerThreads(1, "device")
+        self._codecs = WorkerThreads(_codec_threads(config), "codec")
         self._models = LiveModels(config, self._device, open_session)
         self._services = (*_SERVICES, ADMIN_SERVICE) if config.admin else _SERVICES
         self._batcher: Batcher | None = None
@@ -219,7 +219,9 @@ class Server:
 
 
 def _codec_threads(config: ServerConfig) -> int:
-    return config.codec_threads or min(_MOST_CODEC_THREADS, usable_cores())
+    # The other half is left for the event loop, gRPC and the device's thread; where these have to
+    # wait for a core, the device waits, too.
+    return config.codec_threads or min(_MOST_CODEC_THREADS, max(1, usable_cores() // 2))
 
 
 def _options(config: ServerConfig) -> list[tuple[str, int]]:

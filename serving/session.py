@@ -69,6 +69,10 @@ _SPIN_MICROSECONDS: Final = "50"
 Runtime's default take the cores from decoding and encoding. Versions of ONNX Runtime that do not
 know the setting ignore it."""
 
+_BLOCKS: Final = "4"
+"""Blocks per thread into which an operator is cut. With one each, all threads wait for the one
+that had to give its core to a photo that is decoded."""
+
 _USUAL: Final = (256, 256)
 _SHRINK: Final = "memory.enable_memory_arena_shrinkage"
 _NO_MEMORY: Final = "Failed to allocate memory"  # ONNX Runtime has no type or code for it
@@ -259,6 +263,7 @@ def _create(path: Path, providers: list[Any], threads: int) -> ort.InferenceSess
         options.add_session_config_entry("session.use_env_allocators", "1")  # _register_arena
     options.intra_op_num_threads = threads
     options.add_session_config_entry("session.intra_op.spin_duration_us", _SPIN_MICROSECONDS)
+    options.add_session_config_entry("session.dynamic_block_base", _BLOCKS)
     try:
         return ort.InferenceSession(str(path), options, providers=providers)
     except Exception as error:  # ONNX Runtime's errors have no common base of their own

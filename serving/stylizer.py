@@ -6,7 +6,6 @@ Every front door (``service``, and whatever is served beside it) sends its reque
 import asyncio
 import time
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import Executor
 from dataclasses import dataclass
 from functools import partial
 from typing import Final, TypeVar
@@ -18,6 +17,7 @@ from serving.errors import InvalidRequestError
 from serving.lane import Numbers, Pixels
 from serving.repository import Model, Repository
 from serving.stage import Stage
+from serving.worker_threads import WorkerThreads
 from sfumato.image_codec import (
     DEFAULT_QUALITY,
     ImageFormat,
@@ -127,7 +127,7 @@ class Stylizer:
     """
 
     def __init__(
-        self, repository: Repository, batcher: Batcher, codecs: Executor, *, max_pixels: int
+        self, repository: Repository, batcher: Batcher, codecs: WorkerThreads, *, max_pixels: int
     ) -> None:
         """Works with what it is given; see the class."""
         self._repository = repository

@@ -15,6 +15,7 @@ import safetensors.numpy
 from serving.lane import LaneSettings
 from serving.model_loader import ModelLoader
 from serving.repository import Repository
+from serving.worker_threads import WorkerThreads
 from sfumato.bundle import MANIFEST_FILE, STYLES_FILE, Bundle
 from sfumato.errors import BundleError
 from sfumato.style_file import StyleFile
@@ -49,7 +50,7 @@ async def opened(
     root: Path, open_session: Callable[[Bundle], Any] = FragileSession
 ) -> AsyncIterator[Repository]:
     """Gives a repository of ``root`` before it is started."""
-    with ThreadPoolExecutor(2) as files, ThreadPoolExecutor(1) as device:
+    with ThreadPoolExecutor(2) as files, WorkerThreads(1, "device") as device:
         yield Repository(
             ModelLoader(
                 root,

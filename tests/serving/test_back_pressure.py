@@ -7,7 +7,6 @@ import sys
 import threading
 import weakref
 from collections.abc import AsyncIterator, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from serving.codec_job import CodecJob
 from serving.errors import DeadlineExpiredError
 from serving.server import Server
+from serving.worker_threads import WorkerThreads
 from tests.serving.photos import draw, encode
 from tests.serving.running import PATIENCE, ROOT, connected, order, refused, running, until_inside
 
@@ -95,11 +95,11 @@ async def test_a_blend_of_very_many_styles_is_refused(stub: Any) -> None:
 
 
 @contextmanager
-def busy_thread() -> Iterator[tuple[ThreadPoolExecutor, threading.Event]]:
+def busy_thread() -> Iterator[tuple[WorkerThreads, threading.Event]]:
     """A thread that works until the event is set."""
     done = threading.Event()
-    with ThreadPoolExecutor(1) as thread:
-        thread.submit(done.wait, PATIENCE)
+    with WorkerThreads(1, "codec") as thread:
+        thread.run(lambda: done.wait(PATIENCE))
         try:
             yield thread, done
         finally:
@@ -139,7 +139,7 @@ async def test_a_cancelled_photo_is_not_kept_until_a_thread_is_free() -> None:
 
 async def test_what_is_late_when_its_turn_comes_is_not_worked_for() -> None:
     worked = []
-    with ThreadPoolExecutor(1) as thread:
+    with WorkerThreads(1, "codec") as thread:
         job = CodecJob(lambda: worked.append(1), deadline=0.0)
         with pytest.raises(DeadlineExpiredError, match="passed before the photo's turn"):
             await job.run_in(thread)

@@ -1,7 +1,6 @@
 import asyncio
 import threading
 from collections.abc import AsyncIterator, Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -12,6 +11,7 @@ from serving.batch_queue import Painted
 from serving.batcher import Batcher
 from serving.errors import DeadlineExpiredError, InferenceError, QueueFullError
 from serving.lane import Lane, LaneSettings
+from serving.worker_threads import WorkerThreads
 
 LONG = 3600.0
 
@@ -58,7 +58,7 @@ class Clock:
 class Rig:
     """A batcher, its clock, and one puppet; photos are named by their tags."""
 
-    def __init__(self, worker: ThreadPoolExecutor) -> None:
+    def __init__(self, worker: WorkerThreads) -> None:
         self.worker = worker
         self.clock = Clock()
         self.puppet = Puppet()
@@ -101,7 +101,7 @@ class Rig:
 
 @pytest.fixture
 async def rig() -> AsyncIterator[Rig]:
-    with ThreadPoolExecutor(1) as worker:
+    with WorkerThreads(1, "device") as worker:
         rig = Rig(worker)
         yield rig
         rig.puppet.release(100)  # whatever a test left behind

@@ -1,0 +1,92 @@
+"""Threads that work for the event loop, with little between the two."""
+
+import asyncio
+import contextlib
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from queue import SimpleQueue
+from typing import Any, Final, Generic, Self, TypeVar
+
+T = TypeVar("T")
+
+
+class WorkerThreads:
+    """Threads that take work from one queue, in the order in which it came.
+
+    A request changes threads three times. Each change through ``loop.run_in_executor`` needs two
+    futures, a condition and their callbacks, and more than twice the processor time
+    (``python -m benchmarks.thread_change``).
+    """
+
+    def __init__(self, count: int, name: str) -> None:
+        """Starts ``count`` threads, named after ``name``; the end of the process ends them."""
+        self._queue: SimpleQueue[_Work[Any] | None] = SimpleQueue()
+        self._threads: Final = [
+            threading.Thread(target=self._work, name=f"{name}_{number}", daemon=True)
+            for number in range(count)
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    def run(self, do: Callable[[], T]) -> asyncio.Future[T]:
+        """Lets a thread do something; to be called on the event loop's thread.
+
+        Returns:
+            Its result or error. If it is cancelled before a thread comes to it, nothing is done.
+        """
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[T] = loop.create_future()
+        self._queue.put(_Work(do, loop, future))
+        return future
+
+    def __enter__(self) -> Self:
+        """Gives itself; the end of the block is the threads' end."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Does ``shutdown``."""
+        self.shutdown()
+
+    def shutdown(self) -> None:
+        """Waits until all that was given to the threads is done, and ends them."""
+        for _ in self._threads:
+            self._queue.put(None)
+        for thread in self._threads:
+            thread.join()
+
+    def _work(self) -> None:
+        while (work := self._queue.get()) is not None:
+            work.do_it()
+            del work  # a thread that waits must not keep a photo
+
+
+@dataclass(frozen=True, eq=False)
+class _Work(Generic[T]):
+    do: Callable[[], T]
+    loop: asyncio.AbstractEventLoop
+    future: asyncio.Future[T]
+
+    def do_it(self) -> None:
+        # done() may be asked from another thread: it only ever turns from False to True.
+        if self.future.done():
+            return
+        try:
+            result = self.do()
+        except BaseException as error:  # whatever it is, somebody waits for it
+            self._tell(self._fail, error)
+            del self  # the error's traceback keeps this frame, and the future keeps the error
+        else:
+            self._tell(self._succeed, result)
+
+    def _tell(self, settle: Callable[[Any], None], value: object) -> None:
+        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
+            self.loop.call_soon_threadsafe(settle, value)
+
+    def _succeed(self, result: T) -> None:
+        if not self.future.done():
+            self.future.set_result(result)
+
+    def _fail(self, error: BaseException) -> None:
+        if not self.future.done():
+            self.future.set_exception(error)
