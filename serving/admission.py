@@ -55,19 +55,24 @@ class Admission:
             NotServingError: the door is closed.
             QueueFullError: ``limit`` requests are inside.
         """
-        self.check_room()
+        if not self.has_room:
+            raise self.turn_away()
         self._turnover.enter()
         self._empty.clear()
 
-    def check_room(self) -> None:
-        """Raises what ``enter`` would raise, and lets nobody in."""
-        self.check_open()
-        if self.inside >= self._limit:
-            raise QueueFullError(
-                f"the server is full: {self.inside} requests are inside, its limit; "
-                "try again later",
-                self._turnover.turn_away(),
-            )
+    @property
+    def has_room(self) -> bool:
+        """Whether one more request may come in."""
+        return self.is_open and self.inside < self._limit
+
+    def turn_away(self) -> NotServingError | QueueFullError:
+        """Gives the reason for a request that cannot come in; counts it among those who wait."""
+        if self._closed is not None:
+            return NotServingError(self._closed)
+        return QueueFullError(
+            f"the server is full: {self.inside} requests are inside, its limit; try again later",
+            self._turnover.turn_away(),
+        )
 
     def leave(self) -> None:
         """Says that one request is done."""

@@ -52,7 +52,8 @@ class Authorization(grpc.aio.ServerInterceptor):
             set_client_name(token.name)
             _check_scope(token, method)
         except SfumatoError as error:
-            return refusal(method, error, self._calls)
+            reason = error
+            return refusal(method, lambda: reason, self._calls)
         return handler
 
     def _token(self, details: _Details) -> Token:

@@ -12,6 +12,7 @@ from serving.call import Call, Calls, Context, metadata_of
 from serving.errors import InvalidRequestError
 from serving.frame import Frame
 from serving.frame_inheritance import FrameInheritance
+from serving.message_check import read_message
 from serving.reading_ahead import reading_ahead
 from serving.stylize_messages import (
     deadline_of,
@@ -106,7 +107,7 @@ class FrameStream:
             self._unanswered.put_nowait(None)
 
     async def _next_message(self) -> pb.StylizeStreamRequest | None:
-        message: object = await self._context.read()
+        message = await read_message(self._context)
         return message if isinstance(message, pb.StylizeStreamRequest) else None
 
     def _settle(self, settings: pb.StreamSettings) -> None:

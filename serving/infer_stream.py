@@ -10,6 +10,7 @@ import grpc.aio
 
 from serving.admission import Admission
 from serving.call import Context
+from serving.message_check import read_message
 from serving.reading_ahead import reading_ahead
 from sfumato.inference import open_inference_pb2 as pb
 
@@ -64,7 +65,7 @@ class InferStream:
     async def _read(self) -> None:
         try:
             await self._room.acquire()
-            while (request := await self._context.read()) is not grpc.aio.EOF:
+            while (request := await read_message(self._context)) is not grpc.aio.EOF:
                 inside = ExitStack()
                 answer = asyncio.create_task(self._answer(request, inside))
                 self._pending.put_nowait(_Pending(answer, inside))

@@ -1,5 +1,6 @@
 """The models of one server: loaded as the settings say, and kept like their folder."""
 
+import logging
 from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
@@ -16,6 +17,8 @@ from serving.repository_watcher import RepositoryWatcher
 from serving.session import CUDA, OnnxSession, SessionSettings
 from serving.worker_threads import WorkerThreads
 from sfumato.bundle import Bundle
+
+_log = logging.getLogger(__name__)
 
 OpenSession = Callable[[Bundle], LoadableSession]
 
@@ -56,6 +59,13 @@ class LiveModels:
     async def load(self) -> None:
         """Loads and warms up every model. Raises ConfigError; see ``Repository.start``."""
         await self.repository.start()
+        there = {entry.name for entry in self.repository.index()}
+        for name in sorted(set(self._config.per_model) - there):
+            _log.warning(
+                "per_model has settings for %r, which is not in the model folder; there are %s",
+                name,
+                ", ".join(sorted(there)),
+            )
 
     async def follow(self, servicer: health.aio.HealthServicer, services: Collection[str]) -> None:
         """Follows the model folder from now on, and tells ``servicer`` about each model.

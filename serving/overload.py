@@ -8,7 +8,6 @@ import grpc
 from serving.admission import Admission
 from serving.call import Calls
 from serving.refusal import refusal
-from sfumato.errors import SfumatoError
 
 if TYPE_CHECKING:
     from serving.refusal import Handler
@@ -38,9 +37,6 @@ class Overload(grpc.aio.ServerInterceptor):
     ) -> "Handler | None":
         """Passes a call on, or answers it with the reason why not."""
         method = handler_call_details.method
-        if method in _WITH_PHOTOS:
-            try:
-                self._admission.check_room()
-            except SfumatoError as error:
-                return refusal(method, error, self._calls)
+        if method in _WITH_PHOTOS and not self._admission.has_room:
+            return refusal(method, self._admission.turn_away, self._calls)
         return await continuation(handler_call_details)

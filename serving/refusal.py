@@ -1,6 +1,7 @@
 """Answers a call with an error before any of its messages is read."""
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import grpc
 
@@ -11,7 +12,7 @@ if TYPE_CHECKING:
     Handler = grpc.RpcMethodHandler[Any, Any]
 
 
-def refusal(method: str, error: SfumatoError, calls: Calls) -> "Handler":
+def refusal(method: str, reason: Callable[[], SfumatoError], calls: Calls) -> "Handler":
     """Makes the handler that answers a call.
 
     It is one of streams, whatever the method is, because only those begin before a message has
@@ -19,15 +20,17 @@ def refusal(method: str, error: SfumatoError, calls: Calls) -> "Handler":
 
     Args:
         method: of the call, as "/service/Method".
-        error: why it is refused.
+        reason: gives why it is refused, once it is this handler that answers.
         calls: learn about it.
     """
+
+    async def answer(_: object, context: Context) -> None:
+        await refuse(method, reason(), calls, context)
+
+    return grpc.stream_stream_rpc_method_handler(answer)
+
+
+async def refuse(method: str, error: SfumatoError, calls: Calls, context: Context) -> NoReturn:
+    """Answers a call with an error, and tells ``calls``; the arguments are those of ``refusal``."""
     service, _, name = method.strip("/").rpartition("/")
-
-    async def raise_it() -> None:
-        raise error
-
-    async def refuse(_: object, context: Context) -> None:
-        await calls.answer(raise_it(), context, Call(name, service, metadata_of(context)))
-
-    return grpc.stream_stream_rpc_method_handler(refuse)
+    await calls.abort(error, context, calls.begin(Call(name, service, metadata_of(context))))

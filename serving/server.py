@@ -22,6 +22,7 @@ from serving.errors import ConfigError
 from serving.exposure import warn_of_exposure
 from serving.infer_messages import InferLimits
 from serving.live_models import LiveModels, OpenSession
+from serving.message_check import MessageCheck
 from serving.model_statistics import ModelStatistics
 from serving.observability import Observability
 from serving.open_inference import OPEN_INFERENCE, OpenInferenceService
@@ -85,6 +86,7 @@ class Server:
             interceptors=[
                 *_authorization(config, self._calls),
                 Overload(self._admission, self._calls),
+                MessageCheck(self._services, self._calls),
             ],
             options=_options(config),
             maximum_concurrent_rpcs=2 * config.max_queue_size + _SPARE_CALLS,

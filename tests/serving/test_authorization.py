@@ -17,6 +17,7 @@ from serving.tokens import Scope, make_token, read_tokens
 from serving.watched_files import WatchedFiles
 from sfumato.v1 import stylization_service_pb2 as pb
 from sfumato.v1 import stylization_service_pb2_grpc
+from tests.serving.held_device import held
 from tests.serving.photos import draw, encode
 from tests.serving.running import PATIENCE, order, running
 
@@ -279,3 +280,24 @@ async def test_no_secret_is_ever_logged(
     assert "client=painter-1" in caplog.text
     for secret in (PAINTER, ADMIN, stray, PAINTER_TOKEN.digest, ADMIN_TOKEN.digest):
         assert secret not in caplog.text
+
+
+async def test_strangers_do_not_lengthen_the_wait_of_others(models: Path, token_file: Path) -> None:
+    async with (
+        held(models, token_file=token_file, max_queue_size=1) as (server, device),
+        stub_of(server) as stub,
+    ):
+        photo = order(encode(draw()))
+        painter = bearer(PAINTER)
+        inside = stub.Stylize(photo, metadata=painter, timeout=PATIENCE)
+        await device.begun()
+        for _ in range(50):
+            code, _ = await status_of(stub.Stylize(photo, timeout=PATIENCE))
+            assert code is grpc.StatusCode.UNAUTHENTICATED
+        with pytest.raises(grpc.aio.AioRpcError) as refused:
+            await stub.Stylize(photo, metadata=painter, timeout=PATIENCE)
+        assert refused.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+        # One place of unknown duration, 100 ms, for the first who waits; not for the 51st.
+        assert ("grpc-retry-pushback-ms", "100") in tuple(refused.value.trailing_metadata())
+        device.let_go()
+        await inside

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from serving.config import ServerConfig
+from serving.config import ModelConfig, ServerConfig
 from serving.errors import ConfigError
 from serving.server import Server
-from tests.serving.running import ServerProcess, run_to_the_end
+from tests.serving.running import ServerProcess, run_to_the_end, running
 from tests.serving.tiny_network import write_tiny_bundle
 
 USAGE = 2
@@ -120,3 +120,14 @@ def test_the_server_never_imports_torch(models: Path, tmp_path: Path) -> None:
         mapped = Path(f"/proc/{server.process.pid}/maps").read_text()
     assert "onnxruntime" in mapped
     assert f"{os.sep}torch{os.sep}" not in mapped
+
+
+async def test_settings_for_a_model_that_is_not_there_are_warned_of(
+    models: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    own = {"default": ModelConfig(max_batch_size=2), "defualt": ModelConfig(max_batch_size=2)}
+    async with running(models, per_model=own):
+        warned = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert warned == [
+        "per_model has settings for 'defualt', which is not in the model folder; there are default"
+    ]
