@@ -1,8 +1,8 @@
 """Dynamic batching for one device: photos of one size for one network run together.
 
-There is one batcher and one worker thread per device, whatever the number of models: a model is
-just another reason not to share a batch, as the size is. Sessions therefore never compete for
-the cores or the GPU.
+There is one batcher per device, whatever the number of models: a model is just another reason not
+to share a batch, as the size is. As many batches run at the same time as the device has worker
+threads, one unless the operator wants more, so sessions do not compete for the cores or the GPU.
 """
 
 import asyncio
@@ -25,7 +25,7 @@ from sfumato.errors import SfumatoError
 _log = logging.getLogger(__name__)
 
 DEPTH: Final = 2
-"""Batches in the hands of the worker: the running one and one behind it, so that the device does
+"""Batches in the hands of each worker: the running one and one behind it, so that the device does
 not wait for the event loop between batches. More would only fix their composition earlier."""
 
 
@@ -54,7 +54,7 @@ class Batcher:
         """Starts idle.
 
         Args:
-            worker: the thread of the device, and only one thread; not shut down here.
+            worker: the threads of the device; not shut down here.
             clock: time in seconds; deadlines are given in it.
             observers: are told about every batch that came off the device, in their order.
         """
@@ -63,6 +63,7 @@ class Batcher:
         self._observers = tuple(observers)
         self._queue = BatchQueue()
         self._in_hand = 0
+        self._most_in_hand = DEPTH * worker.count
         self._hurry = False
         self._timer: asyncio.TimerHandle | None = None
 
@@ -111,7 +112,7 @@ class Batcher:
 
     def _dispatch(self) -> None:
         """Gives the worker as many batches as it may hold."""
-        while self._in_hand < DEPTH and (batch := self._next_batch()):
+        while self._in_hand < self._most_in_hand and (batch := self._next_batch()):
             self._hand_over(batch)
         self._set_timer()
 
@@ -127,7 +128,7 @@ class Batcher:
             self._timer.cancel()
             self._timer = None
         due = self._queue.next_ready_at()
-        if due is not None and self._in_hand < DEPTH:
+        if due is not None and self._in_hand < self._most_in_hand:
             delay = max(0.0, due - self._clock())
             self._timer = asyncio.get_running_loop().call_later(delay, self._dispatch)
 
@@ -158,7 +159,7 @@ class Batcher:
         running.add_done_callback(partial(self._finish, batch))
 
     def _run_batch(self, batch: list[WaitingPhoto]) -> _Outcome | None:
-        """Runs on the worker thread; leaves out whom nobody waits for any more."""
+        """Runs on a worker thread; leaves out whom nobody waits for any more."""
         started = self._clock()
         # done() may be read from another thread: it only ever turns from False to True.
         photos = [

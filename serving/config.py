@@ -21,6 +21,7 @@ _RANGES: dict[str, tuple[float, float]] = {
     "port": (0, 65535),
     "metrics_port": (0, 65535),
     "intra_op_threads": (1, 1024),
+    "batches_at_once": (1, 64),
     "codec_threads": (1, 1024),
     "max_message_bytes": (1024, 2**31 - 1),  # gRPC's own limit is a signed 32-bit number
     "max_pixels": (256, 2**31 - 1),  # 256: the smallest photo, 16 x 16
@@ -79,8 +80,10 @@ class ServerConfig:
         device: Where the network runs; auto takes CUDA if it works and the CPU otherwise,
             cuda refuses to start without it.
         precision: Which of a bundle's networks to load; float16 is meant for CUDA.
-        intra_op_threads: Threads of ONNX Runtime; unset means every core that the process may
-            use on the CPU and 1 on CUDA.
+        batches_at_once: Batches that the device works on at the same time. On the CPU they share
+            the cores: more of them paint more photos in all, and each photo takes longer.
+        intra_op_threads: Threads of ONNX Runtime for one batch; unset means, on the CPU, every
+            core that the process may use divided by batches_at_once, and 1 on CUDA.
         cuda_options: Options of ONNX Runtime's CUDA provider by name, beside or instead of the
             server's own.
         codec_threads: Threads that decode and encode photos; unset means half as many as
@@ -126,6 +129,7 @@ class ServerConfig:
     token_file: Path | None = None
     device: Device = "auto"
     precision: Precision = "float32"
+    batches_at_once: int = 1
     intra_op_threads: int | None = None
     cuda_options: dict[str, str] = field(default_factory=dict)
     codec_threads: int | None = None

@@ -41,7 +41,7 @@ class LiveModels:
 
         Args:
             config: settings of the server.
-            device: the thread on which networks run.
+            device: the threads on which networks run.
             open_session: loads the network of a bundle; None for ONNX Runtime.
         """
         self._config = config
@@ -89,6 +89,7 @@ class LiveModels:
         settings = SessionSettings(
             device=self._config.device,
             precision=self._config.precision,
+            batches_at_once=self._config.batches_at_once,
             intra_op_threads=self._config.intra_op_threads,
             cuda_options=self._config.cuda_options,
         )

@@ -25,7 +25,7 @@ class ModelLoader:
         open_session: loads a bundle's network; raises BundleError if it is no good.
         settings: gives the limits of a model, by its name and a session of it.
         files: threads that read files and open networks, so that the event loop stays free.
-        device: the thread on which networks run, and these only.
+        device: the threads on which networks run, and these only.
     """
 
     def __init__(

@@ -74,7 +74,7 @@ class Server:
         self._admission = Admission(config.max_queue_size)
         self._streams = StreamLimit(config.max_streams_per_client)
         self._health = health.aio.HealthServicer()
-        self._device = WorkerThreads(1, "device")
+        self._device = WorkerThreads(config.batches_at_once, "device")
         self._codecs = WorkerThreads(_codec_threads(config), "codec")
         self._models = LiveModels(config, self._device, open_session)
         self._services = (*_SERVICES, ADMIN_SERVICE) if config.admin else _SERVICES

@@ -91,12 +91,13 @@ class SessionSettings:
 
     device: Device = "auto"
     precision: Precision = "float32"
+    batches_at_once: int = 1
     intra_op_threads: int | None = None
     cuda_options: Mapping[str, str] = field(default_factory=dict)
 
 
 class OnnxSession:
-    """A network that runs; for one thread at a time.
+    """A network that runs, on several threads at once if need be.
 
     Attributes:
         provider: name of the execution provider that really runs, not of the one asked for.
@@ -214,7 +215,11 @@ def _open(path: Path, settings: SessionSettings) -> ort.InferenceSession:
     if settings.device == "cuda":
         raise ConfigError(_no_cuda())
     _register_arena()
-    return _create(path, [CPU], settings.intra_op_threads or usable_cores())
+    return _create(path, [CPU], settings.intra_op_threads or _share_of_cores(settings))
+
+
+def _share_of_cores(settings: SessionSettings) -> int:
+    return max(1, usable_cores() // settings.batches_at_once)
 
 
 def _has_driver() -> bool:
@@ -248,7 +253,7 @@ def _preload_libraries() -> None:
 
 @functools.cache
 def _register_arena() -> None:
-    """Makes one arena for all sessions on the CPU, which never run at the same time."""
+    """Makes one arena for all sessions on the CPU."""
     memory = ort.OrtMemoryInfo(
         "Cpu", ort.OrtAllocatorType.ORT_ARENA_ALLOCATOR, 0, ort.OrtMemType.DEFAULT
     )

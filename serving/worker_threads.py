@@ -14,6 +14,9 @@ T = TypeVar("T")
 class WorkerThreads:
     """Threads that take work from one queue, in the order in which it came.
 
+    Attributes:
+        count: how many they are.
+
     A request changes threads three times. Each change through ``loop.run_in_executor`` needs two
     futures, a condition and their callbacks, and more than twice the processor time
     (``python -m benchmarks.thread_change``).
@@ -21,6 +24,7 @@ class WorkerThreads:
 
     def __init__(self, count: int, name: str) -> None:
         """Starts ``count`` threads, named after ``name``; the end of the process ends them."""
+        self.count = count
         self._queue: SimpleQueue[_Work[Any] | None] = SimpleQueue()
         self._threads: Final = [
             threading.Thread(target=self._work, name=f"{name}_{number}", daemon=True)

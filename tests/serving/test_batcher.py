@@ -423,3 +423,16 @@ async def test_whoever_watches_is_told_of_every_batch_once(rig: Rig) -> None:
     batcher.hurry()
     await answers(await rig.send(3))
     assert seen == [("puppet/1", 2, 2.0), ("puppet/1", 1, 2.0)]
+
+
+async def test_two_workers_run_two_batches_at_once_and_have_two_behind_them() -> None:
+    with WorkerThreads(2, "device") as workers:
+        rig = Rig(workers)
+        rig.build(size=1)
+        tasks = [await rig.send(tag) for tag in range(1, 7)]
+        await rig.puppet.starts()
+        await rig.puppet.starts()
+        assert sorted(batch[0] for batch in rig.puppet.batches) == [1, 2]  # neither has returned
+        assert rig.batcher.waiting == 2  # 5 and 6; 3 and 4 are in the hands of the workers
+        rig.puppet.release(6)
+        assert await answers(*tasks) == [1, 2, 3, 4, 5, 6]

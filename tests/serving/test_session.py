@@ -1,4 +1,5 @@
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -195,3 +196,27 @@ def test_a_session_may_run_on_another_thread_than_it_was_opened_on(bundle: Bundl
     thread.start()
     thread.join()
     assert session.run(draw()[None], np.zeros((1, 2), np.float32)).shape == (1, 24, 40, 3)
+
+
+@pytest.mark.parametrize(("at_once", "threads"), [(1, 5), (2, 2), (5, 1), (8, 1)])
+def test_batches_at_once_share_the_cores(
+    bundle: Bundle, monkeypatch: pytest.MonkeyPatch, at_once: int, threads: int
+) -> None:
+    pretended = PretendedCuda(monkeypatch, works=False)
+    monkeypatch.setattr(session_module, "usable_cores", lambda: 5)
+    OnnxSession(bundle, SessionSettings(device="cpu", batches_at_once=at_once))
+    OnnxSession(bundle, SessionSettings(device="cpu", batches_at_once=at_once, intra_op_threads=7))
+    assert pretended.threads == [threads, 7]
+
+
+def test_one_session_paints_on_several_threads_at_once(bundle: Bundle) -> None:
+    session = OnnxSession(bundle, SessionSettings(device="cpu", batches_at_once=4))
+
+    def paint_one(number: int) -> bool:
+        photo = draw(20 + number % 5, 30 + number % 3, number)
+        style = np.array([[0.5, float(number)]], np.float32)
+        painted = session.run(photo[None], style)
+        return np.array_equal(painted[0], paint(photo, 0.5, float(number)))
+
+    with ThreadPoolExecutor(4) as threads:
+        assert all(threads.map(paint_one, range(100)))
