@@ -2,7 +2,7 @@
 
 import itertools
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from serving.call import Call
@@ -34,6 +34,12 @@ class AccessLog:
             _log.log(level, CallLine(call))
 
 
+def log_stream(call: Call, answers: Mapping[str, int]) -> None:
+    """Logs the line of a whole stream that ended well or was cancelled, with its answers."""
+    call.notes |= answers
+    _log.info(CallLine(call))
+
+
 class CallLine(Fields):
     """What there is to say about a call that has ended.
 
@@ -45,11 +51,11 @@ class CallLine(Fields):
     def __init__(self, call: Call) -> None:
         """Reads ``call``."""
         self.title = call.method
-        self.fields = {"model": _shortened(call.model)}
-        optional = {"version": call.version, "client": call.client, **call.notes}
+        optional: dict[str, object] = {"model": _shortened(call.model)}
+        optional |= {"version": call.version, "client": call.client, **call.notes}
         optional |= {"bytes_in": call.bytes_in, "bytes_out": call.bytes_out}
         optional |= {"batch": call.batch_size}
-        self.fields |= {name: value for name, value in optional.items() if value}
+        self.fields = {name: value for name, value in optional.items() if value}
         self.fields |= {f"{stage.name}_ms": _milliseconds(stage.seconds) for stage in call.stages}
         self.fields |= {"status": call.status, "ms": _milliseconds(call.seconds)}
         names = {"request_id": call.request_id, "trace_id": call.trace_id, "reason": call.reason}

@@ -14,6 +14,7 @@ from serving.frame import Frame
 from serving.frame_inheritance import FrameInheritance
 from serving.message_check import read_message
 from serving.reading_ahead import reading_ahead
+from serving.streams import Answers
 from serving.stylize_messages import (
     deadline_of,
     note_painting,
@@ -68,8 +69,8 @@ class FrameStream:
         self._inside: deque[Frame] = deque()  # in order; neither answered nor dropped
         self._unanswered: asyncio.Queue[Frame | None] = asyncio.Queue()  # None: no more to come
 
-    async def run(self) -> None:
-        """Answers all frames.
+    async def run(self, answers: Answers) -> None:
+        """Answers all frames, and counts ``answers``.
 
         Raises:
             InvalidRequestError: a message breaks a rule of streams; the frames before it have been
@@ -80,8 +81,10 @@ class FrameStream:
         async with reading_ahead(self._read, self._parts.admission):
             try:
                 while frame := await self._unanswered.get():
-                    await self._context.write(await frame.answer)
+                    answer = await frame.answer
+                    await self._context.write(answer)
                     self._leave(frame)
+                    answers[str(answer.WhichOneof("result"))] += 1
                     self._room.release()
             finally:
                 self._abandon()

@@ -12,6 +12,7 @@ from serving.admission import Admission
 from serving.call import Context
 from serving.message_check import read_message
 from serving.reading_ahead import reading_ahead
+from serving.streams import Answers
 from sfumato.inference import open_inference_pb2 as pb
 
 Answer = Callable[
@@ -48,8 +49,8 @@ class InferStream:
         self._pending: asyncio.Queue[_Pending | None] = asyncio.Queue()  # None: no more to come
         self._room = asyncio.Semaphore(WINDOW)
 
-    async def run(self) -> None:
-        """Answers all requests.
+    async def run(self, answers: Answers) -> None:
+        """Answers all requests, and counts ``answers``.
 
         Raises:
             NotServingError: the server is closed, or closed meanwhile; the requests that had come
@@ -59,6 +60,7 @@ class InferStream:
             try:
                 while pending := await self._pending.get():
                     await self._write(pending)
+                    answers["error" if pending.answer.result().error_message else "painting"] += 1
             finally:
                 self._abandon()
 

@@ -13,7 +13,7 @@ from serving.admission import Admission
 from serving.batcher import Batcher
 from serving.model import ModelState
 from serving.repository import Repository
-from serving.stream_limit import StreamLimit
+from serving.streams import Streams
 
 _PATIENCE_SECONDS: Final = 2.0
 """Longer than the event loop is ever busy; less than the 10 seconds after which a scrape fails."""
@@ -23,7 +23,7 @@ _PATIENCE_SECONDS: Final = 2.0
 class _Parts:
     repository: Repository
     batcher: Batcher
-    streams: StreamLimit
+    streams: Streams
 
 
 class LiveMetrics(Collector):
@@ -39,7 +39,7 @@ class LiveMetrics(Collector):
         self._precision = precision
         self._parts: _Parts | None = None
 
-    def watch(self, repository: Repository, batcher: Batcher, streams: StreamLimit) -> None:
+    def watch(self, repository: Repository, batcher: Batcher, streams: Streams) -> None:
         """From now on these are looked at, too."""
         self._parts = _Parts(repository, batcher, streams)
 

@@ -18,7 +18,7 @@ from serving.errors import ConfigError
 from serving.live_metrics import LiveMetrics
 from serving.metrics import Metrics
 from serving.repository import Repository
-from serving.stream_limit import StreamLimit
+from serving.streams import Streams
 from sfumato import __version__
 
 _log = logging.getLogger(__name__)
@@ -68,7 +68,7 @@ class MetricsServer:
         host = f"[{self._host}]" if ":" in self._host else self._host
         _log.info("metrics on http://%s:%d/metrics", host, self.port)
 
-    def watch(self, repository: Repository, batcher: Batcher, streams: StreamLimit) -> None:
+    def watch(self, repository: Repository, batcher: Batcher, streams: Streams) -> None:
         """From now on these are told about, too."""
         self.metrics.watch(repository)
         self._live.watch(repository, batcher, streams)

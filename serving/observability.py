@@ -11,7 +11,7 @@ from serving.config import ServerConfig
 from serving.errors import ConfigError
 from serving.lane import BatchObserver
 from serving.repository import Repository
-from serving.stream_limit import StreamLimit
+from serving.streams import Streams
 
 if TYPE_CHECKING:  # nobody loads the libraries for what was not asked for
     from serving.metrics_server import MetricsServer
@@ -56,7 +56,7 @@ class Observability:
         if self._metrics:
             await self._metrics.open()
 
-    def watch(self, repository: Repository, batcher: Batcher, streams: StreamLimit) -> None:
+    def watch(self, repository: Repository, batcher: Batcher, streams: Streams) -> None:
         """Tells what there is to look at once the models are loaded."""
         if self._metrics:
             self._metrics.watch(repository, batcher, streams)

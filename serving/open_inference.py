@@ -10,7 +10,6 @@ import grpc.aio
 import sfumato
 from serving.admission import Admission
 from serving.call import Call, Calls, Context, metadata_of
-from serving.client_name import client_of
 from serving.errors import AdminDisabledError, InvalidRequestError
 from serving.infer_messages import (
     InferLimits,
@@ -31,7 +30,7 @@ from serving.model_messages import (
 )
 from serving.model_statistics import ModelStatistics
 from serving.repository import Model, ModelState, Repository
-from serving.stream_limit import StreamLimit
+from serving.streams import Streams
 from serving.stylize_messages import deadline_of
 from serving.stylizer import Stylizer
 from sfumato.errors import SfumatoError
@@ -78,7 +77,7 @@ class OpenInferenceService(pb_grpc.GRPCInferenceServiceServicer):
         statistics: ModelStatistics,
         admission: Admission,
         calls: Calls,
-        streams: StreamLimit,
+        streams: Streams,
         limits: InferLimits,
         admin: bool,
     ) -> None:
@@ -183,13 +182,8 @@ class OpenInferenceService(pb_grpc.GRPCInferenceServiceServicer):
             return await self._infer_in_stream(request, context, inside)
 
         call = Call("ModelStreamInfer", OPEN_INFERENCE, metadata_of(context))
-        try:
-            with self._streams.admitted(client_of(context)):
-                await InferStream(context, self._admission, answer).run()
-        except grpc.aio.BaseError:  # of the connection
-            raise
-        except Exception as error:
-            await self.calls.abort(error, context, self.calls.begin(call))
+        stream = InferStream(context, self._admission, answer)
+        await self._streams.answer(call, context, stream.run)
 
     @_watched
     async def RepositoryIndex(

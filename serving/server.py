@@ -29,7 +29,7 @@ from serving.open_inference import OPEN_INFERENCE, OpenInferenceService
 from serving.overload import Overload
 from serving.repository import Repository
 from serving.service import SERVICE_NAME, StylizationService
-from serving.stream_limit import StreamLimit
+from serving.streams import Streams
 from serving.stylizer import Stylizer
 from serving.tokens import read_tokens
 from serving.watched_files import WatchedFiles
@@ -72,7 +72,6 @@ class Server:
         """
         self._config = config
         self._admission = Admission(config.max_queue_size)
-        self._streams = StreamLimit(config.max_streams_per_client)
         self._health = health.aio.HealthServicer()
         self._device = WorkerThreads(config.batches_at_once, "device")
         self._codecs = WorkerThreads(_codec_threads(config), "codec")
@@ -82,6 +81,7 @@ class Server:
         self._port = 0
         self._observability = Observability(config, self._admission)
         self._calls = Calls(self._observability.of_calls)
+        self._streams = Streams(config.max_streams_per_client, self._calls)
         self._grpc = grpc.aio.server(
             interceptors=[
                 *_authorization(config, self._calls),

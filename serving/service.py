@@ -3,14 +3,11 @@
 import logging
 from typing import Final
 
-import grpc.aio
-
 from serving.admission import Admission
 from serving.call import Call, Calls, Context, metadata_of
-from serving.client_name import client_of
 from serving.frame_stream import FrameStream, StreamParts
 from serving.repository import Repository
-from serving.stream_limit import StreamLimit
+from serving.streams import Streams
 from serving.stylize_messages import (
     deadline_of,
     note_painting,
@@ -38,7 +35,7 @@ class StylizationService(pb_grpc.StylizationServiceServicer):
         stylizer: Stylizer,
         admission: Admission,
         calls: Calls,
-        streams: StreamLimit,
+        streams: Streams,
         max_stream_window: int,
         max_message_bytes: int,
     ) -> None:
@@ -49,7 +46,7 @@ class StylizationService(pb_grpc.StylizationServiceServicer):
             stylizer: does the work of Stylize.
             admission: bounds the requests inside the server.
             calls: watches over the calls.
-            streams: bounds the streams of each client.
+            streams: bounds the streams of each client, and ends them.
             max_stream_window: most frames of one stream inside the server.
             max_message_bytes: largest response in bytes.
         """
@@ -78,13 +75,8 @@ class StylizationService(pb_grpc.StylizationServiceServicer):
     ) -> None:
         """Paints frames; see the protocol."""
         call = Call("StylizeStream", SERVICE_NAME, metadata_of(context))
-        try:
-            with self._streams.admitted(client_of(context)):
-                await FrameStream(SERVICE_NAME, context, self._stream_parts).run()
-        except grpc.aio.BaseError:  # of the connection
-            raise
-        except Exception as error:
-            await self._calls.abort(error, context, self._calls.begin(call))
+        stream = FrameStream(SERVICE_NAME, context, self._stream_parts)
+        await self._streams.answer(call, context, stream.run)
 
     async def ListStyles(  # noqa: N802 - the protocol's name
         self, request: pb.ListStylesRequest, context: Context

@@ -1,6 +1,7 @@
 """However a stream ends, nothing of it stays in the server."""
 
 import asyncio
+import logging
 import signal
 import sys
 from pathlib import Path
@@ -23,6 +24,7 @@ from tests.serving.frames import (
 )
 from tests.serving.held_device import held
 from tests.serving.photos import draw, encode
+from tests.serving.repositories import until
 from tests.serving.running import (
     PATIENCE,
     ROOT,
@@ -54,6 +56,19 @@ async def test_a_cancelled_stream_takes_its_frames_with_it(models: Path) -> None
         await until_inside(server, 4)
         call.cancel()
         await until_clean(server)
+
+
+async def test_a_cancelled_stream_has_its_line_in_the_log(
+    models: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "serving.access_log")
+    async with running(models, **WAITING) as server, connected(server) as stub:
+        call = stub.StylizeStream(sent(numbered([order(PHOTO)])), timeout=PATIENCE)
+        await until_inside(server, 1)
+        call.cancel()
+        await until(lambda: bool(caplog.messages))
+    (line,) = caplog.messages
+    assert line.startswith("StylizeStream status=CANCELLED ms=")
 
 
 async def test_a_stream_that_is_cancelled_while_its_answers_are_stuck_is_forgotten(

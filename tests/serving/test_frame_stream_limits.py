@@ -207,10 +207,11 @@ async def test_the_log_has_a_line_for_each_frame(
 ) -> None:
     caplog.set_level(logging.DEBUG, "serving.access_log")
     await answers_to(stub, numbered([order(PHOTO), order(b"no image"), order(PHOTO, "dark")]))
-    lines = [line for line in caplog.messages if line.startswith("StylizeStream ")]
+    *lines, last = [line for line in caplog.messages if line.startswith("StylizeStream ")]
     assert sorted(line.partition("status=")[2].split()[0] for line in lines) == [
         "INVALID_ARGUMENT",
         "OK",
         "OK",
     ]
+    assert last.startswith("StylizeStream painting=2 error=1 status=OK ms=")
     assert sum("size=40x24" in line and "decode_ms=" in line for line in lines) == 2

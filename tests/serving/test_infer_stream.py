@@ -113,7 +113,7 @@ async def test_a_cancelled_stream_leaves_nothing_behind(models: Path) -> None:
 
 async def test_a_deadline_ends_a_stream_and_leaves_nothing_behind(models: Path) -> None:
     async with running(models, **WAITING) as server, inferring(server) as tensors:
-        stream = tensors.ModelStreamInfer(timeout=0.3)
+        stream = tensors.ModelStreamInfer(timeout=1.0)
         await stream.write(numbered(1))
         with pytest.raises(grpc.aio.AioRpcError) as late:
             await stream.read()
