@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from serving.command_line import read_config
 from serving.config import ServerConfig
+from serving.large_blocks import map_large_blocks
 from serving.logs import configure_logging
 from serving.server import Server
 from sfumato.bundle import Bundle
@@ -79,6 +80,7 @@ def main() -> int:
     milliseconds, *options = sys.argv[1:]
     config = read_config(options)
     configure_logging(config.log_level)
+    map_large_blocks()
     return asyncio.run(_serve(config, float(milliseconds) / 1000))
 
 

@@ -10,6 +10,7 @@ from typing import Final
 from serving import token_command
 from serving.command_line import PROGRAM, read_config, unknown_variables
 from serving.config import ServerConfig
+from serving.large_blocks import map_large_blocks
 from serving.logs import configure_logging
 from sfumato.errors import SfumatoError
 
@@ -33,6 +34,7 @@ def main() -> int:
     except SfumatoError as error:
         return _complain(error, _USAGE_ERROR)
     configure_logging(config.log_level, config.log_format)
+    map_large_blocks()
     for name in unknown_variables():
         _log.warning("%s sets no option; see %s --help", name, PROGRAM)
     try:
