@@ -78,7 +78,7 @@ async def _serve(config: ServerConfig, seconds: float) -> int:
 def main() -> int:
     """Serves until SIGTERM; gives the exit status."""
     milliseconds, *options = sys.argv[1:]
-    config = read_config(options)
+    config = read_config(["--batches-at-once", "1", *options])
     configure_logging(config.log_level)
     map_large_blocks()
     return asyncio.run(_serve(config, float(milliseconds) / 1000))

@@ -48,6 +48,7 @@ class Batcher:
         self,
         worker: WorkerThreads,
         *,
+        max_pixels: int = 24_000_000,
         clock: Callable[[], float] = time.monotonic,
         observers: Sequence[BatchObserver] = (),
     ) -> None:
@@ -55,6 +56,7 @@ class Batcher:
 
         Args:
             worker: the threads of the device; not shut down here.
+            max_pixels: of all batches together, if several run at the same time.
             clock: time in seconds; deadlines are given in it.
             observers: are told about every batch that came off the device, in their order.
         """
@@ -62,8 +64,10 @@ class Batcher:
         self._clock = clock
         self._observers = tuple(observers)
         self._queue = BatchQueue()
+        self._max_pixels = max_pixels
         self._in_hand = 0
-        self._most_in_hand = DEPTH * worker.count
+        self._pixels_in_hand = 0
+        self._next: list[WaitingPhoto] = []  # taken from the queue; waits for memory
         self._hurry = False
         self._timer: asyncio.TimerHandle | None = None
 
@@ -112,9 +116,22 @@ class Batcher:
 
     def _dispatch(self) -> None:
         """Gives the worker as many batches as it may hold."""
-        while self._in_hand < self._most_in_hand and (batch := self._next_batch()):
+        while self._has_worker and (batch := self._next or self._next_batch()):
+            self._next = [] if self._fits(batch) else batch
+            if self._next:
+                return  # the end of a batch in hand makes room
             self._hand_over(batch)
         self._set_timer()
+
+    @property
+    def _has_worker(self) -> bool:
+        return self._in_hand < DEPTH * self._worker.count
+
+    def _fits(self, batch: list[WaitingPhoto]) -> bool:
+        """Whether the device has the memory for a batch beside those in hand."""
+        if self._worker.count == 1 or not self._in_hand:
+            return True
+        return self._pixels_in_hand + _pixels(batch) <= self._max_pixels
 
     def _next_batch(self) -> list[WaitingPhoto]:
         now = self._clock()
@@ -128,7 +145,7 @@ class Batcher:
             self._timer.cancel()
             self._timer = None
         due = self._queue.next_ready_at()
-        if due is not None and self._in_hand < self._most_in_hand:
+        if due is not None and self._has_worker:
             delay = max(0.0, due - self._clock())
             self._timer = asyncio.get_running_loop().call_later(delay, self._dispatch)
 
@@ -155,6 +172,7 @@ class Batcher:
 
     def _hand_over(self, batch: list[WaitingPhoto]) -> None:
         self._in_hand += 1
+        self._pixels_in_hand += _pixels(batch)
         running = self._worker.run(partial(self._run_batch, batch))
         running.add_done_callback(partial(self._finish, batch))
 
@@ -177,13 +195,14 @@ class Batcher:
 
     def _finish(self, batch: list[WaitingPhoto], running: asyncio.Future[_Outcome | None]) -> None:
         self._in_hand -= 1
+        self._pixels_in_hand -= _pixels(batch)
         error = running.exception()
         outcome = None if error else running.result()
         if error:
             _log.error("a batch of %d failed", len(batch), exc_info=error)
         if outcome:
-            pixels = sum(photo.pixels for photo in outcome.photos)
-            outcome.photos[0].lane.note_pace(outcome.ended - outcome.started, pixels)
+            seconds = outcome.ended - outcome.started
+            outcome.photos[0].lane.note_pace(seconds, _pixels(outcome.photos))
         self._dispatch()  # before the answers are handed out: the device must not wait for that
         if outcome:
             self._tell(outcome)
@@ -195,6 +214,10 @@ class Batcher:
         lane, photos = outcome.photos[0].lane, len(outcome.photos)
         for observer in self._observers:
             observer.batch_ran(lane, photos, outcome.ended - outcome.started)
+
+
+def _pixels(batch: list[WaitingPhoto]) -> int:
+    return sum(photo.pixels for photo in batch)
 
 
 def _failure(error: BaseException | None) -> Exception:

@@ -80,16 +80,18 @@ class ServerConfig:
         device: Where the network runs; auto takes CUDA if it works and the CPU otherwise,
             cuda refuses to start without it.
         precision: Which of a bundle's networks to load; float16 is meant for CUDA.
-        batches_at_once: Batches that the device works on at the same time. On the CPU they share
-            the cores: more of them paint more photos in all, and each photo takes longer.
-        intra_op_threads: Threads of ONNX Runtime for one batch; unset means, on the CPU, every
-            core that the process may use divided by batches_at_once, and 1 on CUDA.
+        batches_at_once: Batches that may run on the device at the same time; unset means one per
+            core that the process may use, at most 4, on the CPU, and 1 on CUDA. A batch that
+            is alone has all threads; those that are not divide them.
+        intra_op_threads: Threads of ONNX Runtime; unset means every core that the process may
+            use on the CPU and 1 on CUDA.
         cuda_options: Options of ONNX Runtime's CUDA provider by name, beside or instead of the
             server's own.
         codec_threads: Threads that decode and encode photos; unset means half as many as
             the cores that the process may use, at least 1 and at most 8.
         max_message_bytes: Largest message in bytes, both ways.
-        max_pixels: Largest photo, and largest batch of photos, in pixels.
+        max_pixels: Largest photo, largest batch of photos, and all batches that run at the same
+            time together, in pixels.
         max_queue_size: Requests inside the server at once, from admission to the sent answer;
             a further one is refused with RESOURCE_EXHAUSTED.
         max_stream_window: Most frames of one stream inside the server at once.
@@ -129,7 +131,7 @@ class ServerConfig:
     token_file: Path | None = None
     device: Device = "auto"
     precision: Precision = "float32"
-    batches_at_once: int = 1
+    batches_at_once: int | None = None
     intra_op_threads: int | None = None
     cuda_options: dict[str, str] = field(default_factory=dict)
     codec_threads: int | None = None

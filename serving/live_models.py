@@ -8,6 +8,7 @@ from typing import Final
 from grpc_health.v1 import health
 
 from serving.config import ModelConfig, ServerConfig
+from serving.device_share import DeviceShare
 from serving.lane import LaneSettings
 from serving.model import LoadableSession
 from serving.model_health import ModelHealth
@@ -45,6 +46,8 @@ class LiveModels:
             open_session: loads the network of a bundle; None for ONNX Runtime.
         """
         self._config = config
+        self._at_once = device.count
+        self._device = DeviceShare()
         self._files = ThreadPoolExecutor(_FILE_THREADS, thread_name_prefix="files")
         loader = ModelLoader(
             config.models,
@@ -89,11 +92,11 @@ class LiveModels:
         settings = SessionSettings(
             device=self._config.device,
             precision=self._config.precision,
-            batches_at_once=self._config.batches_at_once,
+            batches_at_once=self._at_once,
             intra_op_threads=self._config.intra_op_threads,
             cuda_options=self._config.cuda_options,
         )
-        return OnnxSession(bundle, settings)
+        return OnnxSession(bundle, settings, self._device)
 
     def _lane_settings(self, name: str, session: LoadableSession) -> LaneSettings:
         config, own = self._config, self._config.per_model.get(name, ModelConfig())

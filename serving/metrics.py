@@ -71,7 +71,9 @@ class Metrics:
             buckets=PHOTOS,
         )
         self._busy = self._counter(
-            "sfumato_device_busy_seconds", "Time that the device has spent on batches.", "model"
+            "sfumato_device_busy_seconds",
+            "Time of all batches on the device, also of those that run at once.",
+            "model",
         )
 
     def watch(self, repository: Repository) -> None:

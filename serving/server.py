@@ -29,6 +29,7 @@ from serving.open_inference import OPEN_INFERENCE, OpenInferenceService
 from serving.overload import Overload
 from serving.repository import Repository
 from serving.service import SERVICE_NAME, StylizationService
+from serving.session import usual_batches_at_once
 from serving.streams import Streams
 from serving.stylizer import Stylizer
 from serving.tokens import read_tokens
@@ -73,7 +74,8 @@ class Server:
         self._config = config
         self._admission = Admission(config.max_queue_size)
         self._health = health.aio.HealthServicer()
-        self._device = WorkerThreads(config.batches_at_once, "device")
+        at_once = config.batches_at_once or usual_batches_at_once(config.device)
+        self._device = WorkerThreads(at_once, "device")
         self._codecs = WorkerThreads(_codec_threads(config), "codec")
         self._models = LiveModels(config, self._device, open_session)
         self._services = (*_SERVICES, ADMIN_SERVICE) if config.admin else _SERVICES
@@ -173,7 +175,9 @@ class Server:
         statistics = ModelStatistics(repository)
         self._calls.watch(statistics)
         self._batcher = Batcher(
-            self._device, observers=[statistics, *self._observability.of_batches]
+            self._device,
+            max_pixels=config.max_pixels,
+            observers=[statistics, *self._observability.of_batches],
         )
         stylizer = Stylizer(repository, self._batcher, self._codecs, max_pixels=config.max_pixels)
         self._observability.watch(repository, self._batcher, self._streams)

@@ -21,6 +21,7 @@ import onnxruntime as ort
 
 from serving.config import Device, Precision
 from serving.cores import usable_cores
+from serving.device_share import DeviceShare
 from serving.errors import ConfigError, OutOfMemoryError
 from sfumato.bundle import Bundle
 from sfumato.errors import BundleError
@@ -73,6 +74,8 @@ _BLOCKS: Final = "4"
 """Blocks per thread into which an operator is cut. With one each, all threads wait for the one
 that had to give its core to a photo that is decoded."""
 
+_MOST_AT_ONCE: Final = 4  # each needs memory of its own
+
 _USUAL: Final = (256, 256)
 _SHRINK: Final = "memory.enable_memory_arena_shrinkage"
 _NO_MEMORY: Final = "Failed to allocate memory"  # ONNX Runtime has no type or code for it
@@ -103,22 +106,36 @@ class OnnxSession:
         provider: name of the execution provider that really runs, not of the one asked for.
     """
 
-    def __init__(self, bundle: Bundle, settings: SessionSettings) -> None:
+    def __init__(
+        self, bundle: Bundle, settings: SessionSettings, device: DeviceShare | None = None
+    ) -> None:
         """Loads the network of ``bundle``.
+
+        Args:
+            bundle: holds the network.
+            settings: how to load it.
+            device: knows what else runs there; None if nothing does.
 
         Raises:
             BundleError: no file of the wanted precision, or not a graph that fits the bundle.
             ConfigError: CUDA is demanded and does not work here.
         """
         path = _model_path(bundle, settings.precision)
+        self._device = device or DeviceShare()
         self._session = _open(path, settings)
         self.provider: str = self._session.get_providers()[0]
+        self._sharing = self._session
+        if self.provider == CPU and settings.batches_at_once > 1:
+            # Two batches with one core each are done sooner than one after the other with both
+            # cores, as threads of one batch wait for each other after every operator; a batch
+            # that is alone is done sooner with all cores.
+            self._sharing = _create(path, [CPU], _share_of_threads(settings))
         self._style_size = bundle.network.style_size
         _check_graph(self._session, path, self._style_size)
         self._min_side = bundle.network.min_side
         self._shrink = ort.RunOptions()
-        device = "gpu:0" if self.provider == CUDA else "cpu:0"
-        self._shrink.add_run_config_entry(_SHRINK, device)
+        arena = "gpu:0" if self.provider == CUDA else "cpu:0"
+        self._shrink.add_run_config_entry(_SHRINK, arena)
         self._last_size: tuple[int, ...] = ()
 
     def run(
@@ -130,13 +147,9 @@ class OnnxSession:
             OutOfMemoryError: the device has not enough memory for the batch.
         """
         painted = np.empty(images.shape, np.uint8)
-        binding = self._session.io_binding()
-        binding.bind_cpu_input("image", np.ascontiguousarray(images))
-        binding.bind_cpu_input("style", styles)
-        # Into memory of our own: what lies in the arena keeps the arena from shrinking.
-        binding.bind_output("stylized", "cpu", 0, np.uint8, painted.shape, painted.ctypes.data)
         try:
-            self._session.run_with_iobinding(binding, self._run_options(images.shape[1:3]))
+            with self._device.taken() as others:
+                self._run(self._sharing if others else self._session, images, styles, painted)
         except Exception as error:
             if _NO_MEMORY in str(error):
                 n, height, width, _ = images.shape
@@ -146,6 +159,20 @@ class OnnxSession:
                 ) from error
             raise
         return painted
+
+    def _run(
+        self,
+        session: ort.InferenceSession,
+        images: npt.NDArray[np.uint8],
+        styles: npt.NDArray[np.float32],
+        painted: npt.NDArray[np.uint8],
+    ) -> None:
+        binding = session.io_binding()
+        binding.bind_cpu_input("image", np.ascontiguousarray(images))
+        binding.bind_cpu_input("style", styles)
+        # Into memory of our own: what lies in the arena keeps the arena from shrinking.
+        binding.bind_output("stylized", "cpu", 0, np.uint8, painted.shape, painted.ctypes.data)
+        session.run_with_iobinding(binding, self._run_options(images.shape[1:3]))
 
     def _run_options(self, size: tuple[int, ...]) -> ort.RunOptions | None:
         """Lets the arena shrink after a run of another size than the one before.
@@ -205,7 +232,7 @@ def _open(path: Path, settings: SessionSettings) -> ort.InferenceSession:
     providers tell the truth.
     """
     _check_cuda_options(settings.cuda_options)
-    if settings.device != "cpu" and CUDA in ort.get_available_providers() and _has_driver():
+    if _may_have_cuda(settings.device):
         ort.set_default_logger_severity(_QUIET)  # a missing GPU is told once, by us
         _preload_libraries()
         providers = [(CUDA, {**CUDA_OPTIONS, **settings.cuda_options}), CPU]
@@ -215,11 +242,27 @@ def _open(path: Path, settings: SessionSettings) -> ort.InferenceSession:
     if settings.device == "cuda":
         raise ConfigError(_no_cuda())
     _register_arena()
-    return _create(path, [CPU], settings.intra_op_threads or _share_of_cores(settings))
+    return _create(path, [CPU], _threads(settings))
 
 
-def _share_of_cores(settings: SessionSettings) -> int:
-    return max(1, usable_cores() // settings.batches_at_once)
+def _threads(settings: SessionSettings) -> int:
+    return settings.intra_op_threads or usable_cores()
+
+
+def _share_of_threads(settings: SessionSettings) -> int:
+    return max(1, _threads(settings) // settings.batches_at_once)
+
+
+def _may_have_cuda(device: Device) -> bool:
+    return device != "cpu" and CUDA in ort.get_available_providers() and _has_driver()
+
+
+def usual_batches_at_once(device: Device) -> int:
+    """Gives how many batches may run at the same time where the operator does not say.
+
+    On CUDA one: it has the whole device, and nothing has shown that more would be better.
+    """
+    return 1 if _may_have_cuda(device) else min(_MOST_AT_ONCE, usable_cores())
 
 
 def _has_driver() -> bool:

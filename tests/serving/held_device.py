@@ -53,7 +53,8 @@ class HeldDevice:
 async def held(models: Path, **settings: Any) -> AsyncIterator[tuple[Server, HeldDevice]]:
     """Runs a server of ``models`` whose device is held."""
     device = HeldDevice()
-    config = ServerConfig(models=models, port=0, device="cpu", codec_threads=2, **settings)
+    threads: dict[str, Any] = {"batches_at_once": 1, "codec_threads": 2}
+    config = ServerConfig(models=models, port=0, device="cpu", **threads, **settings)
     server = Server(config, open_session=lambda _: device)
     await server.start()
     try:

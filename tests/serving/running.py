@@ -28,7 +28,8 @@ MAX_MESSAGE = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_
 @asynccontextmanager
 async def running(models: Path, **settings: Any) -> AsyncIterator[Server]:
     """Runs a server on a free port in this event loop."""
-    small = {"port": 0, "device": "cpu", "intra_op_threads": 1, "codec_threads": 2}
+    threads = {"batches_at_once": 1, "intra_op_threads": 1, "codec_threads": 2}
+    small = {"port": 0, "device": "cpu", **threads}
     server = Server(ServerConfig(models=models, **{**small, **settings}))
     await server.start()
     try:

@@ -67,7 +67,7 @@ class Rig:
     def build(self, *, size: int = 4, delay: float = 0.0, pixels: int = 10_000) -> Batcher:
         self.settings = LaneSettings(size, pixels, delay)
         self.lane = Lane("puppet/1", self.puppet, self.settings)
-        self.batcher = Batcher(self.worker, clock=self.clock)
+        self.batcher = Batcher(self.worker, max_pixels=pixels, clock=self.clock)
         return self.batcher
 
     def another(self) -> tuple[Puppet, Lane]:
@@ -436,3 +436,33 @@ async def test_two_workers_run_two_batches_at_once_and_have_two_behind_them() ->
         assert rig.batcher.waiting == 2  # 5 and 6; 3 and 4 are in the hands of the workers
         rig.puppet.release(6)
         assert await answers(*tasks) == [1, 2, 3, 4, 5, 6]
+
+
+async def test_batches_at_once_have_no_more_pixels_than_one_may_have() -> None:
+    with WorkerThreads(2, "device") as workers:
+        rig = Rig(workers)
+        rig.build(size=1, pixels=100)
+        large = [await rig.send(tag, size=(6, 10)) for tag in (1, 2)]  # 60 pixels each
+        small = await rig.send(3, size=(4, 10))
+        await rig.puppet.starts()
+        await asyncio.sleep(0.05)
+        assert rig.puppet.batches == [[1]]  # 2 has to wait, and 3 does not overtake it
+        rig.puppet.release()
+        await rig.puppet.starts()
+        await rig.puppet.starts()  # 2 and 3 together have 100
+        assert sorted(rig.puppet.batches[1:]) == [[2], [3]]
+        rig.puppet.release(2)
+        assert await answers(*large, small) == [1, 2, 3]
+
+
+async def test_who_cancels_while_the_batch_waits_for_memory_is_not_painted() -> None:
+    with WorkerThreads(2, "device") as workers:
+        rig = Rig(workers)
+        rig.build(size=1, pixels=100)
+        first, second = [await rig.send(tag, size=(10, 10)) for tag in (1, 2)]
+        await rig.puppet.starts()
+        second.cancel()
+        third = await rig.send(3, size=(10, 10))
+        rig.puppet.release(2)
+        assert await answers(first, third) == [1, 3]
+        assert rig.puppet.batches == [[1], [3]]

@@ -8,8 +8,9 @@ import onnxruntime
 import pytest
 
 from serving import session as session_module
+from serving.device_share import DeviceShare
 from serving.errors import ConfigError, OutOfMemoryError
-from serving.session import CPU, CUDA, OnnxSession, SessionSettings
+from serving.session import CPU, CUDA, OnnxSession, SessionSettings, usual_batches_at_once
 from sfumato.bundle import Bundle
 from sfumato.errors import BundleError
 from tests.serving.photos import draw
@@ -198,15 +199,69 @@ def test_a_session_may_run_on_another_thread_than_it_was_opened_on(bundle: Bundl
     assert session.run(draw()[None], np.zeros((1, 2), np.float32)).shape == (1, 24, 40, 3)
 
 
-@pytest.mark.parametrize(("at_once", "threads"), [(1, 5), (2, 2), (5, 1), (8, 1)])
-def test_batches_at_once_share_the_cores(
-    bundle: Bundle, monkeypatch: pytest.MonkeyPatch, at_once: int, threads: int
+@pytest.mark.parametrize(
+    ("at_once", "own", "threads"),
+    [(1, None, [5]), (2, None, [5, 2]), (5, None, [5, 1]), (8, None, [5, 1]), (2, 7, [7, 3])],
+)
+def test_batches_that_run_at_once_divide_the_threads(
+    bundle: Bundle,
+    monkeypatch: pytest.MonkeyPatch,
+    at_once: int,
+    own: int | None,
+    threads: list[int],
 ) -> None:
     pretended = PretendedCuda(monkeypatch, works=False)
     monkeypatch.setattr(session_module, "usable_cores", lambda: 5)
-    OnnxSession(bundle, SessionSettings(device="cpu", batches_at_once=at_once))
-    OnnxSession(bundle, SessionSettings(device="cpu", batches_at_once=at_once, intra_op_threads=7))
-    assert pretended.threads == [threads, 7]
+    settings = SessionSettings(device="cpu", batches_at_once=at_once, intra_op_threads=own)
+    OnnxSession(bundle, settings)
+    assert pretended.threads == threads
+
+
+def test_on_cuda_batches_at_once_share_one_network(
+    bundle: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pretended = PretendedCuda(monkeypatch, works=True)
+    OnnxSession(bundle, SessionSettings(device="cuda", batches_at_once=2))
+    assert pretended.threads == [1]
+
+
+def test_a_batch_has_all_threads_only_if_nothing_else_runs_on_the_device(
+    bundle: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    device = DeviceShare()
+    session = OnnxSession(bundle, SessionSettings(device="cpu", batches_at_once=2), device)
+    used: list[str] = []
+    names = {id(session._session): "all", id(session._sharing): "share"}
+
+    def spy(on: Any, *_: object) -> None:
+        used.append(names[id(on)])
+
+    monkeypatch.setattr(session, "_run", spy)
+    photo, style = draw()[None], np.zeros((1, 2), np.float32)
+    session.run(photo, style)
+    with device.taken() as others:  # by another network
+        assert others == 0
+        session.run(photo, style)
+    session.run(photo, style)
+    assert used == ["all", "share", "all"]
+
+
+def test_a_failed_batch_leaves_the_device(bundle: Bundle) -> None:
+    device = DeviceShare()
+    session = OnnxSession(bundle, SessionSettings(device="cpu", batches_at_once=2), device)
+    with pytest.raises(Exception, match="style"):
+        session.run(draw()[None], np.zeros((1, 3), np.float32))
+    with device.taken() as others:
+        assert others == 0
+
+
+def test_a_share_of_the_threads_paints_the_same(bundle: Bundle) -> None:
+    device = DeviceShare()
+    session = OnnxSession(bundle, SessionSettings(device="cpu", batches_at_once=2), device)
+    photo, style = draw()[None], np.array([[0.5, 3.0]], np.float32)
+    alone = session.run(photo, style)
+    with device.taken():
+        np.testing.assert_array_equal(session.run(photo, style), alone)
 
 
 def test_one_session_paints_on_several_threads_at_once(bundle: Bundle) -> None:
@@ -220,3 +275,16 @@ def test_one_session_paints_on_several_threads_at_once(bundle: Bundle) -> None:
 
     with ThreadPoolExecutor(4) as threads:
         assert all(threads.map(paint_one, range(100)))
+
+
+def test_a_cpu_runs_a_batch_per_core_and_at_most_four(monkeypatch: pytest.MonkeyPatch) -> None:
+    for cores, at_once in ((1, 1), (2, 2), (4, 4), (64, 4)):
+        monkeypatch.setattr(session_module, "usable_cores", lambda cores=cores: cores)
+        assert usual_batches_at_once("cpu") == at_once
+
+
+def test_a_gpu_runs_one_batch_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    PretendedCuda(monkeypatch, works=True)
+    monkeypatch.setattr(session_module, "usable_cores", lambda: 8)
+    assert usual_batches_at_once("auto") == usual_batches_at_once("cuda") == 1
+    assert usual_batches_at_once("cpu") == 4
