@@ -1,5 +1,6 @@
 """What a soak saw."""
 
+import itertools
 import statistics
 from collections import Counter
 from collections.abc import Mapping
@@ -42,6 +43,13 @@ class SoakRecord:
         seconds, sizes = zip(*later, strict=True)
         return 3600 * statistics.linear_regression(seconds, sizes).slope
 
+    @property
+    def floors(self) -> list[float]:
+        """Least MiB in each quarter of the time: what stays, whatever photos are inside."""
+        sizes = [size for _, size in self.memory]
+        bounds = [len(sizes) * quarter // 4 for quarter in range(5)]
+        return [min(sizes[first:last]) for first, last in itertools.pairwise(bounds)]
+
     def problems(self) -> list[str]:
         """Says what is not as it should be, but for the memory."""
         left = [f"{name} is {value:g} at the end" for name, value in self.left.items() if value]
@@ -67,6 +75,7 @@ class SoakRecord:
             "| watched | |",
             "| --- | --- |",
             f"| resident MiB: first, most, last | {_listed(sizes[0], max(sizes), sizes[-1])} |",
+            f"| least in each quarter of the time | {_listed(*self.floors)} |",
             f"| its slope after the first quarter | {self.slope:+.1f} MiB an hour |",
             f"| last quarter / second quarter | {self.growth:.2f} |",
             f"| health checks | {len(health)} |",

@@ -12,8 +12,8 @@ def map_large_blocks() -> bool:
     """Lets glibc map each block of a MiB or more by itself, and unmap it once it is free.
 
     By itself glibc raises that limit to the size of what was last freed, up to 32 MiB. Photos of
-    all sizes on several threads then leave heaps with holes, and a server that is used for ten
-    minutes grows by half (docs/serving.md). A smaller limit would cost small photos time.
+    all sizes on several threads then leave heaps with holes, and a server grows by half within
+    minutes (docs/serving.md). A smaller limit would cost small photos time.
 
     Returns:
         Whether the C library could be told; those other than glibc have no such limit.
