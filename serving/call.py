@@ -128,8 +128,7 @@ class Calls:
     ) -> tuple[grpc.StatusCode, str]:
         """Tells that ``call`` is over because of ``error``; gives what the client is told."""
         if isinstance(error, asyncio.CancelledError):  # for the client's sake, or at the deadline
-            expired = context.time_remaining() == 0
-            status = grpc.StatusCode.DEADLINE_EXCEEDED if expired else grpc.StatusCode.CANCELLED
+            status = status_of_cancelled(context)
             self.end(call, status.name)
             return status, ""
         if isinstance(error, SfumatoError):
@@ -158,6 +157,12 @@ class Calls:
             await self.abort(error, context, call)
         self.end(call, grpc.StatusCode.OK.name)
         return response
+
+
+def status_of_cancelled(context: Context) -> grpc.StatusCode:
+    """Tells whether a call that was cancelled has come to its deadline."""
+    expired = context.time_remaining() == 0
+    return grpc.StatusCode.DEADLINE_EXCEEDED if expired else grpc.StatusCode.CANCELLED
 
 
 def metadata_of(context: Context) -> dict[str, str]:

@@ -162,7 +162,11 @@ class Server:
         self._assemble(self._models.repository)
         await self._set_health(health_pb2.HealthCheckResponse.NOT_SERVING)
         await self._grpc.start()
-        _log.info("loading and warming up")
+        _log.info(
+            "loading and warming up; %d batches at once at most, %d codec threads",
+            self._device.count,
+            self._codecs.count,
+        )
         await self._models.load()
         self._admission.open()
         await self._set_health(health_pb2.HealthCheckResponse.SERVING)

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import grpc.aio
 
 from serving.access_log import log_stream
-from serving.call import Call, Calls, Context
+from serving.call import Call, Calls, Context, status_of_cancelled
 from serving.client_name import client_of
 from serving.errors import TooManyStreamsError
 
@@ -45,7 +45,7 @@ class Streams:
             with self._admitted(client_of(context)):
                 await run(answers)
         except (asyncio.CancelledError, grpc.aio.BaseError):  # by the client, or the connection
-            call.end(grpc.StatusCode.CANCELLED.name)
+            call.end(status_of_cancelled(context).name)
             log_stream(call, answers)
             raise
         except Exception as error:

@@ -1,4 +1,5 @@
 import asyncio
+import logging
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 from serving.infer_stream import WINDOW
 from serving.server import Server
 from tests.serving.photos import draw
+from tests.serving.repositories import until
 from tests.serving.running import PATIENCE, running, until_inside
 from tests.serving.tensors import infer_request, inferring, pixels_of
 from tests.serving.tiny_network import paint
@@ -111,7 +113,10 @@ async def test_a_cancelled_stream_leaves_nothing_behind(models: Path) -> None:
         assert server._batcher.waiting == 0
 
 
-async def test_a_deadline_ends_a_stream_and_leaves_nothing_behind(models: Path) -> None:
+async def test_a_deadline_ends_a_stream_and_leaves_nothing_behind(
+    models: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "serving.access_log")
     async with running(models, **WAITING) as server, inferring(server) as tensors:
         stream = tensors.ModelStreamInfer(timeout=1.0)
         await stream.write(numbered(1))
@@ -119,6 +124,7 @@ async def test_a_deadline_ends_a_stream_and_leaves_nothing_behind(models: Path) 
             await stream.read()
         assert late.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
         await until_inside(server, 0)
+        await until(lambda: "ModelStreamInfer status=DEADLINE_EXCEEDED ms=" in caplog.text)
 
 
 async def test_a_stopping_server_answers_what_came_in_and_ends_the_stream(models: Path) -> None:
