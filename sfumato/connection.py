@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import dataclass, field
+from typing import Any
 
 import grpc
 from google.protobuf.message import Message
@@ -26,6 +27,7 @@ HealthResponse = Int32Value
 # These methods only read, so each is safe to send again; a stream, or a call that changes the
 # server, is not. Three more attempts take about a second, unless the server says when to try
 # again: gRPC obeys its "grpc-retry-pushback-ms" (gRFC A6), and never tries again below zero.
+_PUSHBACK = "grpc-retry-pushback-ms"
 _SERVICE_CONFIG = json.dumps(
     {
         "loadBalancingConfig": [{"round_robin": {}}],
@@ -146,7 +148,7 @@ class Connection:
             timeout: seconds that the call had.
         """
         code, details = error.code(), error.details() or ""
-        return ServiceError(self._explain(code, details, timeout), code)
+        return ServiceError(self._explain(code, details, timeout), code, _retry_after(error))
 
     def _explain(self, code: grpc.StatusCode, details: str, timeout: float) -> str:
         if code is grpc.StatusCode.UNAVAILABLE:
@@ -192,3 +194,13 @@ class Connection:
         if "[::1]" in text and "localhost" in self.target:
             return "; if one runs, name 127.0.0.1 to learn what fails there"
         return ""
+
+
+def _retry_after(error: grpc.RpcError) -> float | None:
+    """Reads gRPC's pushback, which is negative if the call must not be made again."""
+    trailing: Any = error.trailing_metadata() or ()
+    try:
+        milliseconds = int(dict(trailing)[_PUSHBACK])
+    except (KeyError, ValueError):
+        return None
+    return milliseconds / 1000 if milliseconds >= 0 else None

@@ -51,9 +51,14 @@ class ServiceError(SfumatoError):
 
     Attributes:
         code: the gRPC status code of the answer.
+        retry_after: seconds after which a full server wants to be asked again; None if it did not
+            say, or asking again is in vain.
     """
 
-    def __init__(self, message: str, code: "grpc.StatusCode") -> None:
-        """Keeps the status code beside the message."""
+    def __init__(
+        self, message: str, code: "grpc.StatusCode", retry_after: float | None = None
+    ) -> None:
+        """Keeps the status code, and when to try again, beside the message."""
         super().__init__(message)
         self.code = code
+        self.retry_after = retry_after

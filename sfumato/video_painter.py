@@ -1,6 +1,7 @@
 """Paints a video on a server: decoding, painting and encoding at the same time."""
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import AsyncGenerator, Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -23,6 +24,8 @@ T = TypeVar("T")
 
 _FRAME_QUALITY: Final = 95  # of JPEG on the way; from here on colours keep their resolution
 _WORTH_ANOTHER_TRY: Final = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.RESOURCE_EXHAUSTED)
+_FIRST_PAUSE_SECONDS: Final = 0.1
+_LONGEST_PAUSE_SECONDS: Final = 2.0
 
 
 @dataclass(frozen=True)
@@ -36,7 +39,7 @@ class VideoOrder:
         version: version of the model, or the label of one; None for the highest.
         lossless: whether frames travel as PNG instead of JPEG.
         window: most frames inside the server at once; None for its default.
-        patience: seconds without an answer after which to give up.
+        patience: seconds without an answer, or with a server that is full, after which to give up.
     """
 
     fade: StyleFade
@@ -147,7 +150,25 @@ class VideoPainter:
         assert isinstance(answer, FailedFrame)
         if answer.error.code not in _WORTH_ANOTHER_TRY:
             raise answer.error
-        frame = self._unanswered[0].frame
+        return await self._paint_again(self._unanswered[0].frame)
+
+    async def _paint_again(self, frame: Frame) -> StylizedPhoto:
+        """Sends a frame by itself until the server has room for it, or patience ends."""
+        end = time.monotonic() + self._order.patience
+        pause = _FIRST_PAUSE_SECONDS
+        while True:
+            try:
+                return await self._paint_once(frame)
+            except ServiceError as error:  # after all tries of the client
+                if error.retry_after is None:
+                    raise
+                wait = max(pause, error.retry_after)
+                if time.monotonic() + wait > end:
+                    raise
+            await asyncio.sleep(wait)
+            pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
+
+    async def _paint_once(self, frame: Frame) -> StylizedPhoto:
         assert isinstance(frame.image, bytes)
         assert frame.styles is not None
         return await self._client.stylize(

@@ -8,6 +8,7 @@ import pytest
 
 from serving.errors import OutOfMemoryError
 from tests.serving.photos import decode, draw, encode
+from tests.serving.repositories import until
 from tests.serving.running import PATIENCE, connected, order, refused, running, until_inside
 
 WAITING = {"max_batch_size": 64, "max_batch_delay_ms": 60_000}
@@ -32,7 +33,9 @@ async def test_a_refused_photo_costs_no_decoding(
     photo = encode(draw())
     async with running(models, max_queue_size=1, **WAITING) as server, connected(server) as stub:
         inside = stub.Stylize(order(photo), timeout=PATIENCE)
-        await until_inside(server, 1)
+        batcher = server._batcher
+        assert batcher is not None
+        await until(lambda: batcher.waiting == 1)  # it has been decoded
         monkeypatch.delattr("serving.stylizer.decode_photo")
         status, _ = await refused(stub, order(photo))
         assert status is grpc.StatusCode.RESOURCE_EXHAUSTED

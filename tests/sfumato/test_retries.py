@@ -58,6 +58,18 @@ async def test_a_server_that_says_never_is_not_asked_again(
     assert len(server.servicer.requests) == 1
 
 
+@both
+@pytest.mark.parametrize(("pushback", "retry_after"), [(10, 0.01), (-1, None), (None, None)])
+async def test_an_error_tells_when_the_server_wants_to_be_asked_again(
+    server: RunningServer, kind: Any, pushback: int | None, retry_after: float | None
+) -> None:
+    server.servicer.failures = [FULL] * 9
+    server.servicer.pushback = pushback
+    with pytest.raises(ServiceError, match="the server is full") as error:
+        await paint(server, kind)
+    assert error.value.retry_after == retry_after
+
+
 async def test_each_attempt_tells_which_one_it_is(server: RunningServer) -> None:
     server.servicer.failures = [FULL] * 2
     await paint(server, AsyncClient)

@@ -1,5 +1,7 @@
 """What can go wrong with a video: one line that says it, and no half file."""
 
+import asyncio
+import logging
 import os
 import resource
 import signal
@@ -14,7 +16,9 @@ import numpy as np
 import pytest
 
 from sfumato.cli import main
-from tests.serving.running import PATIENCE, ROOT, ServerProcess
+from tests.serving.held_device import held
+from tests.serving.repositories import until
+from tests.serving.running import PATIENCE, ROOT, ServerProcess, connected, order
 from tests.serving.tiny_network import write_tiny_bundle
 from tests.sfumato.image_files import encode, picture
 from tests.sfumato.videos import grey, read_video, write_video
@@ -232,6 +236,27 @@ def test_frames_that_a_full_server_refuses_are_sent_again(
             main(["video", str(clip), str(out), "--server", server.address, "--style=plain"]) == 0
         )
         assert "RESOURCE_EXHAUSTED" in server.log
+    assert len(read_video(out).pictures) == 20
+
+
+async def test_a_server_may_be_full_for_longer_than_a_call_is_tried(
+    models: Path, clip: Path, out: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "serving.access_log")
+    async with held(models, max_queue_size=1) as (server, device), connected(server) as stub:
+        inside = stub.Stylize(order(encode(picture(), "PNG")), timeout=PATIENCE)
+        await device.begun()
+        arguments = ["video", str(clip), str(out), "--server", server.address, "--style", "plain"]
+        painting = asyncio.create_task(asyncio.to_thread(main, arguments))
+
+        def refusals() -> int:
+            ends = (line.partition(" status=")[2] for line in caplog.messages)
+            return sum(end.startswith("RESOURCE_EXHAUSTED") for end in ends)
+
+        await until(lambda: refusals() > 40 or painting.done())  # 20 frames, each tried four times
+        device.let_go()
+        await inside
+        assert await painting == 0
     assert len(read_video(out).pictures) == 20
 
 
