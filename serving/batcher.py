@@ -1,8 +1,8 @@
 """Dynamic batching for one device: photos of one size for one network run together.
 
 There is one batcher per device, whatever the number of models: a model is just another reason not
-to share a batch, as the size is. As many batches run at the same time as the device has worker
-threads, one unless the operator wants more, so sessions do not compete for the cores or the GPU.
+to share a batch, as the size is. At most as many batches run at the same time as the device has
+worker threads, so the number of models does not change how many compete for the cores or the GPU.
 """
 
 import asyncio
