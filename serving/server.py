@@ -20,6 +20,7 @@ from serving.cores import usable_cores
 from serving.credentials import TlsFiles, server_credentials
 from serving.errors import ConfigError
 from serving.exposure import warn_of_exposure
+from serving.generic_methods import with_generic_methods
 from serving.infer_messages import InferLimits
 from serving.live_models import LiveModels, OpenSession
 from serving.message_check import MessageCheck
@@ -194,7 +195,8 @@ class Server:
             max_stream_window=config.max_stream_window,
             max_message_bytes=config.max_message_bytes,
         )
-        add_StylizationServiceServicer_to_server(service, self._grpc)
+        server = with_generic_methods(self._grpc)
+        add_StylizationServiceServicer_to_server(service, server)
         open_inference = OpenInferenceService(
             repository=repository,
             stylizer=stylizer,
@@ -205,15 +207,15 @@ class Server:
             limits=InferLimits(config.max_pixels, config.max_message_bytes),
             admin=config.admin,
         )
-        add_GRPCInferenceServiceServicer_to_server(open_inference, self._grpc)
+        add_GRPCInferenceServiceServicer_to_server(open_inference, server)
         if config.admin:
             admin = AdminService(
                 repository=repository, admission=self._admission, calls=self._calls
             )
-            add_AdminServiceServicer_to_server(admin, self._grpc)
-        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._grpc)
+            add_AdminServiceServicer_to_server(admin, server)
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
         names = (*self._services, health.SERVICE_NAME, reflection.SERVICE_NAME)
-        reflection.enable_server_reflection(names, self._grpc)
+        reflection.enable_server_reflection(names, server)
 
     async def _set_health(self, status: int) -> None:
         for name in (health.OVERALL_HEALTH, *self._services):

@@ -91,7 +91,7 @@ class StyleBank:
 
         Returns:
             The convex combination, float32 [P]; where one style has all of it, its row, to the
-            bit: a single style at strength 1, and the photograph at strength 0.
+            bit and read-only: a single style at strength 1, and the photograph at strength 0.
 
         Raises:
             StyleError: invalid weights or strength.
@@ -110,7 +110,8 @@ class StyleBank:
     def _mean(self, numbers: list[int], shares: list[float]) -> npt.NDArray[np.float32]:
         used = [number for number, share in zip(numbers, shares, strict=True) if share]
         if len(used) == 1:  # not by arithmetic, which would make 0.0 of -0.0
-            return np.array(self._rows[used[0]])
+            row: npt.NDArray[np.float32] = self._rows[used[0]]
+            return row
         blended = np.array(shares) @ self._rows[numbers].astype(np.float64)
         return np.asarray(blended, np.float32)
 

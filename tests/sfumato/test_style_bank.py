@@ -93,9 +93,11 @@ def test_a_row_with_a_negative_zero_comes_back_to_the_bit() -> None:
     assert with_photograph().blend([("photograph", 1)]).tobytes() == PHOTOGRAPH.tobytes()
 
 
-def test_what_is_blended_may_be_changed_and_the_bank_stays() -> None:
+def test_a_style_of_the_bank_cannot_be_changed_through_what_is_blended() -> None:
     bank = with_photograph()
-    bank.blend([("red", 1)])[:] = 0
+    with pytest.raises(ValueError, match="read-only"):
+        bank.blend([("red", 1)])[:] = 0
+    bank.blend([("red", 1), ("green", 1)])[:] = 0
     assert bank.row("red").tolist() == [1, 2, 3, 4]
 
 
