@@ -24,7 +24,8 @@ from onnx import TensorProto, helper
 from torch import Tensor, nn
 
 from benchmarks.machine import describe_machine
-from serving.session import CUDA, CUDA_OPTIONS, OnnxSession, SessionSettings
+from serving.onnx_runtime import CUDA, CUDA_OPTIONS, SessionSettings
+from serving.session import OnnxSession
 from sfumato.bundle import read_latest_bundle
 from training.networks.transformation_network import build_network
 

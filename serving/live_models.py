@@ -13,9 +13,10 @@ from serving.lane import LaneSettings
 from serving.model import LoadableSession
 from serving.model_health import ModelHealth
 from serving.model_loader import ModelLoader
+from serving.onnx_runtime import CUDA, SessionSettings
 from serving.repository import Repository
 from serving.repository_watcher import RepositoryWatcher
-from serving.session import CUDA, OnnxSession, SessionSettings
+from serving.session import OnnxSession
 from serving.worker_threads import WorkerThreads
 from sfumato.bundle import Bundle
 

@@ -4,8 +4,8 @@ from typing import Final
 
 from serving.infer_messages import INPUTS, MAX_PHOTOS, OUTPUT
 from serving.model_statistics import Durations, VersionStatistics
+from serving.onnx_runtime import CUDA
 from serving.repository import IndexEntry, Model
-from serving.session import CUDA
 from sfumato.inference import open_inference_pb2 as pb
 
 _PLATFORM: Final = "onnxruntime_onnx"

@@ -26,11 +26,11 @@ from serving.live_models import LiveModels, OpenSession
 from serving.message_check import MessageCheck
 from serving.model_statistics import ModelStatistics
 from serving.observability import Observability
+from serving.onnx_runtime import usual_batches_at_once
 from serving.open_inference import OPEN_INFERENCE, OpenInferenceService
 from serving.overload import Overload
 from serving.repository import Repository
 from serving.service import SERVICE_NAME, StylizationService
-from serving.session import usual_batches_at_once
 from serving.streams import Streams
 from serving.stylizer import Stylizer
 from serving.tokens import read_tokens

@@ -7,10 +7,11 @@ import numpy as np
 import onnxruntime
 import pytest
 
-from serving import session as session_module
+from serving import onnx_runtime
 from serving.device_share import DeviceShare
 from serving.errors import ConfigError, OutOfMemoryError
-from serving.session import CPU, CUDA, OnnxSession, SessionSettings, usual_batches_at_once
+from serving.onnx_runtime import CPU, CUDA, SessionSettings, usual_batches_at_once
+from serving.session import OnnxSession
 from sfumato.bundle import Bundle
 from sfumato.errors import BundleError
 from tests.serving.photos import draw
@@ -122,7 +123,7 @@ class PretendedCuda:
 
         monkeypatch.setattr(onnxruntime, "InferenceSession", Session)
         monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: [CUDA, CPU])
-        monkeypatch.setattr(session_module, "_has_driver", lambda: True)
+        monkeypatch.setattr(onnx_runtime, "_has_driver", lambda: True)
         monkeypatch.setattr(onnxruntime, "preload_dlls", lambda: print("Failed to load"))
         monkeypatch.setattr(onnxruntime, "set_default_logger_severity", lambda _: None)
 
@@ -148,7 +149,7 @@ def test_an_operator_can_change_what_cuda_gets(
     own = {"cudnn_conv_algo_search": "EXHAUSTIVE", "use_tf32": "0"}
     OnnxSession(bundle, SessionSettings(device="cuda", cuda_options=own))
     [[(_, options), _]] = pretended.asked
-    assert options == {**session_module.CUDA_OPTIONS, **own}
+    assert options == {**onnx_runtime.CUDA_OPTIONS, **own}
 
 
 def test_an_option_that_cuda_does_not_know_is_refused(bundle: Bundle) -> None:
@@ -160,7 +161,7 @@ def test_auto_takes_the_cpu_with_its_threads_where_cuda_does_not_work(
     bundle: Bundle, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pretended = PretendedCuda(monkeypatch, works=False)
-    monkeypatch.setattr(session_module, "usable_cores", lambda: 3)
+    monkeypatch.setattr(onnx_runtime, "usable_cores", lambda: 3)
     assert OnnxSession(bundle, SessionSettings(device="auto")).provider == CPU
     assert pretended.asked[-1] == [CPU]
     assert pretended.threads[-1] == 3
@@ -170,7 +171,7 @@ def test_without_a_driver_cuda_is_not_even_loaded(
     bundle: Bundle, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pretended = PretendedCuda(monkeypatch, works=True)
-    monkeypatch.setattr(session_module, "_has_driver", lambda: False)
+    monkeypatch.setattr(onnx_runtime, "_has_driver", lambda: False)
     assert OnnxSession(bundle, SessionSettings(device="auto")).provider == CPU
     assert pretended.asked == [[CPU]]
 
@@ -211,7 +212,7 @@ def test_batches_that_run_at_once_divide_the_threads(
     threads: list[int],
 ) -> None:
     pretended = PretendedCuda(monkeypatch, works=False)
-    monkeypatch.setattr(session_module, "usable_cores", lambda: 5)
+    monkeypatch.setattr(onnx_runtime, "usable_cores", lambda: 5)
     settings = SessionSettings(device="cpu", batches_at_once=at_once, intra_op_threads=own)
     OnnxSession(bundle, settings)
     assert pretended.threads == threads
@@ -279,12 +280,12 @@ def test_one_session_paints_on_several_threads_at_once(bundle: Bundle) -> None:
 
 def test_a_cpu_runs_a_batch_per_core_and_at_most_four(monkeypatch: pytest.MonkeyPatch) -> None:
     for cores, at_once in ((1, 1), (2, 2), (4, 4), (64, 4)):
-        monkeypatch.setattr(session_module, "usable_cores", lambda cores=cores: cores)
+        monkeypatch.setattr(onnx_runtime, "usable_cores", lambda cores=cores: cores)
         assert usual_batches_at_once("cpu") == at_once
 
 
 def test_a_gpu_runs_one_batch_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     PretendedCuda(monkeypatch, works=True)
-    monkeypatch.setattr(session_module, "usable_cores", lambda: 8)
+    monkeypatch.setattr(onnx_runtime, "usable_cores", lambda: 8)
     assert usual_batches_at_once("auto") == usual_batches_at_once("cuda") == 1
     assert usual_batches_at_once("cpu") == 4
