@@ -48,7 +48,7 @@ class Batcher:
         self,
         worker: WorkerThreads,
         *,
-        max_pixels: int = 24_000_000,
+        max_pixels: int,
         clock: Callable[[], float] = time.monotonic,
         observers: Sequence[BatchObserver] = (),
     ) -> None:

@@ -414,7 +414,7 @@ async def test_whoever_watches_is_told_of_every_batch_once(rig: Rig) -> None:
             seen.append((lane.name, photos, seconds))
 
     rig.build(size=2, delay=LONG)
-    batcher = Batcher(rig.worker, clock=rig.clock, observers=[Watcher()])
+    batcher = Batcher(rig.worker, max_pixels=1000, clock=rig.clock, observers=[Watcher()])
     rig.batcher = batcher
     rig.puppet.before_return = lambda: setattr(rig.clock, "now", rig.clock.now + 2.0)
     rig.puppet.release(2)
