@@ -36,16 +36,19 @@ class Speed:
 
 @contextlib.contextmanager
 def simulated_server(
-    milliseconds: float, *options: str, log: Path | None = None
+    milliseconds: float,
+    *options: str,
+    log: Path | None = None,
+    module: str = "benchmarks.simulated_device",
 ) -> Iterator[LocalServer]:
-    """Runs our server, with further ``options``, and a device that takes so long."""
+    """Runs our server, or another ``module`` of the same arguments, and a device of so long."""
     with (
         tempfile.TemporaryDirectory() as scratch,
         local_server(
             MODELS,
             log=log or Path(scratch) / "log",
             options=("--device", "cpu", *options),
-            program=("benchmarks.simulated_device", str(milliseconds)),
+            program=(module, str(milliseconds)),
         ) as server,
     ):
         yield server

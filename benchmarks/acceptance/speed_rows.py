@@ -19,7 +19,7 @@ from benchmarks.server_throughput import BareSession, ServedSession, compare
 from benchmarks.serving_peers import compare as compare_peers
 from benchmarks.serving_peers import parse_arguments
 from benchmarks.simulated_device import pauses_per_second
-from examples.local_server import CHECKOUT, local_server
+from examples.local_server import CHECKOUT, LocalServer, local_server
 from sfumato.bundle import read_bundle
 
 _SIDE: Final = 512
@@ -71,34 +71,50 @@ def two_milliseconds(effort: Effort) -> Iterator[Verdict]:
 
 
 def _against_pauses(milliseconds: float, goal: float, effort: Effort) -> Verdict:
-    ratios = []
-    with simulated_server(milliseconds) as server, LoadClient() as client:
-        load = Load(server.address, jpeg_files(_SIDE), some_style(), seconds=effort.seconds)
-        measure(client, load, server.pid)  # warm
-        for _ in range(effort.pairs):
-            ideal = pauses_per_second(milliseconds / 1000, effort.seconds / 2)
-            ratios.append(measure(client, load, server.pid).per_second / ideal)
+    ratios: list[float] = []
+    bare_ratios: list[float] = []
+    for speed, bare in _beside_bare_service(milliseconds, effort):
+        ideal = pauses_per_second(milliseconds / 1000, effort.seconds / 2)
+        ratios.append(speed.per_second / ideal)
+        bare_ratios.append(bare.per_second / ideal)
     return Verdict(
         f"server / pauses alone, {milliseconds:g} ms device, {_SIDE}² JPEG",
         f"≥ {goal}",
-        spread(ratios),
+        f"{spread(ratios)}; bare service {spread(bare_ratios)}",
         statistics.median(ratios) >= goal,
     )
 
 
 def processor_cost(effort: Effort) -> Iterator[Verdict]:
     """Row 4: processor time of a request."""
-    with simulated_server(_COST_PAUSE_MS) as server, LoadClient() as client:
-        load = Load(server.address, jpeg_files(_SIDE), some_style(), seconds=effort.seconds)
-        measure(client, load, server.pid)  # warm
-        speeds: list[Speed] = [measure(client, load, server.pid) for _ in range(effort.pairs)]
-    costs = [speed.milliseconds for speed in speeds]
+    speeds = list(_beside_bare_service(_COST_PAUSE_MS, effort))
+    costs, bare_costs = zip(
+        *((speed.milliseconds, bare.milliseconds) for speed, bare in speeds), strict=True
+    )
     yield Verdict(
         f"server CPU per {_SIDE}² JPEG request, {_COST_PAUSE_MS:g} ms device",
         "≤ 2.8 ms",
-        f"{spread(costs, 2)} ms",
+        f"{spread(costs, 2)} ms; bare service {spread(bare_costs, 2)} ms",
         statistics.median(costs) <= 2.8,
     )
+
+
+def _beside_bare_service(milliseconds: float, effort: Effort) -> Iterator[tuple[Speed, Speed]]:
+    """Measures our server and the least that such a service can be, in turn."""
+    with (
+        simulated_server(milliseconds) as ours,
+        simulated_server(milliseconds, module="benchmarks.bare_service") as bare,
+        LoadClient() as client,
+    ):
+        files, style = jpeg_files(_SIDE), some_style()
+
+        def speed_of(server: LocalServer) -> Speed:
+            load = Load(server.address, files, style, seconds=effort.seconds)
+            return measure(client, load, server.pid)
+
+        speed_of(ours), speed_of(bare)  # warm
+        for _ in range(effort.pairs):
+            yield speed_of(ours), speed_of(bare)
 
 
 def peers(effort: Effort) -> Iterator[Verdict]:
