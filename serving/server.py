@@ -164,7 +164,7 @@ class Server:
         await self._set_health(health_pb2.HealthCheckResponse.NOT_SERVING)
         await self._grpc.start()
         _log.info(
-            "loading and warming up; %d batches at once at most, %d codec threads",
+            "loading and warming up; device threads: %d, codec threads: %d",
             self._device.count,
             self._codecs.count,
         )
