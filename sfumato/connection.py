@@ -64,6 +64,10 @@ _HANDSHAKES = {
     "hostname verification": "its certificate is for another name",
     "wrong_version_number": "it speaks no TLS",
 }
+_WRITE_FAILED = "Internal error from Core"
+"""How grpc.aio calls a message that could not be sent any more, if it notices that before it hears
+the reason: the server is gone, or has ended the stream."""
+
 _SMALLER = "scale the photo down, or raise max_message_bytes at both ends"
 _START = "`python -m serving --models models`"
 
@@ -148,6 +152,8 @@ class Connection:
             timeout: seconds that the call had.
         """
         code, details = error.code(), error.details() or ""
+        if code is grpc.StatusCode.INTERNAL and details.startswith(_WRITE_FAILED):
+            code, details = grpc.StatusCode.UNAVAILABLE, "the connection ended early"
         return ServiceError(self._explain(code, details, timeout), code, _retry_after(error))
 
     def _explain(self, code: grpc.StatusCode, details: str, timeout: float) -> str:

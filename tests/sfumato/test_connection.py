@@ -151,6 +151,16 @@ def test_a_refusal_of_one_address_does_not_hide_the_failure_of_another(free_targ
     assert "name 127.0.0.1" not in failure(free_target, None)
 
 
+def test_what_cannot_be_sent_any_more_counts_as_a_server_that_is_not_there() -> None:
+    """grpc.aio says so if it cannot send before it hears that the server was killed."""
+    error = grpc.aio.AioRpcError(
+        grpc.StatusCode.INTERNAL, Metadata(), Metadata(), "Internal error from Core"
+    )
+    told = Connection("127.0.0.1:1").error(error, 1)
+    assert told.code is grpc.StatusCode.UNAVAILABLE
+    assert str(told) == "the server at 127.0.0.1:1 is not available: the connection ended early"
+
+
 def test_files_of_tls_that_cannot_be_used_are_named(authority: Authority, tmp_path: Path) -> None:
     pair, text = authority.issue(), tmp_path / "text"
     text.write_text("text")
