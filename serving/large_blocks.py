@@ -18,8 +18,7 @@ def map_large_blocks() -> bool:
     minutes (docs/serving.md). A smaller limit would cost small photos time.
 
     With a limit that is set glibc also gives back whatever more than 128 KiB is free at the end of
-    a heap, and each photo of half a megapixel or less would have to get its pages anew: 26 page
-    faults and 0.1 ms per 512² JPEG. So each heap keeps 8 MiB.
+    a heap, and each small photo would have to get its pages anew. So each heap keeps 8 MiB.
 
     Returns:
         Whether the C library could be told; those other than glibc have no such limit.
