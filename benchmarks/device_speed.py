@@ -24,6 +24,7 @@ from onnx import TensorProto, helper
 from torch import Tensor, nn
 
 from benchmarks.machine import describe_machine
+from serving.batch_shape import BatchShape
 from serving.onnx_runtime import CUDA, CUDA_OPTIONS, SessionSettings
 from serving.session import OnnxSession
 from sfumato.bundle import read_latest_bundle
@@ -101,20 +102,22 @@ def main() -> None:
     """Prints the table."""
     options = _arguments()
     bundle = read_latest_bundle(options.model)
+    cases = [(side, count) for side in options.sizes for count in options.batches]
     settings = SessionSettings(
         device=options.device,
         precision=options.precision,
         intra_op_threads=options.threads,
         cuda_options=dict(option.split("=", 1) for option in options.option),
+        cuda_graphs=[BatchShape(s, s, n) for s, n in cases] if options.graphs else (),
     )
     session = OnnxSession(bundle, settings)
     reached = peak(session.provider, options.precision, settings)
+    replays = " with CUDA graphs" if options.graphs and session.provider == CUDA else ""
     print(
         f"{describe_machine('onnxruntime-gpu')}; {bundle.network.architecture} network, "
-        f"{options.precision}, {session.provider} {' '.join(options.option)}; "
+        f"{options.precision}, {session.provider} {' '.join(options.option)}{replays}; "
         f"convolutions alone: {reached / 1e9:,.0f} GFLOP/s\n"
     )
-    cases = [(side, count) for side in options.sizes for count in options.batches]
     times = {case: _rounds(session, bundle.bank.rows[0], *case, options.rounds) for case in cases}
     print("| side | batch | photos/s | p50, ms | p99, ms | GFLOP/s | of peak | CPU ms/photo |")
     print("| ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |")
@@ -153,6 +156,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--batches", type=int, nargs="+", default=[1, 2, 4, 8, 16, 32])
     parser.add_argument("--rounds", type=int, default=30)
     parser.add_argument("--option", action="append", default=[], metavar="NAME=VALUE")
+    parser.add_argument("--graphs", action="store_true", help="replay each batch as a CUDA graph")
     return parser.parse_args()
 
 

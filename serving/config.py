@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
 
+from serving.batch_shape import BatchShape, read_batch_shapes
 from serving.errors import ConfigError
 from sfumato.address import is_loopback
 
@@ -87,6 +88,9 @@ class ServerConfig:
             use on the CPU and 1 on CUDA.
         cuda_options: Options of ONNX Runtime's CUDA provider by name, beside or instead of the
             server's own.
+        cuda_graphs: Batches that CUDA replays as one graph each, width x height x photos with a
+            comma between two, such as 512x512x1,512x512x8; unset means none. Each needs memory
+            of its own, and batches_at_once must be 1.
         codec_threads: Threads that decode and encode photos; unset means half as many as
             the cores that the process may use, at least 1 and at most 8.
         max_message_bytes: Largest message in bytes, both ways.
@@ -134,6 +138,7 @@ class ServerConfig:
     batches_at_once: int | None = None
     intra_op_threads: int | None = None
     cuda_options: dict[str, str] = field(default_factory=dict)
+    cuda_graphs: str | None = None
     codec_threads: int | None = None
     max_message_bytes: int = 64 * MEBIBYTE
     max_pixels: int = 24_000_000
@@ -163,11 +168,27 @@ class ServerConfig:
             raise ConfigError("tls_cert and tls_key belong together; give both or none")
         if self.tls_client_ca is not None and self.tls_cert is None:
             raise ConfigError("tls_client_ca needs tls_cert and tls_key: it is about TLS")
+        self._check_graphs()
         if self.admin and self.token_file is None and not is_loopback(self.host):
             raise ConfigError(
                 f"with admin on, anybody who reaches {self.host} could change the models; "
                 "give a token_file, or listen on 127.0.0.1 only"
             )
+
+    @property
+    def replayed_batches(self) -> tuple[BatchShape, ...]:
+        """What ``cuda_graphs`` says."""
+        return read_batch_shapes(self.cuda_graphs) if self.cuda_graphs else ()
+
+    def _check_graphs(self) -> None:
+        for shape in self.replayed_batches:
+            if shape.pixels > self.max_pixels:
+                raise ConfigError(
+                    f"cuda_graphs has a batch of {shape.pixels:,} pixels, which is more than the "
+                    f"{self.max_pixels:,} of max_pixels"
+                )
+        if self.cuda_graphs and (self.batches_at_once or 1) > 1:
+            raise ConfigError("cuda_graphs needs batches_at_once 1: a graph belongs to one thread")
 
     def summary(self) -> str:
         """Gives all settings on one line. None of them is secret: secrets are in files."""

@@ -96,6 +96,7 @@ class LiveModels:
             batches_at_once=self._at_once,
             intra_op_threads=self._config.intra_op_threads,
             cuda_options=self._config.cuda_options,
+            cuda_graphs=self._config.replayed_batches,
         )
         return OnnxSession(bundle, settings, self._device)
 

@@ -7,7 +7,7 @@ import io
 import logging
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -15,8 +15,10 @@ from typing import Any, Final
 # ONNX Runtime would otherwise report its use to its maker; it looks when it is imported.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
+import numpy as np
 import onnxruntime as ort
 
+from serving.batch_shape import BatchShape
 from serving.config import Device, Precision
 from serving.cores import usable_cores
 from serving.errors import ConfigError
@@ -73,6 +75,7 @@ that had to give its core to a photo that is decoded."""
 _MOST_AT_ONCE: Final = 4  # each needs memory of its own
 
 _SHRINK: Final = "memory.enable_memory_arena_shrinkage"
+_GRAPH: Final = "gpu_graph_id"
 _QUIET: Final = 4  # only fatal messages: errors reach us as exceptions and are told in our words
 
 
@@ -85,6 +88,7 @@ class SessionSettings:
     batches_at_once: int = 1
     intra_op_threads: int | None = None
     cuda_options: Mapping[str, str] = field(default_factory=dict)
+    cuda_graphs: Sequence[BatchShape] = ()
 
 
 def open_network(path: Path, settings: SessionSettings) -> ort.InferenceSession:
@@ -102,8 +106,7 @@ def open_network(path: Path, settings: SessionSettings) -> ort.InferenceSession:
     if _may_have_cuda(settings.device):
         ort.set_default_logger_severity(_QUIET)  # a missing GPU is told once, by us
         _preload_libraries()
-        providers = [(CUDA, {**CUDA_OPTIONS, **settings.cuda_options}), CPU]
-        session = _create(path, providers, settings.intra_op_threads or 1)
+        session = create_on_cuda(path, settings)
         if provider_of(session) == CUDA:
             return session
     if settings.device == "cuda":
@@ -134,6 +137,21 @@ def open_for_sharing(
     return _create(path, [CPU], max(1, _threads(settings) // settings.batches_at_once))
 
 
+def create_on_cuda(path: Path, settings: SessionSettings, **more: str) -> ort.InferenceSession:
+    """Opens an ONNX file for CUDA, or for the CPU if CUDA does not work.
+
+    Args:
+        path: the file.
+        settings: how to load it.
+        more: options of the CUDA provider that go before those of ``settings``.
+
+    Raises:
+        BundleError: ONNX Runtime cannot read the file.
+    """
+    options = {**CUDA_OPTIONS, **settings.cuda_options, **more}
+    return _create(path, [(CUDA, options), CPU], settings.intra_op_threads or 1)
+
+
 def provider_of(network: ort.InferenceSession) -> str:
     """Names the execution provider that really runs a network, not the one asked for."""
     first: str = network.get_providers()[0]
@@ -145,6 +163,24 @@ def shrinking_run(network: ort.InferenceSession) -> ort.RunOptions:
     options = ort.RunOptions()
     options.add_run_config_entry(_SHRINK, "gpu:0" if provider_of(network) == CUDA else "cpu:0")
     return options
+
+
+def replaying_run(number: int) -> ort.RunOptions:
+    """Gives options for a run that CUDA captures, and replays when they are used again.
+
+    Args:
+        number: that of the graph, from 1.
+    """
+    options = ort.RunOptions()
+    options.add_run_config_entry(_GRAPH, str(number))
+    return options
+
+
+def array_on_device(
+    shape: Sequence[int], kind: type[np.generic], memory: str, device_id: int
+) -> ort.OrtValue:
+    """Reserves an array on a device, such as number 0 of those with ``cuda`` memory."""
+    return ort.OrtValue.ortvalue_from_shape_and_type(shape, kind, memory, device_id)
 
 
 def _threads(settings: SessionSettings) -> int:

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from serving.config import Precision
+from serving.cuda_graphs import open_graphs
 from serving.device_share import DeviceShare
 from serving.errors import OutOfMemoryError
 from serving.onnx_runtime import (
@@ -63,6 +64,8 @@ class OnnxSession:
         self.provider = provider_of(self._session)
         self._style_size = bundle.network.style_size
         _check_graph(self._session, path, self._style_size)
+        self._graphs = open_graphs(path, settings, self._session, self._style_size)
+        self._replayed = settings.cuda_graphs if self._graphs else ()
         self._min_side = bundle.network.min_side
         self._shrink = shrinking_run(self._session)
         self._last_size: tuple[int, ...] = ()
@@ -75,10 +78,11 @@ class OnnxSession:
         Raises:
             OutOfMemoryError: the device has not enough memory for the batch.
         """
-        painted = np.empty(images.shape, np.uint8)
         try:
+            if self._graphs and images.shape in self._graphs:
+                return self._graphs.run(images, styles)
             with self._device.taken() as others:
-                self._run(self._sharing if others else self._session, images, styles, painted)
+                return self._run(self._sharing if others else self._session, images, styles)
         except Exception as error:
             if _NO_MEMORY in str(error):
                 n, height, width, _ = images.shape
@@ -87,21 +91,21 @@ class OnnxSession:
                     "at once; send a smaller photo"
                 ) from error
             raise
-        return painted
 
     def _run(
         self,
         session: "ort.InferenceSession",
         images: npt.NDArray[np.uint8],
         styles: npt.NDArray[np.float32],
-        painted: npt.NDArray[np.uint8],
-    ) -> None:
+    ) -> npt.NDArray[np.uint8]:
+        painted = np.empty(images.shape, np.uint8)
         binding = session.io_binding()
         binding.bind_cpu_input("image", np.ascontiguousarray(images))
         binding.bind_cpu_input("style", styles)
         # Into memory of our own: what lies in the arena keeps the arena from shrinking.
         binding.bind_output("stylized", "cpu", 0, np.uint8, painted.shape, painted.ctypes.data)
         session.run_with_iobinding(binding, self._run_options(images.shape[1:3]))
+        return painted
 
     def _run_options(self, size: tuple[int, ...]) -> "ort.RunOptions | None":
         """Lets the arena shrink after a run of another size than the one before.
@@ -129,7 +133,8 @@ class OnnxSession:
         smallest = (self._min_side, self._min_side + 1)
         # Last come the small ones, and leave little memory behind.
         shapes = ((1, _USUAL), (1, _USUAL), (1, smallest), (batch_size, smallest))
-        return [functools.partial(self._try, n, size) for n, size in shapes]
+        replayed = ((shape.photos, (shape.height, shape.width)) for shape in self._replayed)
+        return [functools.partial(self._try, n, size) for n, size in (*replayed, *shapes)]
 
     def _try(self, n: int, size: tuple[int, int]) -> None:
         images = np.zeros((n, *size, 3), np.uint8)

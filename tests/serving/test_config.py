@@ -86,6 +86,11 @@ def test_settings_made_in_python_are_checked_too(wrong: dict[str, int]) -> None:
         (["--max-batch-size", "x"], "max_batch_size: expected int, not x"),
         (["--max-batch-size", "0"], "max_batch_size must be between 1 and 1,024, not 0"),
         (["--grace-seconds", "-1"], "grace_seconds must be between 0 and 86,400, not -1"),
+        (["--cuda-graphs", "512x512"], "'512x512' is not the shape of a batch; write width x"),
+        (["--cuda-graphs", "0x8x1"], "'0x8x1' is not the shape of a batch"),
+        (["--cuda-graphs", "16x16x1,"], "'' is not the shape of a batch"),
+        (["--cuda-graphs", "9000x3000x1"], "a batch of 27,000,000 pixels, which is more than the"),
+        (["--cuda-graphs=16x16x1", "--batches-at-once=2"], "cuda_graphs needs batches_at_once 1"),
         (["--config", "absent.yaml"], "File does not exist"),
         (["models"], "unrecognized arguments: models"),
     ],
@@ -101,6 +106,12 @@ def test_a_wrong_name_in_the_file_is_told_on_one_line(tmp_path: Path) -> None:
     (tmp_path / "server.yaml").write_text("prot: 1\n")
     with pytest.raises(ConfigError, match=r"'prot' is not accepted; did you mean port\?"):
         read_config(["--config", str(tmp_path / "server.yaml")])
+
+
+def test_batches_that_are_replayed_are_written_width_height_photos() -> None:
+    config = read_config(["--cuda-graphs", "640x480x8, 16x17x1"])
+    assert [shape.image for shape in config.replayed_batches] == [(8, 480, 640, 3), (1, 17, 16, 3)]
+    assert ServerConfig().replayed_batches == ()
 
 
 def test_an_empty_host_is_refused() -> None:

@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnxruntime
 import pytest
 
 from serving import onnx_runtime
@@ -15,6 +14,7 @@ from serving.session import OnnxSession
 from sfumato.bundle import Bundle
 from sfumato.errors import BundleError
 from tests.serving.photos import draw
+from tests.serving.pretended_cuda import PretendedCuda
 from tests.serving.tiny_network import paint, tiny_graph, write_tiny_bundle
 
 ON_CPU = SessionSettings(device="cpu", intra_op_threads=1)
@@ -101,31 +101,6 @@ def test_a_wrong_type_of_input_is_refused(tmp_path: Path) -> None:
     graph = tiny_graph().replace(b"stylized", b"painting")
     with pytest.raises(BundleError, match="it must have image, style, stylized"):
         OnnxSession(write_tiny_bundle(tmp_path / "1", graph=graph), ON_CPU)
-
-
-class PretendedCuda:
-    """An ONNX Runtime with CUDA built in, which works or falls back without a word."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, *, works: bool) -> None:
-        self.asked: list[Any] = []
-        self.threads: list[int] = []
-        pretended = self
-
-        class Session(onnxruntime.InferenceSession):  # type: ignore[misc]
-            def __init__(self, path: str, options: Any, providers: list[Any]) -> None:
-                pretended.asked.append(providers)
-                pretended.threads.append(options.intra_op_num_threads)
-                self.pretend = works and len(providers) > 1
-                super().__init__(path, options, providers=[CPU])
-
-            def get_providers(self) -> list[str]:
-                return [CUDA, CPU] if self.pretend else [CPU]
-
-        monkeypatch.setattr(onnxruntime, "InferenceSession", Session)
-        monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: [CUDA, CPU])
-        monkeypatch.setattr(onnx_runtime, "_has_driver", lambda: True)
-        monkeypatch.setattr(onnxruntime, "preload_dlls", lambda: print("Failed to load"))
-        monkeypatch.setattr(onnxruntime, "set_default_logger_severity", lambda _: None)
 
 
 def test_cuda_is_asked_for_with_options_that_suit_changing_sizes(
