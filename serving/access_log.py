@@ -41,25 +41,29 @@ def log_stream(call: Call, answers: Mapping[str, int]) -> None:
 
 
 class CallLine(Fields):
-    """What there is to say about a call that has ended.
+    """What there is to say about a call that has ended; times are in milliseconds.
 
-    Attributes:
-        title: the method.
-        fields: everything else, by name; times are in milliseconds.
+    It is put into words where the line is written, and not on the event loop.
     """
 
     def __init__(self, call: Call) -> None:
-        """Reads ``call``."""
+        """Reads ``call`` when it is asked; nothing may change in there any more."""
         self.title = call.method
+        self._call = call
+
+    @property
+    def fields(self) -> dict[str, object]:
+        """Everything but the method."""
+        call = self._call
         optional: dict[str, object] = {"model": _shortened(call.model)}
         optional |= {"version": call.version, "client": call.client, **call.notes}
         optional |= {"bytes_in": call.bytes_in, "bytes_out": call.bytes_out}
         optional |= {"batch": call.batch_size}
-        self.fields = {name: value for name, value in optional.items() if value}
-        self.fields |= {f"{stage.name}_ms": _milliseconds(stage.seconds) for stage in call.stages}
-        self.fields |= {"status": call.status, "ms": _milliseconds(call.seconds)}
+        fields = {name: value for name, value in optional.items() if value}
+        fields |= {f"{stage.name}_ms": _milliseconds(stage.seconds) for stage in call.stages}
+        fields |= {"status": call.status, "ms": _milliseconds(call.seconds)}
         names = {"request_id": call.request_id, "trace_id": call.trace_id, "reason": call.reason}
-        self.fields |= {name: value for name, value in names.items() if value}
+        return fields | {name: value for name, value in names.items() if value}
 
     def __str__(self) -> str:
         """Gives it as text, on one line."""
@@ -71,11 +75,17 @@ def quoted(text: str) -> str:
     return repr(_shortened(text))
 
 
-def style_list(styles: Iterable[tuple[str, float]]) -> str:
-    """Gives the styles of a blend as ``'hokusai-great-wave':0.7,'munch-scream':0.3``."""
-    first = list(itertools.islice(styles, _MOST_STYLES + 1))
-    names = [f"{quoted(style)}:{weight:g}" for style, weight in first[:_MOST_STYLES]]
-    return ",".join(names + ["…"] * (len(first) > _MOST_STYLES)) or "none"
+class StyleList:
+    """The styles of a blend, worded like ``'hokusai-great-wave':0.7,'munch-scream':0.3``."""
+
+    def __init__(self, styles: Iterable[tuple[str, float]]) -> None:
+        """Keeps the first of ``styles``, ids and weights."""
+        self._first = list(itertools.islice(styles, _MOST_STYLES + 1))
+
+    def __str__(self) -> str:
+        """Puts them into words."""
+        names = [f"{quoted(style)}:{weight:g}" for style, weight in self._first[:_MOST_STYLES]]
+        return ",".join(names + ["…"] * (len(self._first) > _MOST_STYLES)) or "none"
 
 
 def _worded(name: str, value: object) -> str:

@@ -156,12 +156,10 @@ class BatchQueue:
             hurry: whether photos go without waiting for others.
         """
         while ready := [key for key, group in self._groups.items() if hurry or group.is_ready(now)]:
-            ready.sort(key=lambda key: self._groups[key].turn)
-            number = self._lanes.first(number for number, _ in ready)
-            key = self._sizes.first(key for key in ready if key[0] == number)
+            key = ready[0] if len(ready) == 1 else self._whose_turn(ready)
             if batch := self._take(key, is_refused):
                 pixels = sum(photo.pixels for photo in batch)
-                self._lanes.charge(number, pixels * batch[0].lane.pace)
+                self._lanes.charge(key[0], pixels * batch[0].lane.pace)
                 self._sizes.charge(key, pixels)
                 return batch
         return []
@@ -169,6 +167,11 @@ class BatchQueue:
     def next_ready_at(self) -> float | None:
         """Gives the time at which the next batch is ready, unless one fills up before."""
         return min((group.ready_at() for group in self._groups.values()), default=None)
+
+    def _whose_turn(self, ready: list[_Key]) -> _Key:
+        ready.sort(key=lambda key: self._groups[key].turn)
+        number = self._lanes.first(number for number, _ in ready)
+        return self._sizes.first(key for key in ready if key[0] == number)
 
     def _take(self, key: _Key, is_refused: Callable[[WaitingPhoto], bool]) -> list[WaitingPhoto]:
         group = self._groups[key]

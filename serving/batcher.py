@@ -144,8 +144,8 @@ class Batcher:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        due = self._queue.next_ready_at()
-        if due is not None and self._has_worker:
+        due = self._queue.next_ready_at() if self._has_worker else None
+        if due is not None:
             delay = max(0.0, due - self._clock())
             self._timer = asyncio.get_running_loop().call_later(delay, self._dispatch)
 

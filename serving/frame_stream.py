@@ -97,8 +97,7 @@ class FrameStream:
                 self._settle(message.settings)
             while message is not None:
                 request = self._inheritance.complete(message.frame)
-                if request.image:
-                    self._accept(message.frame_id, request)
+                if self._accept(message.frame_id, request):
                     await self._room.acquire()
                 message = await self._next_message()
                 if message is not None and message.HasField("settings"):
@@ -125,29 +124,34 @@ class FrameStream:
         ahead = _MOST_UNANSWERED if self._drops else self._window
         self._room = asyncio.Semaphore(ahead - 1)  # the first frame has come already
 
-    def _accept(self, frame_id: int, request: pb.StylizeRequest) -> None:
+    def _accept(self, frame_id: int, request: pb.StylizeRequest) -> bool:
+        """Begins with a frame; gives whether there is one, and not settings only."""
+        image = request.image
+        if not image:
+            return False
         call = Call("StylizeStream", self._service, self._metadata)
-        note_request(call, request)
+        note_request(call, request, image)
         frame = Frame(frame_id, self._parts.calls.begin(call))
         self._unanswered.put_nowait(frame)
         self._inside.append(frame)
         if self._drops and len(self._inside) > self._window:
             self._drop(next(frame for frame in self._inside if frame.can_give_way))
         if not frame.answer.done():
-            self._begin(frame, request)
+            self._begin(frame, request, image)
+        return True
 
-    def _begin(self, frame: Frame, request: pb.StylizeRequest) -> None:
+    def _begin(self, frame: Frame, request: pb.StylizeRequest, image: bytes) -> None:
         try:
             self._parts.admission.enter()
         except SfumatoError as error:
             self._fail(frame, error)
             return
         frame.admitted = True
-        frame.work_on(self._paint(frame, request))
+        frame.work_on(self._paint(frame, request, image))
 
-    async def _paint(self, frame: Frame, request: pb.StylizeRequest) -> None:
+    async def _paint(self, frame: Frame, request: pb.StylizeRequest, image: bytes) -> None:
         try:
-            order = order_of(request, deadline_of(self._context))
+            order = order_of(request, image, deadline_of(self._context))
             model, painting = await self._parts.stylizer.paint(replace(order, on_start=frame.start))
             note_painting(frame.call, model, painting)
             response = response_to(model, painting, self._parts.max_message_bytes)

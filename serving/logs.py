@@ -3,22 +3,26 @@
 import json
 import logging
 import sys
+from abc import ABC, abstractmethod
 from datetime import UTC, datetime
 
 from serving.background_log import BackgroundHandler
 from serving.config import LogFormat
 
 
-class Fields:
+class Fields(ABC):
     """A message that has fields of its own; as text it says all of it on one line.
 
     Attributes:
         title: what it is about.
-        fields: what else there is to say, by name.
     """
 
     title: str
-    fields: dict[str, object]
+
+    @property
+    @abstractmethod
+    def fields(self) -> dict[str, object]:
+        """What else there is to say, by name."""
 
 
 class OneLineFormatter(logging.Formatter):
@@ -66,4 +70,6 @@ def configure_logging(level: str, log_format: LogFormat = "text") -> None:
         if log_format == "json"
         else OneLineFormatter("%(asctime)s %(levelname)s %(name)s %(message)s")
     )
+    # What no line says need not be found out for each.
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)

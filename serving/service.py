@@ -65,8 +65,9 @@ class StylizationService(pb_grpc.StylizationServiceServicer):
     ) -> pb.StylizeResponse:
         """Paints one photo; see the protocol."""
         call = Call("Stylize", SERVICE_NAME, metadata_of(context))
-        note_request(call, request)
-        return await self._calls.answer(self._stylize(request, context, call), context, call)
+        image = request.image
+        note_request(call, request, image)
+        return await self._calls.answer(self._stylize(request, image, context, call), context, call)
 
     # Not a generator: when a call is cancelled, gRPC ends a coroutine at once, and a generator
     # whenever the garbage collector finds it.
@@ -86,13 +87,14 @@ class StylizationService(pb_grpc.StylizationServiceServicer):
         return await self._calls.answer(self._list_styles(request), context, call)
 
     async def _stylize(
-        self, request: pb.StylizeRequest, context: Context, call: Call
+        self, request: pb.StylizeRequest, image: bytes, context: Context, call: Call
     ) -> pb.StylizeResponse:
         self._admission.enter()
         _log.debug("admitted a request, %d inside", self._admission.inside)
         # Not before the answer is sent: it occupies memory until then.
         context.add_done_callback(lambda _: self._admission.leave())  # type: ignore[arg-type]
-        model, painting = await self._stylizer.paint(order_of(request, deadline_of(context)))
+        order = order_of(request, image, deadline_of(context))
+        model, painting = await self._stylizer.paint(order)
         note_painting(call, model, painting)
         return response_to(model, painting, self._max_message_bytes)
 

@@ -3,7 +3,7 @@
 import time
 from typing import Final
 
-from serving.access_log import quoted, style_list
+from serving.access_log import StyleList, quoted
 from serving.call import Call, Context
 from serving.errors import AnswerTooLargeError, InvalidRequestError
 from serving.repository import DEFAULT_MODEL, Model
@@ -23,8 +23,13 @@ def deadline_of(context: Context) -> float | None:
     return None if remaining is None else time.monotonic() + remaining
 
 
-def order_of(request: pb.StylizeRequest, deadline: float | None) -> Order:
+def order_of(request: pb.StylizeRequest, image: bytes, deadline: float | None) -> Order:
     """Reads a request.
+
+    Args:
+        request: what came.
+        image: the photo in it, which is copied whenever it is read from the request.
+        deadline: see ``deadline_of``.
 
     Raises:
         InvalidRequestError: a value out of its range.
@@ -32,7 +37,7 @@ def order_of(request: pb.StylizeRequest, deadline: float | None) -> Order:
     if request.HasField("version") and request.version_label:
         raise InvalidRequestError("version and version_label exclude each other; send one")
     return Order(
-        image=request.image,
+        image=image,
         styles=[(style.style_id, style.weight) for style in request.styles],
         strength=request.strength if request.HasField("strength") else 1.0,
         model=request.model,
@@ -44,12 +49,12 @@ def order_of(request: pb.StylizeRequest, deadline: float | None) -> Order:
     )
 
 
-def note_request(call: Call, request: pb.StylizeRequest) -> None:
-    """Notes what is asked for."""
+def note_request(call: Call, request: pb.StylizeRequest, image: bytes) -> None:
+    """Notes what is asked for; the arguments are those of ``order_of``."""
     call.model, call.version = request.model or DEFAULT_MODEL, request.version
-    call.bytes_in = len(request.image)
+    call.bytes_in = len(image)
     call.styles = len(request.styles)
-    call.notes["styles"] = style_list((style.style_id, style.weight) for style in request.styles)
+    call.notes["styles"] = StyleList((style.style_id, style.weight) for style in request.styles)
     if request.HasField("strength"):
         call.notes["strength"] = f"{request.strength:g}"
     if request.version_label:
