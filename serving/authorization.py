@@ -1,6 +1,5 @@
 """Who may call what: bearer tokens, checked before a message of the call is read."""
 
-from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Final
 
 import grpc
@@ -29,7 +28,7 @@ _ADMIN: Final = (
 _Details = grpc.HandlerCallDetails
 
 
-class Authorization(grpc.aio.ServerInterceptor):
+class Authorization:
     """Lets in calls whose token has the scope of their method; health is open to all."""
 
     def __init__(self, tokens: WatchedFiles[tuple[Token, ...]], calls: Calls) -> None:
@@ -37,24 +36,18 @@ class Authorization(grpc.aio.ServerInterceptor):
         self._tokens = tokens
         self._calls = calls
 
-    async def intercept_service(
-        self,
-        continuation: Callable[[_Details], Awaitable["Handler | None"]],
-        handler_call_details: _Details,
-    ) -> "Handler | None":
-        """Passes a call on, or answers it with the reason why not."""
-        handler = await continuation(handler_call_details)
-        method = handler_call_details.method
-        if handler is None or method.startswith(_OPEN):
-            return handler  # without one it is UNIMPLEMENTED; only real names reach the log
+    def refusal(self, details: _Details) -> "Handler | None":
+        """Gives what tells a call why it may not; None if it may."""
+        method = details.method
+        if method.startswith(_OPEN):
+            return None
         try:
-            token = self._token(handler_call_details)
+            token = self._token(details)
             set_client_name(token.name)
             _check_scope(token, method)
         except SfumatoError as error:
-            reason = error
-            return refusal(method, lambda: reason, self._calls)
-        return handler
+            return refusal(method, error, self._calls)
+        return None
 
     def _token(self, details: _Details) -> Token:
         given = [value for name, value in details.invocation_metadata if name == AUTHORIZATION]

@@ -3,7 +3,7 @@
 gRPC itself would answer UNKNOWN, as if the server had failed, and log a traceback each time.
 """
 
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING, Any, Final
 
 import grpc
@@ -41,30 +41,18 @@ async def read_message(context: Context) -> Any:
     return message
 
 
-class MessageCheck(grpc.aio.ServerInterceptor):
+class MessageCheck:
     """Stands before the methods of some services; their streams use ``read_message``."""
 
     def __init__(self, services: Collection[str], calls: Calls) -> None:
         """Checks what comes to ``services``; tells the observers of ``calls`` what was refused."""
         self._services = frozenset(services)
         self._calls = calls
-        self._checking: dict[str, Handler] = {}
 
-    async def intercept_service(
-        self,
-        continuation: Callable[[grpc.HandlerCallDetails], Awaitable["Handler | None"]],
-        handler_call_details: grpc.HandlerCallDetails,
-    ) -> "Handler | None":
-        """Gives the handler of the method with a check before it."""
-        method = handler_call_details.method
-        if method in self._checking:
-            return self._checking[method]
-        handler = await continuation(handler_call_details)
-        if handler is None or method.split("/")[1] not in self._services:
-            return handler
-        return self._checking.setdefault(method, self._checked(method, handler))
-
-    def _checked(self, method: str, handler: Any) -> "Handler":  # gRPC types those of threads
+    def before(self, method: str, handler: Any) -> "Handler":  # gRPC types those of threads
+        """Gives the handler of ``/service/Method`` with a check before it."""
+        if method.split("/")[1] not in self._services:
+            return handler  # type: ignore[no-any-return]
         read = _tolerant(handler.request_deserializer)
         if handler.request_streaming:
             return grpc.stream_stream_rpc_method_handler(

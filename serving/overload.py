@@ -1,6 +1,5 @@
 """Turns photos away while they are on their way to a server that is full."""
 
-from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Final
 
 import grpc
@@ -18,7 +17,7 @@ _WITH_PHOTOS: Final = frozenset(
 )
 
 
-class Overload(grpc.aio.ServerInterceptor):
+class Overload:
     """Refuses calls with photos if there is no room, or the server is starting or stopping.
 
     The call is admitted when its photo is there; this only spares everybody its way. Otherwise
@@ -30,13 +29,8 @@ class Overload(grpc.aio.ServerInterceptor):
         self._admission = admission
         self._calls = calls
 
-    async def intercept_service(
-        self,
-        continuation: Callable[[grpc.HandlerCallDetails], Awaitable["Handler | None"]],
-        handler_call_details: grpc.HandlerCallDetails,
-    ) -> "Handler | None":
-        """Passes a call on, or answers it with the reason why not."""
-        method = handler_call_details.method
-        if method in _WITH_PHOTOS and not self._admission.has_room:
-            return refusal(method, self._admission.turn_away, self._calls)
-        return await continuation(handler_call_details)
+    def refusal(self, details: grpc.HandlerCallDetails) -> "Handler | None":
+        """Gives what tells a call why it is turned away; None if there is room."""
+        if details.method not in _WITH_PHOTOS or self._admission.has_room:
+            return None
+        return refusal(details.method, self._admission.turn_away(), self._calls)

@@ -1,6 +1,5 @@
 """Answers a call with an error before any of its messages is read."""
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import grpc
@@ -12,7 +11,7 @@ if TYPE_CHECKING:
     Handler = grpc.RpcMethodHandler[Any, Any]
 
 
-def refusal(method: str, reason: Callable[[], SfumatoError], calls: Calls) -> "Handler":
+def refusal(method: str, error: SfumatoError, calls: Calls) -> "Handler":
     """Makes the handler that answers a call.
 
     It is one of streams, whatever the method is, because only those begin before a message has
@@ -20,12 +19,12 @@ def refusal(method: str, reason: Callable[[], SfumatoError], calls: Calls) -> "H
 
     Args:
         method: of the call, as "/service/Method".
-        reason: gives why it is refused, once it is this handler that answers.
+        error: why it is refused.
         calls: learn about it.
     """
 
     async def answer(_: object, context: Context) -> None:
-        await refuse(method, reason(), calls, context)
+        await refuse(method, error, calls, context)
 
     return grpc.stream_stream_rpc_method_handler(answer)
 

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import socket
 import time
-from typing import Final
+from typing import Final, cast
 
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
@@ -20,10 +20,10 @@ from serving.cores import usable_cores
 from serving.credentials import TlsFiles, server_credentials
 from serving.errors import ConfigError
 from serving.exposure import warn_of_exposure
-from serving.generic_methods import with_generic_methods
 from serving.infer_messages import InferLimits
 from serving.live_models import LiveModels, OpenSession
 from serving.message_check import MessageCheck
+from serving.methods import Door, Methods
 from serving.model_statistics import ModelStatistics
 from serving.observability import Observability
 from serving.onnx_runtime import usual_batches_at_once
@@ -85,12 +85,12 @@ class Server:
         self._observability = Observability(config, self._admission)
         self._calls = Calls(self._observability.of_calls)
         self._streams = Streams(config.max_streams_per_client, self._calls)
+        self._methods = Methods(
+            [*_authorization(config, self._calls), Overload(self._admission, self._calls)],
+            MessageCheck(self._services, self._calls),
+        )
         self._grpc = grpc.aio.server(
-            interceptors=[
-                *_authorization(config, self._calls),
-                Overload(self._admission, self._calls),
-                MessageCheck(self._services, self._calls),
-            ],
+            handlers=[self._methods],
             options=_options(config),
             maximum_concurrent_rpcs=2 * config.max_queue_size + _SPARE_CALLS,
         )
@@ -195,7 +195,7 @@ class Server:
             max_stream_window=config.max_stream_window,
             max_message_bytes=config.max_message_bytes,
         )
-        server = with_generic_methods(self._grpc)
+        server = cast(grpc.aio.Server, self._methods)
         add_StylizationServiceServicer_to_server(service, server)
         open_inference = OpenInferenceService(
             repository=repository,
@@ -249,7 +249,7 @@ def _options(config: ServerConfig) -> list[tuple[str, int]]:
     ]
 
 
-def _authorization(config: ServerConfig, calls: Calls) -> list[grpc.aio.ServerInterceptor]:
+def _authorization(config: ServerConfig, calls: Calls) -> list[Door]:
     path = config.token_file
     if path is None:
         return []

@@ -12,6 +12,8 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from serving.authorization import Authorization, scope_of
 from serving.call import Calls
 from serving.client_name import client_of
+from serving.message_check import MessageCheck
+from serving.methods import Methods
 from serving.server import Server
 from serving.tokens import Scope, make_token, read_tokens
 from serving.watched_files import WatchedFiles
@@ -238,15 +240,16 @@ async def test_the_name_of_the_token_is_in_the_access_log(
 
 
 @asynccontextmanager
-async def telling_who_calls(*interceptors: Authorization) -> AsyncIterator[Any]:
+async def telling_who_calls(*doors: Authorization) -> AsyncIterator[Any]:
     """Gives a method whose answer is what the server takes its client for."""
 
     async def who(_: bytes, context: Any) -> bytes:
         return client_of(context).encode()
 
-    server = grpc.aio.server(interceptors=interceptors)
+    methods = Methods(doors, MessageCheck([], Calls([])))
     handlers: Any = {"Who": grpc.unary_unary_rpc_method_handler(who)}
-    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("test", handlers),))
+    methods.add_generic_rpc_handlers([grpc.method_handlers_generic_handler("test", handlers)])
+    server = grpc.aio.server(handlers=[methods])
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
     async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
