@@ -53,6 +53,13 @@ _KEEPALIVE: Final = (
     ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
     ("grpc.keepalive_permit_without_calls", 1),
 )
+_WINDOW: Final = (
+    # What a client may send of a message before we ask for it, per call or stream. By itself gRPC
+    # lets that grow with the line, to tens of MiB on a fast one, and clients that do not read their
+    # answers leave it in our memory (docs/video.md).
+    ("grpc.http2.lookahead_bytes", 1 << 20),
+    ("grpc.http2.bdp_probe", 0),
+)
 _SERVICES: Final = (SERVICE_NAME, OPEN_INFERENCE)
 _MOST_CODEC_THREADS: Final = 8
 _SPARE_CALLS: Final = 64  # for health checks, reflection and refusals while the server is full
@@ -246,6 +253,7 @@ def _options(config: ServerConfig) -> list[tuple[str, int]]:
         ("grpc.so_reuseport", 0),
         *age,
         *_KEEPALIVE,
+        *_WINDOW,
     ]
 
 
