@@ -1,6 +1,7 @@
 """The door of the server: how many requests are inside, and whether more may come in."""
 
 import asyncio
+from typing import Final
 
 from serving.errors import NotServingError, QueueFullError
 from serving.turnover import Turnover
@@ -13,11 +14,14 @@ class Admission:
     finds the server full is refused before it has cost any work.
 
     Starts closed. To be used from the event loop's thread only.
+
+    Attributes:
+        limit: the most requests inside.
     """
 
     def __init__(self, limit: int) -> None:
         """Admits at most ``limit`` requests at once."""
-        self._limit = limit
+        self.limit: Final = limit
         self._turnover = Turnover()
         self._empty = asyncio.Event()
         self._empty.set()
@@ -63,14 +67,19 @@ class Admission:
     @property
     def has_room(self) -> bool:
         """Whether one more request may come in."""
-        return self.is_open and self.inside < self._limit
+        return self.is_open and self.inside < self.limit
 
-    def turn_away(self) -> NotServingError | QueueFullError:
-        """Gives the reason for a request that cannot come in; counts it among those who wait."""
+    def turn_away(self, full: str = "") -> NotServingError | QueueFullError:
+        """Gives the reason for a request that cannot come in; counts it among those who wait.
+
+        Args:
+            full: why there is no room, if it is not the limit on requests inside.
+        """
         if self._closed is not None:
             return NotServingError(self._closed)
         return QueueFullError(
-            f"the server is full: {self.inside} requests are inside, its limit; try again later",
+            f"the server is full: {full or f'{self.inside} requests are inside'}, its limit; "
+            "try again later",
             self._turnover.turn_away(),
         )
 

@@ -1,8 +1,10 @@
-"""Answers bytes that are no message at all as what they are: an invalid argument.
+"""Waits for the message of a call, but not for ever, and answers what is none as what it is.
 
-gRPC itself would answer UNKNOWN, as if the server had failed, and log a traceback each time.
+gRPC itself would wait as long as the connection lives. Bytes that are no message are an invalid
+argument; gRPC would answer UNKNOWN, as if the server had failed, and log a traceback each time.
 """
 
+import asyncio
 from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING, Any, Final
 
@@ -10,7 +12,7 @@ import grpc
 from google.protobuf.message import DecodeError
 
 from serving.call import Calls, Context
-from serving.errors import InvalidRequestError
+from serving.errors import DeadlineExpiredError, InvalidRequestError
 from serving.refusal import refuse
 
 if TYPE_CHECKING:
@@ -30,7 +32,7 @@ _UNREADABLE: Final = _Unreadable()
 
 
 async def read_message(context: Context) -> Any:
-    """Reads the next message of a stream; ``grpc.aio.EOF`` if there is none.
+    """Reads the next message of a call; ``grpc.aio.EOF`` if there is none.
 
     Raises:
         InvalidRequestError: it is none of this method.
@@ -44,10 +46,26 @@ async def read_message(context: Context) -> Any:
 class MessageCheck:
     """Stands before the methods of some services; their streams use ``read_message``."""
 
-    def __init__(self, services: Collection[str], calls: Calls) -> None:
-        """Checks what comes to ``services``; tells the observers of ``calls`` what was refused."""
+    def __init__(
+        self,
+        services: Collection[str],
+        calls: Calls,
+        *,
+        max_upload_seconds: float,
+        is_there: Callable[[], None],
+    ) -> None:
+        """Checks what comes to ``services``.
+
+        Args:
+            services: their full names.
+            calls: learn what was refused.
+            max_upload_seconds: how long a message may be on its way; streams may take any time.
+            is_there: called in a call once its message is there.
+        """
         self._services = frozenset(services)
         self._calls = calls
+        self._max_upload_seconds = max_upload_seconds
+        self._is_there = is_there
 
     def before(self, method: str, handler: Any) -> "Handler":  # gRPC types those of threads
         """Gives the handler of ``/service/Method`` with a check before it."""
@@ -59,14 +77,23 @@ class MessageCheck:
                 handler.stream_stream, read, handler.response_serializer
             )
 
-        async def check_and_answer(request: object, context: Context) -> Any:
-            if request is _UNREADABLE:
-                error = InvalidRequestError(_NO_MESSAGE)
+        async def read_and_answer(_: object, context: Context) -> Any:
+            try:
+                async with asyncio.timeout(self._max_upload_seconds):
+                    request = await read_message(context)
+            except TimeoutError:
+                late = f"the message was not there after {self._max_upload_seconds:g} seconds"
+                return await refuse(method, DeadlineExpiredError(late), self._calls, context)
+            except InvalidRequestError as error:
                 return await refuse(method, error, self._calls, context)
+            if request is grpc.aio.EOF:  # nothing was asked, most likely the client is gone
+                await context.abort(grpc.StatusCode.CANCELLED, "the call ended without a message")
+            self._is_there()
             return await handler.unary_unary(request, context)
 
-        return grpc.unary_unary_rpc_method_handler(
-            check_and_answer, read, handler.response_serializer
+        # To gRPC it is one of streams: those begin before their message is there.
+        return grpc.stream_unary_rpc_method_handler(
+            read_and_answer, read, handler.response_serializer
         )
 
 

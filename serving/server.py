@@ -62,7 +62,6 @@ _WINDOW: Final = (
 )
 _SERVICES: Final = (SERVICE_NAME, OPEN_INFERENCE)
 _MOST_CODEC_THREADS: Final = 8
-_SPARE_CALLS: Final = 64  # for health checks, reflection and refusals while the server is full
 _LAST_WORDS_SECONDS: Final = 0.5  # for answers on their way, and for streams that never end
 
 
@@ -92,14 +91,17 @@ class Server:
         self._observability = Observability(config, self._admission)
         self._calls = Calls(self._observability.of_calls)
         self._streams = Streams(config.max_streams_per_client, self._calls)
-        self._methods = Methods(
-            [*_authorization(config, self._calls), Overload(self._admission, self._calls)],
-            MessageCheck(self._services, self._calls),
+        overload = Overload(self._admission, self._calls)
+        check = MessageCheck(
+            self._services,
+            self._calls,
+            max_upload_seconds=config.max_upload_seconds,
+            is_there=overload.message_is_there,
         )
+        self._methods = Methods([*_authorization(config, self._calls), overload], check)
         self._grpc = grpc.aio.server(
             handlers=[self._methods],
             options=_options(config),
-            maximum_concurrent_rpcs=2 * config.max_queue_size + _SPARE_CALLS,
         )
 
     @property

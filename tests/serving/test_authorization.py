@@ -246,7 +246,9 @@ async def telling_who_calls(*doors: Authorization) -> AsyncIterator[Any]:
     async def who(_: bytes, context: Any) -> bytes:
         return client_of(context).encode()
 
-    methods = Methods(doors, MessageCheck([], Calls([])))
+    methods = Methods(
+        doors, MessageCheck([], Calls([]), max_upload_seconds=1, is_there=lambda: None)
+    )
     handlers: Any = {"Who": grpc.unary_unary_rpc_method_handler(who)}
     methods.add_generic_rpc_handlers([grpc.method_handlers_generic_handler("test", handlers)])
     server = grpc.aio.server(handlers=[methods])

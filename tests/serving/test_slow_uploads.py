@@ -1,0 +1,169 @@
+"""Calls whose message does not come: they take little, not for ever, and never health's place."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from serving.overload import Overload
+from serving.server import Server
+from sfumato.v1 import stylization_service_pb2 as pb
+from sfumato.v1.stylization_service_pb2_grpc import StylizationServiceStub
+from tests.serving.photos import draw, encode
+from tests.serving.running import PATIENCE, order, running
+
+STYLIZE = "/sfumato.v1.StylizationService/Stylize"
+LIST = "/sfumato.v1.StylizationService/ListStyles"
+FULL = grpc.StatusCode.RESOURCE_EXHAUSTED
+PHOTO = encode(draw())
+
+
+def overload_of(server: Server) -> Overload:
+    door = server._methods._doors[-1]
+    assert isinstance(door, Overload)
+    return door
+
+
+async def until_open(server: Server, calls: int) -> None:
+    async with asyncio.timeout(PATIENCE):
+        while len(overload_of(server)._open) != calls:  # noqa: ASYNC110 - nothing tells the event
+            await asyncio.sleep(0.001)
+
+
+@asynccontextmanager
+async def stalled(server: Server, channel: Any, method: str) -> AsyncIterator[Any]:
+    """A call that has begun and sends nothing."""
+
+    async def nothing() -> AsyncIterator[bytes]:
+        await asyncio.Event().wait()
+        yield b""
+
+    before = len(overload_of(server)._open)
+    call = channel.stream_unary(method)(nothing())
+    await until_open(server, before + 1)
+    try:
+        yield call
+    finally:
+        call.cancel()
+
+
+@asynccontextmanager
+async def served(models: Path, **settings: Any) -> AsyncIterator[tuple[Server, Any]]:
+    async with (
+        running(models, **settings) as server,
+        grpc.aio.insecure_channel(server.address) as channel,
+    ):
+        yield server, channel
+
+
+async def status_of_photo(channel: grpc.aio.Channel) -> tuple[grpc.StatusCode, str]:
+    call = StylizationServiceStub(channel).Stylize(order(PHOTO), timeout=PATIENCE)
+    return await call.code(), await call.details()
+
+
+async def is_healthy(channel: Any) -> bool:
+    stub: Any = health_pb2_grpc.HealthStub(channel)
+    answer = await stub.Check(health_pb2.HealthCheckRequest(), timeout=PATIENCE)
+    return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
+
+
+async def test_no_more_photos_are_on_their_way_than_may_be_inside(models: Path) -> None:
+    async with served(models, max_queue_size=2) as (server, channel):
+        async with stalled(server, channel, STYLIZE), stalled(server, channel, STYLIZE):
+            code, details = await status_of_photo(channel)
+            assert code is FULL
+            assert details.startswith("the server is full: 2 photos are on their way in")
+            assert await is_healthy(channel)
+            await StylizationServiceStub(channel).ListStyles(pb.ListStylesRequest())
+        await until_open(server, 0)
+        assert (await status_of_photo(channel))[0] is grpc.StatusCode.OK
+
+
+async def test_who_is_refused_while_others_upload_is_told_when_to_come_again(models: Path) -> None:
+    async with (
+        served(models, max_queue_size=1) as (server, channel),
+        stalled(server, channel, STYLIZE),
+    ):
+        with pytest.raises(grpc.aio.AioRpcError) as refused:
+            await StylizationServiceStub(channel).Stylize(order(PHOTO), timeout=PATIENCE)
+    trailing = dict(refused.value.trailing_metadata())
+    assert int(trailing["grpc-retry-pushback-ms"]) >= 10
+
+
+async def test_health_answers_whatever_number_of_calls_is_open(models: Path) -> None:
+    async with served(models, max_queue_size=1) as (server, channel):
+        async with AsyncExitStack() as calls:
+            for _ in range(66):  # two photos, and 64 more
+                await calls.enter_async_context(stalled(server, channel, LIST))
+            with pytest.raises(grpc.aio.AioRpcError, match="66 calls are open, its limit") as full:
+                await StylizationServiceStub(channel).ListStyles(pb.ListStylesRequest())
+            assert full.value.code() is FULL
+            assert (await status_of_photo(channel))[0] is FULL
+            assert await is_healthy(channel)
+        await until_open(server, 0)
+        await StylizationServiceStub(channel).ListStyles(pb.ListStylesRequest())
+
+
+@pytest.mark.parametrize("method", [STYLIZE, LIST])
+async def test_a_message_that_does_not_come_in_time_is_given_up(
+    models: Path, method: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "serving.access_log")
+    async with served(models, max_upload_seconds=1) as (server, channel):
+        async with stalled(server, channel, method) as call:
+            assert await call.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+            assert await call.details() == "the message was not there after 1 seconds"
+        await until_open(server, 0)
+    [line] = [line for line in caplog.messages if "status=" in line]
+    assert line.startswith(f"{method.rpartition('/')[2]} status=DEADLINE_EXCEEDED")
+
+
+async def test_a_call_that_ends_without_a_message_is_no_call(
+    models: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "serving.access_log")
+
+    async def nothing() -> AsyncIterator[bytes]:
+        for _ in ():
+            yield b""
+
+    async with served(models) as (_, channel):
+        call = channel.stream_unary(STYLIZE)(nothing(), timeout=PATIENCE)
+        assert await call.code() is grpc.StatusCode.CANCELLED
+        assert await call.details() == "the call ended without a message"
+    assert caplog.messages == []
+
+
+async def test_a_call_whose_message_came_may_take_longer(models: Path) -> None:
+    slow = {"max_batch_size": 2, "max_batch_delay_ms": 1500}
+    async with served(models, max_upload_seconds=1, **slow) as (_, channel):
+        painting = asyncio.create_task(status_of_photo(channel))
+        await asyncio.sleep(1.2)
+        assert await is_healthy(channel)
+        assert (await painting)[0] is grpc.StatusCode.OK
+
+
+async def test_a_stream_may_wait_as_long_as_it_likes_for_its_first_frame(models: Path) -> None:
+    async with served(models, max_upload_seconds=1) as (_, channel):
+        call = StylizationServiceStub(channel).StylizeStream(timeout=PATIENCE)
+        await asyncio.sleep(1.2)
+        assert await is_healthy(channel)
+        await call.write(pb.StylizeStreamRequest(frame=order(PHOTO)))
+        assert (await call.read()).HasField("painting")
+        await call.done_writing()
+
+
+async def test_calls_that_are_over_are_forgotten(models: Path) -> None:
+    async with served(models) as (server, channel):
+        for _ in range(3):
+            await status_of_photo(channel)
+            with pytest.raises(grpc.aio.AioRpcError):
+                await channel.unary_unary(LIST)(b"\xff")
+        await until_open(server, 0)
+        assert overload_of(server)._coming == set()
