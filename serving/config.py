@@ -28,6 +28,7 @@ _RANGES: dict[str, tuple[float, float]] = {
     "max_pixels": (256, 2**31 - 1),  # 256: the smallest photo, 16 x 16
     "max_queue_size": (1, 1_000_000),
     "max_upload_seconds": (1, 86_400),
+    "max_download_seconds": (1, 86_400),
     "max_stream_window": (1, 1024),
     "max_streams_per_client": (1, 1_000_000),
     "max_connection_seconds": (1, 86_400),
@@ -101,6 +102,8 @@ class ServerConfig:
             a further one is refused with RESOURCE_EXHAUSTED.
         max_upload_seconds: How long the message of a call may be on its way in; one that takes
             longer is given up.
+        max_download_seconds: How long an answer of a stream may wait for its client to take it;
+            the stream of a client that takes longer is ended.
         max_stream_window: Most frames of one stream inside the server at once.
         max_streams_per_client: Streams that one client may have open at once; a client is known
             by its token, or else by its address.
@@ -147,6 +150,7 @@ class ServerConfig:
     max_pixels: int = 24_000_000
     max_queue_size: int = 64
     max_upload_seconds: float = 60.0
+    max_download_seconds: float = 60.0
     max_stream_window: int = 8
     max_streams_per_client: int = 8
     max_connection_seconds: float | None = None

@@ -19,6 +19,10 @@ class NotServingError(SfumatoError):
     """The server is starting or draining; the same request may work elsewhere or later."""
 
 
+class AnswerNotTakenError(SfumatoError):
+    """The client of a stream does not read its answers."""
+
+
 class QueueFullError(SfumatoError):
     """As many requests as the server admits are inside it already.
 

@@ -70,21 +70,21 @@ class FrameStream:
         self._unanswered: asyncio.Queue[Frame | None] = asyncio.Queue()  # None: no more to come
 
     async def run(self, answers: Answers) -> None:
-        """Answers all frames, and counts ``answers``.
+        """Writes the ``answers`` to all frames.
 
         Raises:
             InvalidRequestError: a message breaks a rule of streams; the frames before it have been
                 answered.
             NotServingError: the server is closed, or closed meanwhile; the frames that it had
                 accepted have been answered.
+            AnswerNotTakenError: see ``Answers.write``.
         """
         async with reading_ahead(self._read, self._parts.admission):
             try:
                 while frame := await self._unanswered.get():
                     answer = await frame.answer
-                    await self._context.write(answer)
+                    await answers.write(answer, str(answer.WhichOneof("result")))
                     self._leave(frame)
-                    answers[str(answer.WhichOneof("result"))] += 1
                     self._room.release()
             finally:
                 self._abandon()

@@ -50,17 +50,17 @@ class InferStream:
         self._room = asyncio.Semaphore(WINDOW)
 
     async def run(self, answers: Answers) -> None:
-        """Answers all requests, and counts ``answers``.
+        """Writes the ``answers`` to all requests.
 
         Raises:
             NotServingError: the server is closed, or closed meanwhile; the requests that had come
                 in have been answered.
+            AnswerNotTakenError: see ``Answers.write``.
         """
         async with reading_ahead(self._read, self._admission):
             try:
                 while pending := await self._pending.get():
-                    await self._write(pending)
-                    answers["error" if pending.answer.result().error_message else "painting"] += 1
+                    await self._write(pending, answers)
             finally:
                 self._abandon()
 
@@ -75,9 +75,10 @@ class InferStream:
         finally:
             self._pending.put_nowait(None)
 
-    async def _write(self, pending: _Pending) -> None:
+    async def _write(self, pending: _Pending, answers: Answers) -> None:
         try:
-            await self._context.write(await pending.answer)
+            answer = await pending.answer
+            await answers.write(answer, "error" if answer.error_message else "painting")
         finally:
             pending.close()
         self._room.release()

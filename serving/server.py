@@ -90,7 +90,9 @@ class Server:
         self._port = 0
         self._observability = Observability(config, self._admission)
         self._calls = Calls(self._observability.of_calls)
-        self._streams = Streams(config.max_streams_per_client, self._calls)
+        self._streams = Streams(
+            config.max_streams_per_client, config.max_download_seconds, self._calls
+        )
         overload = Overload(self._admission, self._calls)
         check = MessageCheck(
             self._services,

@@ -6,6 +6,7 @@ import grpc
 
 from serving.errors import (
     AdminDisabledError,
+    AnswerNotTakenError,
     AnswerTooLargeError,
     DamagedModelError,
     DeadlineExpiredError,
@@ -47,6 +48,7 @@ _STATUS: Final[tuple[tuple[type[SfumatoError], grpc.StatusCode], ...]] = (
     (TooManyStreamsError, grpc.StatusCode.RESOURCE_EXHAUSTED),
     (OutOfMemoryError, grpc.StatusCode.RESOURCE_EXHAUSTED),
     (AnswerTooLargeError, grpc.StatusCode.RESOURCE_EXHAUSTED),
+    (AnswerNotTakenError, grpc.StatusCode.DEADLINE_EXCEEDED),
     (DeadlineExpiredError, grpc.StatusCode.DEADLINE_EXCEEDED),
     (DamagedModelError, grpc.StatusCode.FAILED_PRECONDITION),
     (NotServingError, grpc.StatusCode.UNAVAILABLE),

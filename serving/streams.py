@@ -4,24 +4,70 @@ import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import grpc.aio
 
 from serving.access_log import log_stream
 from serving.call import Call, Calls, Context, status_of_cancelled
 from serving.client_name import client_of
-from serving.errors import TooManyStreamsError
+from serving.errors import AnswerNotTakenError, TooManyStreamsError
 
-Answers = Counter[str]
-"""How many answers of a stream have gone, by what they are: painting, dropped or error."""
+
+class Answers:
+    """The answers of one stream.
+
+    Attributes:
+        written: how many the client has taken, by what they are: painting, dropped or error.
+    """
+
+    def __init__(self, context: Context, max_seconds: float) -> None:
+        """Writes to the client of ``context``, which must take each within ``max_seconds``."""
+        self._context = context
+        self._max_seconds = max_seconds
+        self._writing: asyncio.Future[None] | None = None
+        self.written = Counter[str]()
+
+    async def write(self, answer: Any, kind: str) -> None:
+        """Writes an answer once the client takes it.
+
+        Raises:
+            AnswerNotTakenError: it does not. The frames of the stream would hold their places in
+                the server for as long as it is connected. Nothing more can be written.
+        """
+        self._writing = asyncio.ensure_future(self._context.write(answer))
+        try:
+            done, _ = await asyncio.wait([self._writing], timeout=self._max_seconds)
+        except asyncio.CancelledError:
+            self._writing.cancel()
+            raise
+        if not done:
+            raise AnswerNotTakenError(
+                f"an answer was not taken within {self._max_seconds:g} seconds; read the answers "
+                "of a stream while you send"
+            )
+        self._writing.result()
+        self.written[kind] += 1
+
+    async def last_one_taken(self) -> None:
+        """Waits for a client that takes its time; gRPC cannot tell it anything before."""
+        if self._writing is not None:
+            await self._writing
 
 
 class Streams:
     """Counts the open streams of each client. For the event loop's thread only."""
 
-    def __init__(self, per_client: int, calls: Calls) -> None:
-        """Allows each client so many streams at once; ``calls`` learns of those that fail."""
+    def __init__(self, per_client: int, max_download_seconds: float, calls: Calls) -> None:
+        """Starts without streams.
+
+        Args:
+            per_client: how many each client may have open at once.
+            max_download_seconds: how long an answer may wait for its client.
+            calls: learn of those streams that fail.
+        """
         self._per_client = per_client
+        self._max_download_seconds = max_download_seconds
         self._calls = calls
         self._open: Counter[str] = Counter()
 
@@ -38,21 +84,37 @@ class Streams:
         Args:
             call: stands for the stream as a whole.
             context: of the stream.
-            run: reads and answers all messages, and counts the answers.
+            run: reads and answers all messages.
         """
-        answers = Answers()
+        answers = Answers(context, self._max_download_seconds)
         try:
             with self._admitted(client_of(context)):
-                await run(answers)
+                await self._run(run, answers, call, context)
         except (asyncio.CancelledError, grpc.aio.BaseError):  # by the client, or the connection
-            call.end(status_of_cancelled(context).name)
-            log_stream(call, answers)
+            if not call.status:
+                call.end(status_of_cancelled(context).name)
+                log_stream(call, answers.written)
             raise
         except Exception as error:
-            call.notes |= answers
+            call.notes |= answers.written
             await self._calls.abort(error, context, self._calls.begin(call))
         call.end(grpc.StatusCode.OK.name)
-        log_stream(call, answers)
+        log_stream(call, answers.written)
+
+    async def _run(
+        self,
+        run: Callable[[Answers], Awaitable[None]],
+        answers: Answers,
+        call: Call,
+        context: Context,
+    ) -> None:
+        try:
+            await run(answers)
+        except AnswerNotTakenError as error:
+            call.notes |= answers.written
+            status, message = self._calls.end_by(self._calls.begin(call), error, context)
+            await answers.last_one_taken()  # its frames have gone; its place as a stream has not
+            await context.abort(status, message)
 
     @contextmanager
     def _admitted(self, client: str) -> Iterator[None]:

@@ -11,6 +11,7 @@ import grpc
 import pytest
 
 from serving.server import Server
+from sfumato.v1.stylization_service_pb2_grpc import StylizationServiceStub
 from tests.serving.frames import (
     WAITING,
     frame,
@@ -26,6 +27,7 @@ from tests.serving.held_device import held
 from tests.serving.photos import draw, encode
 from tests.serving.repositories import until
 from tests.serving.running import (
+    MAX_MESSAGE,
     PATIENCE,
     ROOT,
     ServerProcess,
@@ -81,6 +83,30 @@ async def test_a_stream_that_is_cancelled_while_its_answers_are_stuck_is_forgott
         await asyncio.sleep(1)  # by now a write waits for the client
         call.cancel()
         await until_clean(server)
+
+
+async def test_a_client_that_takes_no_answers_does_not_keep_its_places(
+    models: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "serving.access_log")
+    photo = encode(draw(600, 600))  # noise: a megabyte, more than HTTP/2 takes here
+    narrow = [*MAX_MESSAGE, ("grpc.http2.bdp_probe", 0)]
+    async with (
+        running(models, max_download_seconds=1, max_queue_size=2) as server,
+        grpc.aio.insecure_channel(server.address, options=narrow) as channel,
+        connected(server) as others,
+    ):
+        call = StylizationServiceStub(channel).StylizeStream(timeout=PATIENCE)
+        await write(call, numbered([order(photo)] * 2, window=2))
+        await until_inside(server, 2)
+        await until_clean(server)
+        assert "an answer was not taken within 1 seconds" in caplog.text
+        await others.Stylize(order(PHOTO))  # the places are free
+        assert server._streams.open == 1  # but it cannot have any number of streams like this
+        with pytest.raises(grpc.aio.AioRpcError, match="an answer was not taken within 1 seconds"):
+            await read(call, 2)  # what has gone can still be read
+        assert await call.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+    assert caplog.text.count("StylizeStream ") == 1
 
 
 async def test_a_killed_client_takes_its_frames_with_it(models: Path, tmp_path: Path) -> None:

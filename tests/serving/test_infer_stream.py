@@ -10,6 +10,7 @@ import pytest
 
 from serving.infer_stream import WINDOW
 from serving.server import Server
+from sfumato.inference.open_inference_pb2_grpc import GRPCInferenceServiceStub
 from tests.serving.photos import draw
 from tests.serving.repositories import until
 from tests.serving.running import PATIENCE, running, until_inside
@@ -64,6 +65,21 @@ async def test_a_bad_request_is_told_and_the_stream_goes_on(models: Path) -> Non
     assert bad.infer_response.id == "1"
     assert not bad.infer_response.outputs
     assert_painted(last, 2)
+
+
+async def test_a_client_that_takes_no_answers_does_not_keep_its_places(models: Path) -> None:
+    narrow = [("grpc.http2.bdp_probe", 0)]
+    async with (
+        running(models, max_download_seconds=1) as server,
+        grpc.aio.insecure_channel(server.address, options=narrow) as channel,
+    ):
+        stream = GRPCInferenceServiceStub(channel).ModelStreamInfer(timeout=PATIENCE)
+        for number in range(2):
+            await stream.write(numbered(number, side=4000))  # more than HTTP/2 takes here
+        await until_inside(server, 2)
+        await until_inside(server, 0)
+        with pytest.raises(grpc.aio.AioRpcError, match="an answer was not taken within 1 seconds"):
+            [await stream.read() for _ in range(2)]
 
 
 async def test_no_more_is_read_than_fits_into_the_window(models: Path) -> None:
