@@ -33,7 +33,11 @@ if TYPE_CHECKING:
 
 
 class CudaGraphs:
-    """The batches that are replayed. The first run of a shape captures it."""
+    """The batches that are replayed. The first run of a shape captures it.
+
+    Attributes:
+        shapes: theirs.
+    """
 
     def __init__(
         self,
@@ -53,6 +57,7 @@ class CudaGraphs:
             memory: kind of device that holds the arrays.
             device_id: which of them.
         """
+        self.shapes: Final = tuple(shapes)
         self._batches: Final = {
             shape.image: _FixedBatch(network, number, shape, style_size, (memory, device_id))
             for number, shape in enumerate(shapes, start=1)

@@ -45,8 +45,10 @@ class Methods(grpc.GenericRpcHandler):
         handler = self._handler(handler_call_details)
         if handler is None:
             return None
-        refusals = (door.refusal(handler_call_details) for door in self._doors)
-        return next((refusal for refusal in refusals if refusal is not None), handler)
+        for door in self._doors:
+            if refusal := door.refusal(handler_call_details):
+                return refusal
+        return handler
 
     def _handler(self, details: grpc.HandlerCallDetails) -> "Handler | None":
         method = details.method

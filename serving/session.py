@@ -65,7 +65,6 @@ class OnnxSession:
         self._style_size = bundle.network.style_size
         _check_graph(self._session, path, self._style_size)
         self._graphs = open_graphs(path, settings, self._session, self._style_size)
-        self._replayed = settings.cuda_graphs if self._graphs else ()
         self._min_side = bundle.network.min_side
         self._shrink = shrinking_run(self._session)
         self._last_size: tuple[int, ...] = ()
@@ -133,7 +132,8 @@ class OnnxSession:
         smallest = (self._min_side, self._min_side + 1)
         # Last come the small ones, and leave little memory behind.
         shapes = ((1, _USUAL), (1, _USUAL), (1, smallest), (batch_size, smallest))
-        replayed = ((shape.photos, (shape.height, shape.width)) for shape in self._replayed)
+        graphs = self._graphs.shapes if self._graphs else ()
+        replayed = ((shape.photos, (shape.height, shape.width)) for shape in graphs)
         return [functools.partial(self._try, n, size) for n, size in (*replayed, *shapes)]
 
     def _try(self, n: int, size: tuple[int, int]) -> None:
