@@ -16,10 +16,14 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, Spa
 
 from serving.access_log import AccessLog
 from serving.call import Call, CallObserver
+from serving.command_line import read_config
+from serving.live_models import LiveModels
 from serving.logs import JsonFormatter, OneLineFormatter
 from serving.metrics import Metrics
+from serving.repository import Repository
 from serving.stage import Stage
 from serving.tracing import Traces
+from serving.worker_threads import WorkerThreads
 
 _STAGES: Final = ("decode", "queue", "inference", "encode")
 
@@ -52,7 +56,6 @@ def _microseconds(observer: CallObserver, calls: int) -> float:
     for number in range(calls):
         call = _painted(number)
         start = time.thread_time()
-        observer.begun(call)
         observer.ended(call)
         seconds += time.thread_time() - start
     return 1e6 * seconds / calls
@@ -71,9 +74,13 @@ def main() -> None:
     parser.add_argument("--calls", type=int, default=20_000)
     calls: int = parser.parse_args().calls
     _report("traces", Traces(BatchSpanProcessor(_Nowhere(), max_queue_size=1 << 20)), calls)
-    _report("metrics", Metrics(), calls)
+    _report("metrics", Metrics(_no_models()), calls)
     _report("access log, text", _log_as(OneLineFormatter("%(asctime)s %(message)s")), calls)
     _report("access log, JSON", _log_as(JsonFormatter()), calls)
+
+
+def _no_models() -> Repository:
+    return LiveModels(read_config([]), WorkerThreads(0, "device"), None).repository
 
 
 def _report(name: str, observer: CallObserver, calls: int) -> None:

@@ -6,11 +6,11 @@ from collections.abc import Iterable, Mapping
 from typing import Final
 
 from serving.call import Call
+from serving.client_text import quoted, shortened
 from serving.logs import Fields
 
 _log = logging.getLogger(__name__)
 
-_LONGEST: Final = 60  # characters of a client's text
 _MOST_STYLES: Final = 8
 _FROM_CLIENTS: Final = ("model", "reason")
 _STREAMS: Final = frozenset({"StylizeStream", "ModelStreamInfer"})
@@ -22,9 +22,6 @@ class AccessLog:
 
     Of the frames of streams, thirty a second, only those that failed are on the level info.
     """
-
-    def begun(self, call: Call) -> None:
-        """Waits for the end."""
 
     def ended(self, call: Call) -> None:
         """Logs the line."""
@@ -55,7 +52,7 @@ class CallLine(Fields):
     def fields(self) -> dict[str, object]:
         """Everything but the method."""
         call = self._call
-        optional: dict[str, object] = {"model": _shortened(call.model)}
+        optional: dict[str, object] = {"model": shortened(call.model)}
         optional |= {"version": call.version, "client": call.client, **call.notes}
         optional |= {"bytes_in": call.bytes_in, "bytes_out": call.bytes_out}
         optional |= {"batch": call.batch_size}
@@ -68,11 +65,6 @@ class CallLine(Fields):
     def __str__(self) -> str:
         """Gives it as text, on one line."""
         return " ".join([self.title, *(_worded(*field) for field in self.fields.items())])
-
-
-def quoted(text: str) -> str:
-    """Gives a client's text shortened and escaped, so that it cannot forge a log line."""
-    return repr(_shortened(text))
 
 
 class StyleList:
@@ -92,10 +84,6 @@ def _worded(name: str, value: object) -> str:
     if name in _FROM_CLIENTS:
         return f"{name}={value!r}"
     return f"{name}={value:.1f}" if isinstance(value, float) else f"{name}={value}"
-
-
-def _shortened(text: str) -> str:
-    return text if len(text) <= _LONGEST else text[:_LONGEST] + "…"
 
 
 def _milliseconds(seconds: float) -> float:

@@ -1,19 +1,14 @@
 """Who may call what: bearer tokens, checked before a message of the call is read."""
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import grpc
 
-from serving.call import AUTHORIZATION, Calls
+from serving.call import AUTHORIZATION
 from serving.client_name import set_client_name
 from serving.errors import PermissionDeniedError, UnauthenticatedError
-from serving.refusal import refusal
 from serving.tokens import Scope, Token, find_token
 from serving.watched_files import WatchedFiles
-from sfumato.errors import SfumatoError
-
-if TYPE_CHECKING:
-    from serving.refusal import Handler
 
 _SCHEME: Final = "bearer"
 
@@ -31,23 +26,21 @@ _Details = grpc.HandlerCallDetails
 class Authorization:
     """Lets in calls whose token has the scope of their method; health is open to all."""
 
-    def __init__(self, tokens: WatchedFiles[tuple[Token, ...]], calls: Calls) -> None:
-        """Knows ``tokens``; tells the observers of ``calls`` about the refused."""
+    def __init__(self, tokens: WatchedFiles[tuple[Token, ...]]) -> None:
+        """Knows ``tokens``."""
         self._tokens = tokens
-        self._calls = calls
 
-    def refusal(self, details: _Details) -> "Handler | None":
-        """Gives what tells a call why it may not; None if it may."""
-        method = details.method
-        if method.startswith(_OPEN):
-            return None
-        try:
+    def check(self, details: _Details) -> None:
+        """Notes whose token a call has.
+
+        Raises:
+            UnauthenticatedError: it has none that is known.
+            PermissionDeniedError: its token lacks the scope of the method.
+        """
+        if not details.method.startswith(_OPEN):
             token = self._token(details)
             set_client_name(token.name)
-            _check_scope(token, method)
-        except SfumatoError as error:
-            return refusal(method, error, self._calls)
-        return None
+            _check_scope(token, details.method)
 
     def _token(self, details: _Details) -> Token:
         given = [value for name, value in details.invocation_metadata if name == AUTHORIZATION]

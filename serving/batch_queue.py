@@ -8,9 +8,6 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Final
 
-import numpy as np
-import numpy.typing as npt
-
 from serving.fair_share import FairShare
 from serving.lane import Lane, Numbers, Pixels
 from serving.stage import Stage
@@ -31,7 +28,7 @@ class Painted:
         batch_size: photos in the batch.
     """
 
-    image: npt.NDArray[np.uint8]
+    image: Pixels
     stages: tuple[Stage, Stage]
     batch_size: int
 
@@ -48,6 +45,7 @@ class WaitingPhoto:
         arrived: time at which it came.
         future: gets the painted photo, or the error.
         on_start: called on the device's thread when the network starts on the photo.
+        turn: its number in the order of arrival.
     """
 
     lane: Lane
@@ -56,7 +54,7 @@ class WaitingPhoto:
     deadline: float | None
     arrived: float
     future: asyncio.Future[Painted]
-    on_start: Callable[[], None] | None = None
+    on_start: Callable[[], None] | None
     turn: int = field(default_factory=lambda: next(_turns))
 
     @property
@@ -117,8 +115,8 @@ class BatchQueue:
 
     def __init__(self) -> None:
         """Starts empty."""
-        # By the lane's number: shares outlast the photos, and must not keep a network loaded.
         self._groups: dict[_Key, _Group] = {}
+        # By the lane's number: shares outlast the photos, and must not keep a network loaded.
         self._lanes = FairShare[int]()
         self._sizes = FairShare[_Key]()
         self._count = 0

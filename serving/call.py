@@ -93,9 +93,6 @@ class Call:
 class CallObserver(Protocol):
     """Is told about calls, on the event loop's thread; must be quick and must not raise."""
 
-    def begun(self, call: Call) -> None:
-        """A call has come in; of the answer nothing is known yet."""
-
     def ended(self, call: Call) -> None:
         """A call has been answered, has failed or was cancelled."""
 
@@ -106,16 +103,6 @@ class Calls:
     def __init__(self, observers: Sequence[CallObserver]) -> None:
         """Tells ``observers``, in their order."""
         self._observers = tuple(observers)
-
-    def watch(self, observer: CallObserver) -> None:
-        """Tells ``observer``, too, from now on."""
-        self._observers = (*self._observers, observer)
-
-    def begin(self, call: Call) -> Call:
-        """Tells that ``call`` has come in; gives it back. ``end`` must follow."""
-        for observer in self._observers:
-            observer.begun(call)
-        return call
 
     def end(self, call: Call, status: str, reason: str = "") -> None:
         """Tells that ``call`` is over."""
@@ -145,9 +132,13 @@ class Calls:
         trailing = trailing_metadata(error) if isinstance(error, SfumatoError) else ()
         await context.abort(status, message, (*trailing, *(context.trailing_metadata() or ())))
 
+    async def refuse(self, method: str, error: SfumatoError, context: Context) -> NoReturn:
+        """Tells the client of ``/service/method`` an error, before a message of it was read."""
+        service, _, name = method.strip("/").rpartition("/")
+        await self.abort(error, context, Call(name, service, metadata_of(context)))
+
     async def answer(self, work: Awaitable[Response], context: Context, call: Call) -> Response:
         """Awaits the answer to ``call``; an error of ours aborts the call with its status."""
-        self.begin(call)
         try:
             response = await work
         except asyncio.CancelledError as error:
@@ -157,6 +148,12 @@ class Calls:
             await self.abort(error, context, call)
         self.end(call, grpc.StatusCode.OK.name)
         return response
+
+
+def deadline_of(context: Context) -> float | None:
+    """Gives the time by ``time.monotonic()`` after which the client waits no more."""
+    remaining = context.time_remaining()
+    return None if remaining is None else time.monotonic() + remaining
 
 
 def status_of_cancelled(context: Context) -> grpc.StatusCode:
@@ -175,7 +172,6 @@ def metadata_of(context: Context) -> dict[str, str]:
         for name, value in context.invocation_metadata() or ()
         if isinstance(value, str) and name != AUTHORIZATION
     }
-    known = dict(context.trailing_metadata() or ())  # of an earlier look, as streams take
-    entries[REQUEST_ID] = request_id(str(known.get(REQUEST_ID) or entries.get(REQUEST_ID, "")))
+    entries[REQUEST_ID] = request_id(entries.get(REQUEST_ID, ""))
     context.set_trailing_metadata(((REQUEST_ID, entries[REQUEST_ID]),))
     return entries

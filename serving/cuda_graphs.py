@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
-import numpy.typing as npt
 
 from serving.batch_shape import BatchShape
+from serving.lane import Numbers, Pixels
 from serving.onnx_runtime import (
     CUDA,
     SessionSettings,
@@ -67,9 +67,7 @@ class CudaGraphs:
         """Whether batches of the shape ``image`` are replayed."""
         return image in self._batches
 
-    def run(
-        self, images: npt.NDArray[np.uint8], styles: npt.NDArray[np.float32]
-    ) -> npt.NDArray[np.uint8]:
+    def run(self, images: Pixels, styles: Numbers) -> Pixels:
         """Paints ``images`` [N, H, W, 3], of a shape that is in here, with ``styles`` [N, P]."""
         return self._batches[images.shape].run(images, styles)
 
@@ -93,16 +91,14 @@ class _FixedBatch:
         self._binding.bind_ortvalue_output("stylized", self._painted)
         self._options = replaying_run(number)
 
-    def run(
-        self, images: npt.NDArray[np.uint8], styles: npt.NDArray[np.float32]
-    ) -> npt.NDArray[np.uint8]:
+    def run(self, images: Pixels, styles: Numbers) -> Pixels:
         self._images.update_inplace(np.ascontiguousarray(images))
         self._styles.update_inplace(styles)
         # Copies and graph are on different streams of the device.
         self._binding.synchronize_inputs()
         self._network.run_with_iobinding(self._binding, self._options)
         self._binding.synchronize_outputs()
-        painted: npt.NDArray[np.uint8] = self._binding.copy_outputs_to_cpu()[0]
+        painted: Pixels = self._binding.copy_outputs_to_cpu()[0]
         return painted
 
 

@@ -1,4 +1,4 @@
-"""What can go wrong inside the server; the service turns each kind into one gRPC status code."""
+"""What can go wrong inside the server; ``statuses`` turns each kind into a gRPC status code."""
 
 from sfumato.errors import SfumatoError
 
@@ -30,7 +30,7 @@ class QueueFullError(SfumatoError):
         retry_after_ms: when trying again makes sense, in milliseconds.
     """
 
-    def __init__(self, message: str, retry_after_ms: int = 100) -> None:
+    def __init__(self, message: str, retry_after_ms: int) -> None:
         """Keeps the time beside the message."""
         super().__init__(message)
         self.retry_after_ms = retry_after_ms

@@ -11,8 +11,12 @@ class FrameInheritance:
         self._before = pb.StylizeRequest()
 
     def complete(self, frame: pb.StylizeRequest) -> pb.StylizeRequest:
-        """Gives ``frame`` with what it left unset taken from the frame before; it is changed."""
+        """Gives a copy of ``frame``, which is changed, with what it left unset from the one before.
+
+        The copy lacks the image: that would stay in memory until the next frame has come.
+        """
         before = self._before
+        frame.ClearField("image")
         # A version belongs to its model, so the three are inherited together or not at all.
         if not (frame.model or frame.HasField("version") or frame.version_label):
             frame.model, frame.version_label = before.model, before.version_label
@@ -25,19 +29,6 @@ class FrameInheritance:
             frame.quality = before.quality
         if before.HasField("strength") and not frame.HasField("strength"):
             frame.strength = before.strength
-        self._before = _without_image(frame)
-        return frame
-
-
-def _without_image(frame: pb.StylizeRequest) -> pb.StylizeRequest:
-    """Copies all but the image, which would otherwise stay in memory for another frame."""
-    copy = pb.StylizeRequest(
-        model=frame.model,
-        version_label=frame.version_label,
-        styles=frame.styles,
-        output_format=frame.output_format,
-    )
-    for name in ("version", "quality", "strength"):
-        if frame.HasField(name):
-            setattr(copy, name, getattr(frame, name))
-    return copy
+        self._before = pb.StylizeRequest()
+        self._before.CopyFrom(frame)
+        return self._before

@@ -2,26 +2,20 @@
 
 import asyncio
 from collections import deque
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
 import grpc.aio
 
 from serving.admission import Admission
-from serving.call import Call, Calls, Context, metadata_of
+from serving.call import Call, Calls, Context, deadline_of
 from serving.errors import InvalidRequestError
 from serving.frame import Frame
 from serving.frame_inheritance import FrameInheritance
 from serving.message_check import read_message
 from serving.reading_ahead import reading_ahead
 from serving.streams import Answers
-from serving.stylize_messages import (
-    deadline_of,
-    note_painting,
-    note_request,
-    order_of,
-    response_to,
-)
+from serving.stylize_messages import note_painting, note_request, order_of, response_to
 from serving.stylizer import Stylizer
 from sfumato.errors import SfumatoError
 from sfumato.v1 import stylization_service_pb2 as pb
@@ -31,13 +25,13 @@ _MOST_UNANSWERED: Final = 1000  # frames that were dropped and wait for their tu
 
 
 @dataclass(frozen=True)
-class StreamParts:
-    """What every stream of a server works with.
+class StylizationParts:
+    """What the calls and streams of ``StylizationService`` work with.
 
     Attributes:
-        stylizer: paints the frames.
-        admission: bounds the frames and other requests inside the server.
-        calls: watches over the frames.
+        stylizer: paints the photos.
+        admission: bounds the photos inside the server.
+        calls: watches over calls and frames.
         max_window: most frames of one stream inside at once.
         max_message_bytes: largest answer in bytes.
     """
@@ -56,12 +50,11 @@ class FrameStream:
     ``drop_oldest`` nothing is read while the window is full, so HTTP/2 stops the client.
     """
 
-    def __init__(self, service: str, context: Context, parts: StreamParts) -> None:
+    def __init__(self, call: Call, context: Context, parts: StylizationParts) -> None:
         """Begins with the default settings, until the first message says otherwise."""
-        self._service = service
+        self._call = call
         self._context = context
         self._parts = parts
-        self._metadata = metadata_of(context)
         self._inheritance = FrameInheritance()
         self._window = min(_DEFAULT_WINDOW, parts.max_window)
         self._drops = False
@@ -96,8 +89,10 @@ class FrameStream:
             if message is not None:
                 self._settle(message.settings)
             while message is not None:
+                image = message.frame.image
                 request = self._inheritance.complete(message.frame)
-                if self._accept(message.frame_id, request):
+                if image:
+                    self._accept(message.frame_id, request, image)
                     await self._room.acquire()
                 message = await self._next_message()
                 if message is not None and message.HasField("settings"):
@@ -124,21 +119,16 @@ class FrameStream:
         ahead = _MOST_UNANSWERED if self._drops else self._window
         self._room = asyncio.Semaphore(ahead - 1)  # the first frame has come already
 
-    def _accept(self, frame_id: int, request: pb.StylizeRequest) -> bool:
-        """Begins with a frame; gives whether there is one, and not settings only."""
-        image = request.image
-        if not image:
-            return False
-        call = Call("StylizeStream", self._service, self._metadata)
+    def _accept(self, frame_id: int, request: pb.StylizeRequest, image: bytes) -> None:
+        call = Call(self._call.method, self._call.service, self._call.metadata)
         note_request(call, request, image)
-        frame = Frame(frame_id, self._parts.calls.begin(call))
+        frame = Frame(frame_id, call)
         self._unanswered.put_nowait(frame)
         self._inside.append(frame)
         if self._drops and len(self._inside) > self._window:
             self._drop(next(frame for frame in self._inside if frame.can_give_way))
         if not frame.answer.done():
             self._begin(frame, request, image)
-        return True
 
     def _begin(self, frame: Frame, request: pb.StylizeRequest, image: bytes) -> None:
         try:
@@ -151,8 +141,8 @@ class FrameStream:
 
     async def _paint(self, frame: Frame, request: pb.StylizeRequest, image: bytes) -> None:
         try:
-            order = order_of(request, image, deadline_of(self._context))
-            model, painting = await self._parts.stylizer.paint(replace(order, on_start=frame.start))
+            order = order_of(request, image, deadline_of(self._context), on_start=frame.start)
+            model, painting = await self._parts.stylizer.paint(order)
             note_painting(frame.call, model, painting)
             response = response_to(model, painting, self._parts.max_message_bytes)
         except Exception as error:

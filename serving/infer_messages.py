@@ -7,13 +7,14 @@ from typing import Final
 
 import numpy as np
 
-from serving.access_log import quoted
 from serving.call import Call
+from serving.client_text import quoted
 from serving.errors import AnswerTooLargeError, InvalidRequestError
 from serving.lane import Pixels
-from serving.repository import DEFAULT_MODEL, Model
+from serving.model import Model
+from serving.repository import DEFAULT_MODEL
 from serving.stylizer import PaintedTensor, TensorOrder
-from serving.tensor_messages import Tensor, read_tensors, shortened
+from serving.tensor_messages import Tensor, read_tensors
 from serving.tensor_styles import parameter_value, style_rows
 from sfumato.errors import ImageError
 from sfumato.image_codec import decode_photo
@@ -141,10 +142,10 @@ def _check_names(request: pb.ModelInferRequest) -> None:
         if not (name in (*_PARAMETERS, *_IGNORED) or name.startswith(_IGNORED_PREFIX)):
             close = difflib.get_close_matches(name[:100], _PARAMETERS, 1)
             hint = f"did you mean {close[0]!r}?" if close else "there are style and strength"
-            raise InvalidRequestError(f"no parameter {shortened(name)}; {hint}")
+            raise InvalidRequestError(f"no parameter {quoted(name)}; {hint}")
     for output in request.outputs:
         if output.name != OUTPUT:
-            raise InvalidRequestError(f"no output {shortened(output.name)}; there is {OUTPUT!r}")
+            raise InvalidRequestError(f"no output {quoted(output.name)}; there is {OUTPUT!r}")
         for name, words in _NOT_SERVED.items():
             if name in output.parameters:
                 raise InvalidRequestError(

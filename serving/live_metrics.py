@@ -3,7 +3,6 @@
 import asyncio
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Final
 
 from prometheus_client.core import GaugeMetricFamily, Metric
@@ -19,33 +18,31 @@ _PATIENCE_SECONDS: Final = 2.0
 """Longer than the event loop is ever busy; less than the 10 seconds after which a scrape fails."""
 
 
-@dataclass(frozen=True)
-class _Parts:
-    repository: Repository
-    batcher: Batcher
-    streams: Streams
-
-
 class LiveMetrics(Collector):
     """Looks at the parts of a server whenever it is asked; to be made in a running event loop.
 
     Nothing is kept, so what was unloaded is gone from the next answer on.
     """
 
-    def __init__(self, admission: Admission, precision: str) -> None:
-        """Looks at ``admission`` only, until ``watch`` names the rest."""
+    def __init__(
+        self,
+        repository: Repository,
+        admission: Admission,
+        batcher: Batcher,
+        streams: Streams,
+        precision: str,
+    ) -> None:
+        """Looks at the parts; ``precision`` is that of all networks."""
         self._loop = asyncio.get_running_loop()
+        self._repository = repository
         self._admission = admission
+        self._batcher = batcher
+        self._streams = streams
         self._precision = precision
-        self._parts: _Parts | None = None
-
-    def watch(self, repository: Repository, batcher: Batcher, streams: Streams) -> None:
-        """From now on these are looked at, too."""
-        self._parts = _Parts(repository, batcher, streams)
 
     def describe(self) -> Iterable[Metric]:
-        """Gives all families, without the models."""
-        return [*self._levels(None), *_models(None, self._precision)]
+        """Gives all families, on the event loop's thread."""
+        return [*self._levels(), *self._models()]
 
     def collect(self) -> Iterable[Metric]:
         """Gives all families; none if the event loop is stuck, which is a finding, too.
@@ -60,12 +57,10 @@ class LiveMetrics(Collector):
             reading.cancel()
             return []
 
-    async def _read(self) -> list[Metric]:
-        parts = self._parts
-        models = _models(parts.repository if parts else None, self._precision)
-        return [*self._levels(parts), *models]
+    async def _read(self) -> Iterable[Metric]:
+        return self.describe()
 
-    def _levels(self, parts: _Parts | None) -> list[Metric]:
+    def _levels(self) -> list[Metric]:
         return [
             GaugeMetricFamily(
                 "sfumato_ready",
@@ -78,37 +73,32 @@ class LiveMetrics(Collector):
                 self._admission.inside,
             ),
             GaugeMetricFamily(
-                "sfumato_queue_length",
-                "Photos that wait for a batch.",
-                parts.batcher.waiting if parts else 0,
+                "sfumato_queue_length", "Photos that wait for a batch.", self._batcher.waiting
             ),
-            GaugeMetricFamily(
-                "sfumato_streams_open", "Open streams.", parts.streams.open if parts else 0
-            ),
+            GaugeMetricFamily("sfumato_streams_open", "Open streams.", self._streams.open),
         ]
 
-
-def _models(repository: Repository | None, precision: str) -> list[Metric]:
-    loaded = GaugeMetricFamily(
-        "sfumato_model_loaded",
-        "1 for each version that is served, and what it really runs on.",
-        labels=("model", "version", "provider", "precision"),
-    )
-    styles = GaugeMetricFamily(
-        "sfumato_model_styles",
-        "Styles of each version that is served.",
-        labels=("model", "version"),
-    )
-    versions = GaugeMetricFamily(
-        "sfumato_model_versions",
-        "Versions in the model folder, by how they stand: UNAVAILABLE ones could not be loaded.",
-        labels=("state",),
-    )
-    for model in repository or ():
-        name = (model.name, str(model.version))
-        loaded.add_metric((*name, model.session.provider, precision), 1)
-        styles.add_metric(name, len(model.bank.infos))
-    counts = Counter(entry.state for entry in repository.index()) if repository else Counter()
-    for state in ModelState:
-        versions.add_metric((state,), counts[state])
-    return [loaded, styles, versions]
+    def _models(self) -> list[Metric]:
+        loaded = GaugeMetricFamily(
+            "sfumato_model_loaded",
+            "1 for each version that is served, and what it really runs on.",
+            labels=("model", "version", "provider", "precision"),
+        )
+        styles = GaugeMetricFamily(
+            "sfumato_model_styles",
+            "Styles of each version that is served.",
+            labels=("model", "version"),
+        )
+        versions = GaugeMetricFamily(
+            "sfumato_model_versions",
+            "Versions in the model folder, by how they stand; UNAVAILABLE could not be loaded.",
+            labels=("state",),
+        )
+        for model in self._repository:
+            name = (model.name, str(model.version))
+            loaded.add_metric((*name, model.session.provider, self._precision), 1)
+            styles.add_metric(name, len(model.bank.infos))
+        counts = Counter(entry.state for entry in self._repository.index())
+        for state in ModelState:
+            versions.add_metric((state,), counts[state])
+        return [loaded, styles, versions]

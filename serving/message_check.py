@@ -6,17 +6,15 @@ argument; gRPC would answer UNKNOWN, as if the server had failed, and log a trac
 
 import asyncio
 from collections.abc import Callable, Collection
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final, TypeAlias
 
 import grpc
 from google.protobuf.message import DecodeError
 
 from serving.call import Calls, Context
 from serving.errors import DeadlineExpiredError, InvalidRequestError
-from serving.refusal import refuse
 
-if TYPE_CHECKING:
-    from serving.refusal import Handler
+Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 
 _NO_MESSAGE: Final = (
     "what came is not the message that this method takes; make the client from the server's .proto "
@@ -67,7 +65,7 @@ class MessageCheck:
         self._max_upload_seconds = max_upload_seconds
         self._is_there = is_there
 
-    def before(self, method: str, handler: Any) -> "Handler":  # gRPC types those of threads
+    def before(self, method: str, handler: Any) -> Handler:  # gRPC types those of threads
         """Gives the handler of ``/service/Method`` with a check before it."""
         if method.split("/")[1] not in self._services:
             return handler  # type: ignore[no-any-return]
@@ -83,9 +81,9 @@ class MessageCheck:
                     request = await read_message(context)
             except TimeoutError:
                 late = f"the message was not there after {self._max_upload_seconds:g} seconds"
-                return await refuse(method, DeadlineExpiredError(late), self._calls, context)
+                return await self._calls.refuse(method, DeadlineExpiredError(late), context)
             except InvalidRequestError as error:
-                return await refuse(method, error, self._calls, context)
+                return await self._calls.refuse(method, error, context)
             if request is grpc.aio.EOF:  # nothing was asked, most likely the client is gone
                 await context.abort(grpc.StatusCode.CANCELLED, "the call ended without a message")
             self._is_there()

@@ -1,22 +1,20 @@
 """All methods of a server, behind doors that turn calls away before a message of theirs is read."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import Any, Final, Protocol
 
 import grpc
 
-from serving.message_check import MessageCheck
-
-if TYPE_CHECKING:
-    from serving.refusal import Handler
+from serving.call import Calls, Context
+from serving.message_check import Handler, MessageCheck
+from sfumato.errors import SfumatoError
 
 
 class Door(Protocol):
     """Looks at every call that comes for a method there is."""
 
-    def refusal(self, details: grpc.HandlerCallDetails, /) -> "Handler | None":
-        """Give what answers the call instead of its method; None lets it in."""
-        ...
+    def check(self, details: grpc.HandlerCallDetails, /) -> None:
+        """Let the call in, or raise the SfumatoError that tells why not."""
 
 
 class Methods(grpc.GenericRpcHandler):
@@ -26,10 +24,17 @@ class Methods(grpc.GenericRpcHandler):
     registered, twenty here, and makes coroutines for each interceptor.
     """
 
-    def __init__(self, doors: Sequence[Door], check: MessageCheck) -> None:
-        """Begins without services; a call has to come through all ``doors``, in their order."""
+    def __init__(self, doors: Sequence[Door], messages: MessageCheck, calls: Calls) -> None:
+        """Begins without services.
+
+        Args:
+            doors: what a call has to come through, in this order.
+            messages: stands before the methods.
+            calls: learn what was turned away.
+        """
         self._doors: Final = tuple(doors)
-        self._check = check
+        self._messages = messages
+        self._calls = calls
         self._services: list[grpc.GenericRpcHandler] = []
         self._checked: dict[str, Handler] = {}
 
@@ -45,10 +50,20 @@ class Methods(grpc.GenericRpcHandler):
         handler = self._handler(handler_call_details)
         if handler is None:
             return None
-        for door in self._doors:
-            if refusal := door.refusal(handler_call_details):
-                return refusal
+        try:
+            for door in self._doors:
+                door.check(handler_call_details)
+        except SfumatoError as error:
+            return self._refusal(handler_call_details.method, error)
         return handler
+
+    def _refusal(self, method: str, error: SfumatoError) -> Handler:
+        # One of streams, whatever the method is, because only those begin before a message has
+        # come: a photo that is going to be refused is neither received nor kept.
+        async def answer(_: object, context: Context) -> None:
+            await self._calls.refuse(method, error, context)
+
+        return grpc.stream_stream_rpc_method_handler(answer)
 
     def _handler(self, details: grpc.HandlerCallDetails) -> "Handler | None":
         method = details.method
@@ -57,5 +72,5 @@ class Methods(grpc.GenericRpcHandler):
             handler = next((handler for handler in found if handler is not None), None)
             if handler is None:
                 return None  # and is not kept: clients may make up any number of names
-            self._checked[method] = self._check.before(method, handler)
+            self._checked[method] = self._messages.before(method, handler)
         return self._checked[method]

@@ -34,12 +34,12 @@ class Metrics:
         registry: what is exported.
     """
 
-    def __init__(self) -> None:
-        """Starts at zero."""
+    def __init__(self, repository: Repository) -> None:
+        """Starts at zero; knows the models of ``repository``."""
         # A second time series beside each, which nobody reads.
         disable_created_metrics()  # type: ignore[no-untyped-call]
         self.registry = CollectorRegistry(auto_describe=True)
-        self._repository: Repository | None = None
+        self._repository = repository
         self._requests = self._counter(
             "sfumato_requests",
             "Calls and frames of streams that have ended, by the name of their status.",
@@ -76,13 +76,6 @@ class Metrics:
             "model",
         )
 
-    def watch(self, repository: Repository) -> None:
-        """From now on the models of ``repository`` are known."""
-        self._repository = repository
-
-    def begun(self, call: Call) -> None:
-        """Waits for the end."""
-
     def ended(self, call: Call) -> None:
         """Counts a call."""
         model, version = self._labels(call)
@@ -116,7 +109,7 @@ class Metrics:
         """Gives name and version of the model that painted, or would have; empty if none would."""
         if call.stages:
             return call.model, str(call.version)
-        if self._repository is None or not (call.model or call.bytes_in):  # nothing was asked
+        if not (call.model or call.bytes_in):  # nothing was asked for
             return "", ""
         model = self._repository.meant_by(call.model, call.version)
         return ("", "") if model is None else (model.name, str(model.version))

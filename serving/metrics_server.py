@@ -6,6 +6,7 @@ from threading import Thread
 from wsgiref.simple_server import WSGIServer
 
 from prometheus_client import (
+    CollectorRegistry,
     GCCollector,
     Info,
     PlatformCollector,
@@ -13,12 +14,8 @@ from prometheus_client import (
     start_http_server,
 )
 
-from serving.batcher import Batcher
 from serving.errors import ConfigError
-from serving.live_metrics import LiveMetrics
-from serving.metrics import Metrics
-from serving.repository import Repository
-from serving.streams import Streams
+from serving.port import address_of
 from sfumato import __version__
 
 _log = logging.getLogger(__name__)
@@ -29,18 +26,14 @@ class MetricsServer:
 
     Attributes:
         port: where it listens, once open.
-        metrics: the observer of calls and batches whose counts it tells.
     """
 
-    def __init__(self, host: str, port: int, live: LiveMetrics) -> None:
-        """Prepares the answers: what the observer counts, ``live``, the process and the build."""
+    def __init__(self, host: str, port: int, registry: CollectorRegistry) -> None:
+        """Adds the process and the build to ``registry``, and is going to answer what is in it."""
         self._host = host
         self.port = port
-        self._live = live
+        self._registry = registry
         self._running: tuple[WSGIServer, Thread] | None = None
-        self.metrics = Metrics()
-        registry = self.metrics.registry
-        registry.register(live)
         Info("sfumato_build", "Version of the server.", registry=registry).info(
             {"version": __version__}
         )
@@ -56,7 +49,7 @@ class MetricsServer:
         try:
             # It looks the name of the host up, which may take a while.
             self._running = await asyncio.to_thread(
-                start_http_server, self.port, self._host, self.metrics.registry
+                start_http_server, self.port, self._host, self._registry
             )
         except OSError as error:
             raise ConfigError(
@@ -65,13 +58,7 @@ class MetricsServer:
                 "choose another --metrics-host or --metrics-port (0 takes a free port)"
             ) from error
         self.port = self._running[0].server_port
-        host = f"[{self._host}]" if ":" in self._host else self._host
-        _log.info("metrics on http://%s:%d/metrics", host, self.port)
-
-    def watch(self, repository: Repository, batcher: Batcher, streams: Streams) -> None:
-        """From now on these are told about, too."""
-        self.metrics.watch(repository)
-        self._live.watch(repository, batcher, streams)
+        _log.info("metrics on http://%s/metrics", address_of(self._host, self.port))
 
     async def close(self) -> None:
         """Closes the port; an answer that is under way is finished."""

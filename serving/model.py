@@ -73,4 +73,4 @@ class IndexEntry:
     name: str
     version: int
     state: ModelState
-    reason: str = ""
+    reason: str

@@ -3,9 +3,9 @@
 from typing import Final
 
 from serving.infer_messages import INPUTS, MAX_PHOTOS, OUTPUT
+from serving.model import IndexEntry, Model
 from serving.model_statistics import Durations, VersionStatistics
 from serving.onnx_runtime import CUDA
-from serving.repository import IndexEntry, Model
 from sfumato.inference import open_inference_pb2 as pb
 
 _PLATFORM: Final = "onnxruntime_onnx"
@@ -59,7 +59,10 @@ def config_message(model: Model) -> pb.ModelConfigResponse:
 
 def statistics_message(model: Model, counts: VersionStatistics) -> pb.ModelStatistics:
     """Tells what a version has done."""
-    stages = counts.stages
+    queue, decode, inference, encode = (
+        _duration(counts.stages.get(stage, Durations()))
+        for stage in ("queue", "decode", "inference", "encode")
+    )
     return pb.ModelStatistics(
         name=model.name,
         version=str(model.version),
@@ -69,10 +72,10 @@ def statistics_message(model: Model, counts: VersionStatistics) -> pb.ModelStati
         inference_stats=pb.InferStatistics(
             success=_duration(counts.success),
             fail=_duration(counts.fail),
-            queue=_duration(stages.get("queue")),
-            compute_input=_duration(stages.get("decode")),
-            compute_infer=_duration(stages.get("inference")),
-            compute_output=_duration(stages.get("encode")),
+            queue=queue,
+            compute_input=decode,
+            compute_infer=inference,
+            compute_output=encode,
         ),
         batch_stats=[
             pb.InferBatchStatistics(batch_size=photos, compute_infer=_duration(batches))
@@ -94,7 +97,5 @@ def _dims(model: Model) -> dict[str, list[int]]:
     return {"image": [-1, -1, 3], "style_weights": [styles], "style": [numbers]}
 
 
-def _duration(durations: Durations | None) -> pb.StatisticDuration:
-    if durations is None:
-        return pb.StatisticDuration()
+def _duration(durations: Durations) -> pb.StatisticDuration:
     return pb.StatisticDuration(count=durations.count, ns=durations.ns)

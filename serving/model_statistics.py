@@ -69,9 +69,6 @@ class ModelStatistics:
         """Gives what a version has done; to be read, not changed."""
         return self._versions.get(_key(name, version)) or VersionStatistics()
 
-    def begun(self, call: Call) -> None:
-        """Waits for the end."""
-
     def ended(self, call: Call) -> None:
         """Counts a call that paints."""
         if call.method not in PAINTING:

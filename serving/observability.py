@@ -14,6 +14,7 @@ from serving.repository import Repository
 from serving.streams import Streams
 
 if TYPE_CHECKING:  # nobody loads the libraries for what was not asked for
+    from serving.metrics import Metrics
     from serving.metrics_server import MetricsServer
     from serving.tracing import Traces
 
@@ -28,16 +29,19 @@ class Observability:
         of_batches: who is told about batches.
     """
 
-    def __init__(self, config: ServerConfig, admission: Admission) -> None:
-        """Makes the observers; to be done in a running event loop.
+    def __init__(self, config: ServerConfig, repository: Repository) -> None:
+        """Makes the observers of what is done with the models of ``repository``.
 
         Raises:
             ConfigError: traces are asked for, and OpenTelemetry is not installed or its variables
                 are wrong.
         """
-        self._metrics = _metrics(config, admission)
+        self._config = config
+        self._repository = repository
+        self._metrics = _metrics(config, repository)
+        self._metrics_server: MetricsServer | None = None
         self._traces = _traces(config)
-        counting = [self._metrics.metrics] if self._metrics else []
+        counting = [self._metrics] if self._metrics else []
         self.of_batches: Sequence[BatchObserver] = counting
         # The log comes last: it names the trace.
         self.of_calls: Sequence[CallObserver] = [
@@ -49,34 +53,41 @@ class Observability:
     @property
     def metrics_port(self) -> int:
         """Where the metrics are, once open; 0 without them."""
-        return self._metrics.port if self._metrics else 0
+        return self._metrics_server.port if self._metrics_server else 0
 
-    async def open(self) -> None:
-        """Opens the port of the metrics. Raises ConfigError if that cannot be done."""
-        if self._metrics:
-            await self._metrics.open()
+    async def open(self, admission: Admission, batcher: Batcher, streams: Streams) -> None:
+        """Opens the port of the metrics, which also tell how these stand.
 
-    def watch(self, repository: Repository, batcher: Batcher, streams: Streams) -> None:
-        """Tells what there is to look at once the models are loaded."""
-        if self._metrics:
-            self._metrics.watch(repository, batcher, streams)
+        Raises:
+            ConfigError: the port cannot be opened.
+        """
+        config = self._config
+        if self._metrics is None or config.metrics_port is None:
+            return
+        from serving.live_metrics import LiveMetrics
+        from serving.metrics_server import MetricsServer
+
+        registry = self._metrics.registry
+        registry.register(
+            LiveMetrics(self._repository, admission, batcher, streams, config.precision)
+        )
+        self._metrics_server = MetricsServer(config.metrics_host, config.metrics_port, registry)
+        await self._metrics_server.open()
 
     async def close(self, grace_seconds: float = 0.0) -> None:
         """Delivers the last traces within ``grace_seconds``; closes the port of the metrics."""
         if self._traces:
             await self._traces.close(min(grace_seconds, _LAST_TRACES_SECONDS))
-        if self._metrics:
-            await self._metrics.close()
+        if self._metrics_server:
+            await self._metrics_server.close()
 
 
-def _metrics(config: ServerConfig, admission: Admission) -> "MetricsServer | None":
+def _metrics(config: ServerConfig, repository: Repository) -> "Metrics | None":
     if config.metrics_port is None:
         return None
-    from serving.live_metrics import LiveMetrics
-    from serving.metrics_server import MetricsServer
+    from serving.metrics import Metrics
 
-    live = LiveMetrics(admission, config.precision)
-    return MetricsServer(config.metrics_host, config.metrics_port, live)
+    return Metrics(repository)
 
 
 def _traces(config: ServerConfig) -> "Traces | None":

@@ -81,7 +81,7 @@ _QUIET: Final = 4  # only fatal messages: errors reach us as exceptions and are 
 
 @dataclass(frozen=True)
 class SessionSettings:
-    """How networks are loaded; the fields of ServerConfig of the same names."""
+    """How networks are loaded, as ServerConfig describes it; what it leaves open is decided."""
 
     device: Device = "auto"
     precision: Precision = "float32"

@@ -2,14 +2,14 @@
 
 from collections.abc import Awaitable, Callable
 from contextlib import ExitStack
-from functools import wraps
+from functools import partial, wraps
 from typing import Final, TypeVar
 
 import grpc.aio
 
 import sfumato
 from serving.admission import Admission
-from serving.call import Call, Calls, Context, metadata_of
+from serving.call import Call, Calls, Context, deadline_of, metadata_of
 from serving.errors import AdminDisabledError, InvalidRequestError
 from serving.infer_messages import (
     InferLimits,
@@ -22,6 +22,7 @@ from serving.infer_messages import (
     version_of,
 )
 from serving.infer_stream import InferStream
+from serving.model import Model, ModelState
 from serving.model_messages import (
     config_message,
     index_message,
@@ -29,9 +30,8 @@ from serving.model_messages import (
     statistics_message,
 )
 from serving.model_statistics import ModelStatistics
-from serving.repository import Model, ModelState, Repository
+from serving.repository import Repository
 from serving.streams import Streams
-from serving.stylize_messages import deadline_of
 from serving.stylizer import Stylizer
 from sfumato.errors import SfumatoError
 from sfumato.inference import open_inference_pb2 as pb
@@ -175,13 +175,8 @@ class OpenInferenceService(pb_grpc.GRPCInferenceServiceServicer):
         self, request_iterator: object, context: Context
     ) -> None:
         """Paints as ModelInfer does, request after request."""
-
-        async def answer(
-            request: pb.ModelInferRequest, inside: ExitStack
-        ) -> pb.ModelStreamInferResponse:
-            return await self._infer_in_stream(request, context, inside)
-
         call = Call("ModelStreamInfer", OPEN_INFERENCE, metadata_of(context))
+        answer = partial(self._infer_in_stream, call, context)
         stream = InferStream(context, self._admission, answer)
         await self._streams.answer(call, context, stream.run)
 
@@ -233,10 +228,9 @@ class OpenInferenceService(pb_grpc.GRPCInferenceServiceServicer):
         return infer_response_to(request, model, painted)
 
     async def _infer_in_stream(
-        self, request: pb.ModelInferRequest, context: Context, inside: ExitStack
+        self, stream: Call, context: Context, request: pb.ModelInferRequest, inside: ExitStack
     ) -> pb.ModelStreamInferResponse:
-        call = Call("ModelStreamInfer", OPEN_INFERENCE, metadata_of(context))
-        self.calls.begin(call)
+        call = Call(stream.method, stream.service, stream.metadata)
         try:
             response = await self._infer(request, context, call, inside)
         except BaseException as error:

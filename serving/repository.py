@@ -8,14 +8,12 @@ from typing import Final
 
 from serving.errors import ConfigError, DamagedModelError, ModelNotFoundError
 from serving.folder_scan import FolderScan, scan_folder
-from serving.model import IndexEntry, LoadableSession, Model, ModelState
+from serving.model import IndexEntry, Model
 from serving.model_loader import ModelLoader
 from serving.model_versions import ModelVersions
 from serving.name_list import name_list
 from serving.style_folder import AddedStyle
 from sfumato.errors import SfumatoError
-
-__all__ = ["DEFAULT_MODEL", "IndexEntry", "LoadableSession", "Model", "ModelState", "Repository"]
 
 _log = logging.getLogger(__name__)
 

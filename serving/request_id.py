@@ -10,7 +10,7 @@ REQUEST_ID: Final = "x-request-id"
 _USABLE: Final = re.compile(r"[0-9A-Za-z._:=+/-]{1,64}")
 
 
-def request_id(given: str = "") -> str:
+def request_id(given: str) -> str:
     """Gives the id that the client has given, if it is short and safe to log, or a new one."""
     if _USABLE.fullmatch(given):
         return given

@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import socket
 import time
 from typing import Final, cast
 
@@ -17,9 +16,9 @@ from serving.batcher import Batcher
 from serving.call import Calls
 from serving.config import ServerConfig
 from serving.cores import usable_cores
-from serving.credentials import TlsFiles, server_credentials
 from serving.errors import ConfigError
 from serving.exposure import warn_of_exposure
+from serving.frame_stream import StylizationParts
 from serving.infer_messages import InferLimits
 from serving.live_models import LiveModels, OpenSession
 from serving.message_check import MessageCheck
@@ -29,7 +28,7 @@ from serving.observability import Observability
 from serving.onnx_runtime import usual_batches_at_once
 from serving.open_inference import OPEN_INFERENCE, OpenInferenceService
 from serving.overload import Overload
-from serving.repository import Repository
+from serving.port import address_of, open_port
 from serving.service import SERVICE_NAME, StylizationService
 from serving.streams import Streams
 from serving.stylizer import Stylizer
@@ -79,37 +78,33 @@ class Server:
             ConfigError: the token file cannot be used, or what makes traces is not installed.
         """
         self._config = config
+        self._port = 0
         self._admission = Admission(config.max_queue_size)
+        self._overload = Overload(self._admission)
         self._health = health.aio.HealthServicer()
         at_once = config.batches_at_once or usual_batches_at_once(config.device)
         self._device = WorkerThreads(at_once, "device")
         self._codecs = WorkerThreads(_codec_threads(config), "codec")
         self._models = LiveModels(config, self._device, open_session)
-        self._services = (*_SERVICES, ADMIN_SERVICE) if config.admin else _SERVICES
-        self._batcher: Batcher | None = None
-        self._port = 0
-        self._observability = Observability(config, self._admission)
-        self._calls = Calls(self._observability.of_calls)
+        repository = self._models.repository
+        self._statistics = ModelStatistics(repository)
+        self._observability = Observability(config, repository)
+        self._calls = Calls([*self._observability.of_calls, self._statistics])
         self._streams = Streams(
             config.max_streams_per_client, config.max_download_seconds, self._calls
         )
-        overload = Overload(self._admission, self._calls)
-        check = MessageCheck(
-            self._services,
-            self._calls,
-            max_upload_seconds=config.max_upload_seconds,
-            is_there=overload.message_is_there,
+        self._batcher = Batcher(
+            self._device,
+            max_pixels=config.max_pixels,
+            observers=[self._statistics, *self._observability.of_batches],
         )
-        self._methods = Methods([*_authorization(config, self._calls), overload], check)
-        self._grpc = grpc.aio.server(
-            handlers=[self._methods],
-            options=_options(config),
-        )
+        self._services = (*_SERVICES, ADMIN_SERVICE) if config.admin else _SERVICES
+        self._grpc = grpc.aio.server(handlers=[self._methods()], options=_options(config))
 
     @property
     def address(self) -> str:
         """Where the server listens, once started: ``host:port``."""
-        return _address(self._config.host, self._port)
+        return address_of(self._config.host, self._port)
 
     @property
     def metrics_port(self) -> int:
@@ -144,8 +139,7 @@ class Server:
         await self._health.enter_graceful_shutdown()
         self._admission.close("the server is shutting down; send the request to another one")
         await self._models.stay()
-        if self._batcher is not None:
-            self._batcher.hurry()
+        self._batcher.hurry()
         # Clients are told at once (GOAWAY) and send their next calls elsewhere. What is inside goes
         # on; an earlier end is set below.
         leaving = asyncio.create_task(self._grpc.stop(self._config.grace_seconds))
@@ -169,9 +163,8 @@ class Server:
     async def _start(self) -> None:
         _log.info("settings: %s", self._config.summary())
         warn_of_exposure(self._config)
-        await self._observability.open()
-        self._port = _open_port(self._grpc, self._config)
-        self._assemble(self._models.repository)
+        await self._observability.open(self._admission, self._batcher, self._streams)
+        self._port = open_port(self._grpc, self._config)
         await self._set_health(health_pb2.HealthCheckResponse.NOT_SERVING)
         await self._grpc.start()
         _log.info(
@@ -186,47 +179,44 @@ class Server:
         _log.info("serving on %s", self.address)
         self._write_port_file()
 
-    def _assemble(self, repository: Repository) -> None:
-        config = self._config
-        statistics = ModelStatistics(repository)
-        self._calls.watch(statistics)
-        self._batcher = Batcher(
-            self._device,
-            max_pixels=config.max_pixels,
-            observers=[statistics, *self._observability.of_batches],
+    def _methods(self) -> Methods:
+        config, repository, calls = self._config, self._models.repository, self._calls
+        messages = MessageCheck(
+            self._services,
+            calls,
+            max_upload_seconds=config.max_upload_seconds,
+            is_there=self._overload.message_is_there,
         )
+        methods = Methods([*_authorization(config), self._overload], messages, calls)
+        server = cast(grpc.aio.Server, methods)
         stylizer = Stylizer(repository, self._batcher, self._codecs, max_pixels=config.max_pixels)
-        self._observability.watch(repository, self._batcher, self._streams)
-        service = StylizationService(
-            repository=repository,
-            stylizer=stylizer,
-            admission=self._admission,
-            calls=self._calls,
-            streams=self._streams,
-            max_stream_window=config.max_stream_window,
+        parts = StylizationParts(
+            stylizer,
+            self._admission,
+            calls,
+            max_window=config.max_stream_window,
             max_message_bytes=config.max_message_bytes,
         )
-        server = cast(grpc.aio.Server, self._methods)
-        add_StylizationServiceServicer_to_server(service, server)
+        stylization = StylizationService(repository, self._streams, parts)
+        add_StylizationServiceServicer_to_server(stylization, server)
         open_inference = OpenInferenceService(
             repository=repository,
             stylizer=stylizer,
-            statistics=statistics,
+            statistics=self._statistics,
             admission=self._admission,
-            calls=self._calls,
+            calls=calls,
             streams=self._streams,
             limits=InferLimits(config.max_pixels, config.max_message_bytes),
             admin=config.admin,
         )
         add_GRPCInferenceServiceServicer_to_server(open_inference, server)
         if config.admin:
-            admin = AdminService(
-                repository=repository, admission=self._admission, calls=self._calls
-            )
+            admin = AdminService(repository=repository, admission=self._admission, calls=calls)
             add_AdminServiceServicer_to_server(admin, server)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
         names = (*self._services, health.SERVICE_NAME, reflection.SERVICE_NAME)
         reflection.enable_server_reflection(names, server)
+        return methods
 
     async def _set_health(self, status: int) -> None:
         for name in (health.OVERALL_HEALTH, *self._services):
@@ -261,37 +251,8 @@ def _options(config: ServerConfig) -> list[tuple[str, int]]:
     ]
 
 
-def _authorization(config: ServerConfig, calls: Calls) -> list[Door]:
+def _authorization(config: ServerConfig) -> list[Door]:
     path = config.token_file
     if path is None:
         return []
-    return [Authorization(WatchedFiles([path], lambda: read_tokens(path)), calls)]
-
-
-def _open_port(server: grpc.aio.Server, config: ServerConfig) -> int:
-    host, port = config.host, config.port
-    tls = None
-    if config.tls_cert is not None and config.tls_key is not None:
-        tls = server_credentials(TlsFiles(config.tls_cert, config.tls_key, config.tls_client_ca))
-    try:
-        # gRPC does not say why it cannot listen, so ask the operating system first.
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        socket.create_server((host, port), family=family).close()
-        if tls is not None:
-            return server.add_secure_port(_address(host, port), tls)
-        return server.add_insecure_port(_address(host, port))
-    except (OSError, RuntimeError) as error:
-        reason = _reason(error) if isinstance(error, OSError) else "gRPC refuses it"
-        raise ConfigError(
-            f"cannot listen on {_address(host, port)}: {reason}; "
-            "choose another --host or --port (0 takes a free port)"
-        ) from error
-
-
-def _reason(error: OSError) -> str:
-    # create_server adds the address, which our message names already.
-    return str(error.strerror or error).partition(" (while attempting")[0]
-
-
-def _address(host: str, port: int) -> str:
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    return [Authorization(WatchedFiles([path], lambda: read_tokens(path)))]

@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
-import numpy.typing as npt
 
 from serving.config import Precision
 from serving.cuda_graphs import open_graphs
 from serving.device_share import DeviceShare
 from serving.errors import OutOfMemoryError
+from serving.lane import Numbers, Pixels
 from serving.onnx_runtime import (
     SessionSettings,
     first_line,
@@ -69,9 +69,7 @@ class OnnxSession:
         self._shrink = shrinking_run(self._session)
         self._last_size: tuple[int, ...] = ()
 
-    def run(
-        self, images: npt.NDArray[np.uint8], styles: npt.NDArray[np.float32], /
-    ) -> npt.NDArray[np.uint8]:
+    def run(self, images: Pixels, styles: Numbers, /) -> Pixels:
         """Paints ``images`` uint8 [N, H, W, 3] with ``styles`` float32 [N, P]; same shape out.
 
         Raises:
@@ -94,9 +92,9 @@ class OnnxSession:
     def _run(
         self,
         session: "ort.InferenceSession",
-        images: npt.NDArray[np.uint8],
-        styles: npt.NDArray[np.float32],
-    ) -> npt.NDArray[np.uint8]:
+        images: Pixels,
+        styles: Numbers,
+    ) -> Pixels:
         painted = np.empty(images.shape, np.uint8)
         binding = session.io_binding()
         binding.bind_cpu_input("image", np.ascontiguousarray(images))
@@ -114,11 +112,6 @@ class OnnxSession:
         """
         changed, self._last_size = size != self._last_size, size
         return self._shrink if changed else None
-
-    def warm_up(self, batch_size: int) -> None:
-        """Makes all of ``warm_up_runs``."""
-        for run in self.warm_up_runs(batch_size):
-            run()
 
     def warm_up_runs(self, batch_size: int) -> list[Callable[[], None]]:
         """Gives the first, slow runs of the network, which check that sizes are kept.

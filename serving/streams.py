@@ -97,7 +97,7 @@ class Streams:
             raise
         except Exception as error:
             call.notes |= answers.written
-            await self._calls.abort(error, context, self._calls.begin(call))
+            await self._calls.abort(error, context, call)
         call.end(grpc.StatusCode.OK.name)
         log_stream(call, answers.written)
 
@@ -112,7 +112,7 @@ class Streams:
             await run(answers)
         except AnswerNotTakenError as error:
             call.notes |= answers.written
-            status, message = self._calls.end_by(self._calls.begin(call), error, context)
+            status, message = self._calls.end_by(call, error, context)
             await answers.last_one_taken()  # its frames have gone; its place as a stream has not
             await context.abort(status, message)
 

@@ -1,12 +1,14 @@
 """Between the messages of sfumato.v1 and the server's own types."""
 
-import time
+from collections.abc import Callable
 from typing import Final
 
-from serving.access_log import StyleList, quoted
-from serving.call import Call, Context
+from serving.access_log import StyleList
+from serving.call import Call
+from serving.client_text import quoted
 from serving.errors import AnswerTooLargeError, InvalidRequestError
-from serving.repository import DEFAULT_MODEL, Model
+from serving.model import Model
+from serving.repository import DEFAULT_MODEL
 from serving.stylizer import Order, Painting
 from sfumato.image_codec import DEFAULT_QUALITY, ImageFormat
 from sfumato.messages import FROM_WIRE, TO_WIRE
@@ -17,19 +19,19 @@ from sfumato.v1 import stylization_service_pb2 as pb
 _ENVELOPE_BYTES: Final = 1024  # more than a response needs beside its image
 
 
-def deadline_of(context: Context) -> float | None:
-    """Gives the time by ``time.monotonic()`` after which the client waits no more."""
-    remaining = context.time_remaining()
-    return None if remaining is None else time.monotonic() + remaining
-
-
-def order_of(request: pb.StylizeRequest, image: bytes, deadline: float | None) -> Order:
+def order_of(
+    request: pb.StylizeRequest,
+    image: bytes,
+    deadline: float | None,
+    on_start: Callable[[], None] | None = None,
+) -> Order:
     """Reads a request.
 
     Args:
         request: what came.
         image: the photo in it, which is copied whenever it is read from the request.
-        deadline: see ``deadline_of``.
+        deadline: see ``Order``.
+        on_start: see ``Order``.
 
     Raises:
         InvalidRequestError: a value out of its range.
@@ -46,6 +48,7 @@ def order_of(request: pb.StylizeRequest, image: bytes, deadline: float | None) -
         format=_format(request.output_format),
         quality=_quality(request),
         deadline=deadline,
+        on_start=on_start,
     )
 
 

@@ -5,7 +5,7 @@ Every front door (``service``, and whatever is served beside it) sends its reque
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Final, TypeVar
@@ -15,11 +15,11 @@ from serving.batcher import Batcher
 from serving.codec_job import CodecJob
 from serving.errors import InvalidRequestError
 from serving.lane import Numbers, Pixels
-from serving.repository import Model, Repository
+from serving.model import Model
+from serving.repository import Repository
 from serving.stage import Stage
 from serving.worker_threads import WorkerThreads
 from sfumato.image_codec import (
-    DEFAULT_QUALITY,
     ImageFormat,
     Photo,
     decode_photo,
@@ -50,15 +50,15 @@ class Order:
     """
 
     image: bytes
-    styles: Iterable[tuple[str, float]]
-    strength: float = 1.0
-    model: str = ""
-    version: int | None = None
-    label: str = ""
-    format: ImageFormat | None = None
-    quality: int = DEFAULT_QUALITY
-    deadline: float | None = None
-    on_start: Callable[[], None] | None = None
+    styles: Sequence[tuple[str, float]]
+    strength: float
+    model: str
+    version: int | None
+    label: str
+    format: ImageFormat | None
+    quality: int
+    deadline: float | None
+    on_start: Callable[[], None] | None
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,7 @@ class TensorOrder:
 
     read: Callable[[], Pixels]
     rows: Numbers
-    deadline: float | None = None
+    deadline: float | None
 
 
 @dataclass(frozen=True)
@@ -155,7 +155,11 @@ class Stylizer:
             return model, await self._paint(order, model)
 
     async def _paint(self, order: Order, model: Model) -> Painting:
-        style = model.bank.blend(_not_too_many(order.styles), order.strength)
+        if len(order.styles) > MOST_STYLES:
+            raise InvalidRequestError(
+                f"{len(order.styles)} styles are too many; a blend has at most {MOST_STYLES}"
+            )
+        style = model.bank.blend(order.styles, order.strength)
         photo, decoding = await self._in_thread("decode", order, lambda: self._decode(order, model))
         painted = await self._batcher.run(
             model.lane, photo.rgb, style, deadline=order.deadline, on_start=order.on_start
@@ -224,15 +228,6 @@ class Stylizer:
         arrived = time.monotonic()
         result = await CodecJob(work, order.deadline).run_in(self._codecs)
         return result, Stage(name, arrived, time.monotonic())
-
-
-def _not_too_many(styles: Iterable[tuple[str, float]]) -> list[tuple[str, float]]:
-    listed = list(styles)
-    if len(listed) > MOST_STYLES:
-        raise InvalidRequestError(
-            f"{len(listed)} styles are too many; a blend has at most {MOST_STYLES}"
-        )
-    return listed
 
 
 def _span(stages: Sequence[tuple[Stage, Stage]]) -> tuple[Stage, Stage]:

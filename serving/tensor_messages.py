@@ -13,6 +13,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from serving.client_text import quoted
 from serving.errors import InvalidRequestError
 from sfumato.inference import open_inference_pb2 as pb
 
@@ -21,7 +22,6 @@ _NUMBERS: Final[dict[str, np.dtype[Any]]] = {"UINT8": np.dtype("u1"), "FP32": np
 _CHUNK: Final = 2**16
 """Elements of typed contents that are read at once; meanwhile no other thread of Python runs."""
 _LENGTH: Final = struct.Struct("<I")  # before each element of a raw BYTES tensor
-_LONGEST: Final = 60  # characters of a client's text in a message
 _MOST_SIZES: Final = 8  # of a shape in a message
 
 
@@ -161,11 +161,6 @@ def read_tensors(
     return tensors
 
 
-def shortened(text: str) -> str:
-    """Gives a client's text in quotes, escaped, and not too long for a message."""
-    return repr(text if len(text) <= _LONGEST else text[:_LONGEST] + "…")
-
-
 def _read(
     message: pb.ModelInferRequest.InferInputTensor,
     raw: bytes | None,
@@ -173,10 +168,10 @@ def _read(
 ) -> Tensor:
     name, datatype = message.name, message.datatype
     if name not in known:
-        raise InvalidRequestError(f"no input {shortened(name)}; there are {', '.join(known)}")
+        raise InvalidRequestError(f"no input {quoted(name)}; there are {', '.join(known)}")
     if datatype not in known[name]:
         raise InvalidRequestError(
-            f"input {name!r} has datatype {shortened(datatype)}; it must be "
+            f"input {name!r} has datatype {quoted(datatype)}; it must be "
             + " or ".join(known[name])
         )
     if "shared_memory_region" in message.parameters:

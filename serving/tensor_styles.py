@@ -4,10 +4,11 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from serving.client_text import quoted
 from serving.errors import InvalidRequestError
 from serving.lane import Numbers
-from serving.repository import Model
-from serving.tensor_messages import Tensor, shortened
+from serving.model import Model
+from serving.tensor_messages import Tensor
 from sfumato.errors import FixedStrengthError, StyleError
 from sfumato.inference import open_inference_pb2 as pb
 from sfumato.strength import checked_strength
@@ -103,7 +104,7 @@ def _number(what: str, value: object) -> float:
             return float(value)
     except ValueError:
         pass
-    shown = shortened(value) if isinstance(value, str) else repr(value)
+    shown = quoted(value) if isinstance(value, str) else repr(value)
     raise InvalidRequestError(f"{what} is {shown}; it must be a number")
 
 

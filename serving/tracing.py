@@ -16,7 +16,6 @@ from opentelemetry.sdk.resources import OTELResourceDetector, Resource
 from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.trace import (
-    Span,
     SpanKind,
     Status,
     StatusCode,
@@ -49,7 +48,6 @@ class Traces:
         self._provider = TracerProvider(resource=resource, shutdown_on_exit=False)
         self._provider.add_span_processor(processor)
         self._tracer = self._provider.get_tracer(_SERVICE, __version__)
-        self._open: dict[Call, tuple[Span, int]] = {}
 
     @classmethod
     def to_collector(cls, endpoint: str) -> "Traces":
@@ -59,8 +57,8 @@ class Traces:
         """
         return cls(BatchSpanProcessor(OTLPSpanExporter(endpoint)))
 
-    def begun(self, call: Call) -> None:
-        """Opens the span of a call, and notes on the call which trace it belongs to."""
+    def ended(self, call: Call) -> None:
+        """Makes the span of a call, with a span below it for each stage, and notes its trace."""
         offset = time.time_ns() - time.monotonic_ns()  # one for the whole call: no gap, no overlap
         method = f"{call.service}/{call.method}"
         span = self._tracer.start_span(
@@ -72,11 +70,6 @@ class Traces:
         )
         context = span.get_span_context()
         call.trace_id = format_trace_id(context.trace_id) if context.is_valid else ""
-        self._open[call] = span, offset
-
-    def ended(self, call: Call) -> None:
-        """Closes the span of a call, with a span below it for each stage."""
-        span, offset = self._open.pop(call)
         if not span.is_recording():
             return
         below = set_span_in_context(span)

@@ -246,9 +246,9 @@ async def telling_who_calls(*doors: Authorization) -> AsyncIterator[Any]:
     async def who(_: bytes, context: Any) -> bytes:
         return client_of(context).encode()
 
-    methods = Methods(
-        doors, MessageCheck([], Calls([]), max_upload_seconds=1, is_there=lambda: None)
-    )
+    calls = Calls([])
+    messages = MessageCheck([], calls, max_upload_seconds=1, is_there=lambda: None)
+    methods = Methods(doors, messages, calls)
     handlers: Any = {"Who": grpc.unary_unary_rpc_method_handler(who)}
     methods.add_generic_rpc_handlers([grpc.method_handlers_generic_handler("test", handlers)])
     server = grpc.aio.server(handlers=[methods])
@@ -261,7 +261,7 @@ async def telling_who_calls(*doors: Authorization) -> AsyncIterator[Any]:
 
 async def test_a_client_is_known_by_its_token_or_else_by_its_host(token_file: Path) -> None:
     tokens = WatchedFiles([token_file], lambda: read_tokens(token_file))
-    async with telling_who_calls(Authorization(tokens, Calls([]))) as who:
+    async with telling_who_calls(Authorization(tokens)) as who:
         assert await who(b"", metadata=bearer(PAINTER)) == b"painter-1"
     async with telling_who_calls() as who:
         assert await who(b"") == b"ipv4:127.0.0.1"

@@ -99,7 +99,8 @@ def test_warming_up_captures_every_shape_before_any_request(
 
         assert shape in network._graphs
         monkeypatch.setattr(batch, "run", spy)
-    network.warm_up(8)
+    for first in network.warm_up_runs(8):
+        first()
     assert captured == [("1", (1, 24, 40, 3)), ("2", (2, 16, 20, 3))]
 
 
@@ -114,7 +115,8 @@ def test_other_shapes_run_as_ever_and_paint_the_same(bundle: Bundle, cuda: Prete
 
 def test_on_the_cpu_nothing_is_replayed(bundle: Bundle) -> None:
     network = OnnxSession(bundle, SessionSettings(device="cpu", cuda_graphs=(ONE,)))
-    network.warm_up(1)
+    for first in network.warm_up_runs(1):
+        first()
     assert network._graphs is None
 
 

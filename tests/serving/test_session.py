@@ -80,7 +80,8 @@ def test_warming_up_runs_the_smallest_photos_and_the_largest_batch(
         return run(images, styles)
 
     monkeypatch.setattr(session, "run", spy)
-    session.warm_up(5)
+    for first in session.warm_up_runs(5):
+        first()
     assert (1, 16, 17, 3) in shapes
     assert shapes[-1] == (5, 16, 17, 3)
 
@@ -94,7 +95,7 @@ def test_a_network_that_fails_while_it_warms_up_is_refused(
     session = OnnxSession(bundle, ON_CPU)
     monkeypatch.setattr(session, "run", fail)
     with pytest.raises(BundleError, match=r"no such kernel$"):
-        session.warm_up(1)
+        session.warm_up_runs(1)[0]()
 
 
 def test_a_wrong_type_of_input_is_refused(tmp_path: Path) -> None:
@@ -169,7 +170,7 @@ def test_the_cpu_is_taken_at_once_where_it_is_demanded(
 
 def test_a_session_may_run_on_another_thread_than_it_was_opened_on(bundle: Bundle) -> None:
     session = OnnxSession(bundle, ON_CPU)
-    thread = threading.Thread(target=session.warm_up, args=(1,))
+    thread = threading.Thread(target=session.warm_up_runs(1)[0])
     thread.start()
     thread.join()
     assert session.run(draw()[None], np.zeros((1, 2), np.float32)).shape == (1, 24, 40, 3)

@@ -11,7 +11,6 @@ import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from serving.overload import Overload
 from serving.server import Server
 from sfumato.v1 import stylization_service_pb2 as pb
 from sfumato.v1.stylization_service_pb2_grpc import StylizationServiceStub
@@ -24,15 +23,9 @@ FULL = grpc.StatusCode.RESOURCE_EXHAUSTED
 PHOTO = encode(draw())
 
 
-def overload_of(server: Server) -> Overload:
-    door = server._methods._doors[-1]
-    assert isinstance(door, Overload)
-    return door
-
-
 async def until_open(server: Server, calls: int) -> None:
     async with asyncio.timeout(PATIENCE):
-        while len(overload_of(server)._open) != calls:  # noqa: ASYNC110 - nothing tells the event
+        while len(server._overload._open) != calls:  # noqa: ASYNC110 - nothing tells the event
             await asyncio.sleep(0.001)
 
 
@@ -44,7 +37,7 @@ async def stalled(server: Server, channel: Any, method: str) -> AsyncIterator[An
         await asyncio.Event().wait()
         yield b""
 
-    before = len(overload_of(server)._open)
+    before = len(server._overload._open)
     call = channel.stream_unary(method)(nothing())
     await until_open(server, before + 1)
     try:
@@ -166,4 +159,4 @@ async def test_calls_that_are_over_are_forgotten(models: Path) -> None:
             with pytest.raises(grpc.aio.AioRpcError):
                 await channel.unary_unary(LIST)(b"\xff")
         await until_open(server, 0)
-        assert overload_of(server)._coming == set()
+        assert server._overload._coming == set()
