@@ -65,6 +65,7 @@ class AdminServiceServicer:
 
         INVALID_ARGUMENT: not a style file, or one that was trained for another network.
         NOT_FOUND: no model of that name. ALREADY_EXISTS: the model has a style of that id.
+        FAILED_PRECONDITION: the model's files are damaged.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -46,6 +46,7 @@ class AdminServiceStub:
 
     INVALID_ARGUMENT: not a style file, or one that was trained for another network.
     NOT_FOUND: no model of that name. ALREADY_EXISTS: the model has a style of that id.
+    FAILED_PRECONDITION: the model's files are damaged.
     """
 
 @_typing.type_check_only
@@ -66,6 +67,7 @@ class AdminServiceAsyncStub(AdminServiceStub):
 
     INVALID_ARGUMENT: not a style file, or one that was trained for another network.
     NOT_FOUND: no model of that name. ALREADY_EXISTS: the model has a style of that id.
+    FAILED_PRECONDITION: the model's files are damaged.
     """
 
 class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -89,6 +91,7 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
 
         INVALID_ARGUMENT: not a style file, or one that was trained for another network.
         NOT_FOUND: no model of that name. ALREADY_EXISTS: the model has a style of that id.
+        FAILED_PRECONDITION: the model's files are damaged.
         """
 
 def add_AdminServiceServicer_to_server(servicer: AdminServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

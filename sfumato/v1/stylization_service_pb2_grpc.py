@@ -82,9 +82,10 @@ class StylizationServiceServicer:
 
         INVALID_ARGUMENT: the request can never work (not an image, too small or too many pixels, bad
         weights, strength or quality). NOT_FOUND: unknown model, version or style. RESOURCE_EXHAUSTED:
-        the queue is full, or the message is larger than the server allows. DEADLINE_EXCEEDED: the
-        deadline passed before the work was worth starting. FAILED_PRECONDITION: the model's files are
-        damaged, or the model cannot change the strength.
+        the queue is full, the message or its answer is larger than the server allows, or the photo
+        needs more memory than there is. DEADLINE_EXCEEDED: the deadline passed before the work was
+        worth starting, or the photo took longer to come than the server waits. FAILED_PRECONDITION:
+        the model's files are damaged, or the model cannot change the strength.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -96,8 +97,9 @@ class StylizationServiceServicer:
         Each frame that is sent gets exactly one answer, in the order of the frames, whatever the order
         in which they became ready. What is wrong with one frame is said in its answer, and the stream
         goes on. The stream itself fails with INVALID_ARGUMENT (settings after the first message, or a
-        window that is out of range), RESOURCE_EXHAUSTED (too many streams), UNAVAILABLE (the server
-        starts or drains) or UNAUTHENTICATED.
+        window that is out of range), RESOURCE_EXHAUSTED (too many streams or calls), UNAVAILABLE (the
+        server starts or drains), DEADLINE_EXCEEDED (an answer was not read for longer than the server
+        waits), UNAUTHENTICATED or PERMISSION_DENIED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

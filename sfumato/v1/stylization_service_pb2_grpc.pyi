@@ -50,9 +50,10 @@ class StylizationServiceStub:
 
     INVALID_ARGUMENT: the request can never work (not an image, too small or too many pixels, bad
     weights, strength or quality). NOT_FOUND: unknown model, version or style. RESOURCE_EXHAUSTED:
-    the queue is full, or the message is larger than the server allows. DEADLINE_EXCEEDED: the
-    deadline passed before the work was worth starting. FAILED_PRECONDITION: the model's files are
-    damaged, or the model cannot change the strength.
+    the queue is full, the message or its answer is larger than the server allows, or the photo
+    needs more memory than there is. DEADLINE_EXCEEDED: the deadline passed before the work was
+    worth starting, or the photo took longer to come than the server waits. FAILED_PRECONDITION:
+    the model's files are damaged, or the model cannot change the strength.
     """
     StylizeStream: _grpc.StreamStreamMultiCallable[_stylization_service_pb2.StylizeStreamRequest, _stylization_service_pb2.StylizeStreamResponse]
     """StylizeStream paints the frames of a video, or any other sequence of photos.
@@ -60,8 +61,9 @@ class StylizationServiceStub:
     Each frame that is sent gets exactly one answer, in the order of the frames, whatever the order
     in which they became ready. What is wrong with one frame is said in its answer, and the stream
     goes on. The stream itself fails with INVALID_ARGUMENT (settings after the first message, or a
-    window that is out of range), RESOURCE_EXHAUSTED (too many streams), UNAVAILABLE (the server
-    starts or drains) or UNAUTHENTICATED.
+    window that is out of range), RESOURCE_EXHAUSTED (too many streams or calls), UNAVAILABLE (the
+    server starts or drains), DEADLINE_EXCEEDED (an answer was not read for longer than the server
+    waits), UNAUTHENTICATED or PERMISSION_DENIED.
     """
 
 @_typing.type_check_only
@@ -86,9 +88,10 @@ class StylizationServiceAsyncStub(StylizationServiceStub):
 
     INVALID_ARGUMENT: the request can never work (not an image, too small or too many pixels, bad
     weights, strength or quality). NOT_FOUND: unknown model, version or style. RESOURCE_EXHAUSTED:
-    the queue is full, or the message is larger than the server allows. DEADLINE_EXCEEDED: the
-    deadline passed before the work was worth starting. FAILED_PRECONDITION: the model's files are
-    damaged, or the model cannot change the strength.
+    the queue is full, the message or its answer is larger than the server allows, or the photo
+    needs more memory than there is. DEADLINE_EXCEEDED: the deadline passed before the work was
+    worth starting, or the photo took longer to come than the server waits. FAILED_PRECONDITION:
+    the model's files are damaged, or the model cannot change the strength.
     """
     StylizeStream: _aio.StreamStreamMultiCallable[_stylization_service_pb2.StylizeStreamRequest, _stylization_service_pb2.StylizeStreamResponse]  # type: ignore[assignment]
     """StylizeStream paints the frames of a video, or any other sequence of photos.
@@ -96,8 +99,9 @@ class StylizationServiceAsyncStub(StylizationServiceStub):
     Each frame that is sent gets exactly one answer, in the order of the frames, whatever the order
     in which they became ready. What is wrong with one frame is said in its answer, and the stream
     goes on. The stream itself fails with INVALID_ARGUMENT (settings after the first message, or a
-    window that is out of range), RESOURCE_EXHAUSTED (too many streams), UNAVAILABLE (the server
-    starts or drains) or UNAUTHENTICATED.
+    window that is out of range), RESOURCE_EXHAUSTED (too many streams or calls), UNAVAILABLE (the
+    server starts or drains), DEADLINE_EXCEEDED (an answer was not read for longer than the server
+    waits), UNAUTHENTICATED or PERMISSION_DENIED.
     """
 
 class StylizationServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -131,9 +135,10 @@ class StylizationServiceServicer(metaclass=_abc_1.ABCMeta):
 
         INVALID_ARGUMENT: the request can never work (not an image, too small or too many pixels, bad
         weights, strength or quality). NOT_FOUND: unknown model, version or style. RESOURCE_EXHAUSTED:
-        the queue is full, or the message is larger than the server allows. DEADLINE_EXCEEDED: the
-        deadline passed before the work was worth starting. FAILED_PRECONDITION: the model's files are
-        damaged, or the model cannot change the strength.
+        the queue is full, the message or its answer is larger than the server allows, or the photo
+        needs more memory than there is. DEADLINE_EXCEEDED: the deadline passed before the work was
+        worth starting, or the photo took longer to come than the server waits. FAILED_PRECONDITION:
+        the model's files are damaged, or the model cannot change the strength.
         """
 
     @_abc_1.abstractmethod
@@ -147,8 +152,9 @@ class StylizationServiceServicer(metaclass=_abc_1.ABCMeta):
         Each frame that is sent gets exactly one answer, in the order of the frames, whatever the order
         in which they became ready. What is wrong with one frame is said in its answer, and the stream
         goes on. The stream itself fails with INVALID_ARGUMENT (settings after the first message, or a
-        window that is out of range), RESOURCE_EXHAUSTED (too many streams), UNAVAILABLE (the server
-        starts or drains) or UNAUTHENTICATED.
+        window that is out of range), RESOURCE_EXHAUSTED (too many streams or calls), UNAVAILABLE (the
+        server starts or drains), DEADLINE_EXCEEDED (an answer was not read for longer than the server
+        waits), UNAUTHENTICATED or PERMISSION_DENIED.
         """
 
 def add_StylizationServiceServicer_to_server(servicer: StylizationServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
