@@ -5,7 +5,7 @@ import logging
 import os
 import signal
 import sys
-from typing import Final
+from typing import Final, NoReturn
 
 from serving import token_command
 from serving.command_line import PROGRAM, read_config, unknown_variables
@@ -38,12 +38,10 @@ def main() -> int:
     for name in unknown_variables():
         _log.warning("%s sets no option; see %s --help", name, PROGRAM)
     try:
-        finished = asyncio.run(_serve(config))
+        status = 0 if asyncio.run(_serve(config)) else 1
     except SfumatoError as error:
-        return _complain(error, 1)
-    if not finished:
-        _end_at_once(1)
-    return 0
+        status = _complain(error, 1)
+    return _end_at_once(status)
 
 
 async def _serve(config: ServerConfig) -> bool:
@@ -75,7 +73,7 @@ def _signalled() -> asyncio.Event:
     return stopping
 
 
-def _end_at_once(status: int) -> None:
+def _end_at_once(status: int) -> NoReturn:
     """Ends the process without waiting for threads, which may be busy with a network."""
     try:
         logging.shutdown()

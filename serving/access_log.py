@@ -12,7 +12,7 @@ from serving.logs import Fields
 _log = logging.getLogger(__name__)
 
 _MOST_STYLES: Final = 8
-_FROM_CLIENTS: Final = ("model", "reason")
+_FROM_CLIENTS: Final = ("model", "label", "reason")
 _STREAMS: Final = frozenset({"StylizeStream", "ModelStreamInfer"})
 _NOTHING_AMISS: Final = frozenset({"OK", "CANCELLED"})  # CANCELLED are dropped frames, too
 
@@ -53,7 +53,8 @@ class CallLine(Fields):
         """Everything but the method."""
         call = self._call
         optional: dict[str, object] = {"model": shortened(call.model)}
-        optional |= {"version": call.version, "client": call.client, **call.notes}
+        optional |= {"version": call.version, "label": shortened(call.label)}
+        optional |= {"client": call.client, **call.notes}
         optional |= {"bytes_in": call.bytes_in, "bytes_out": call.bytes_out}
         optional |= {"batch": call.batch_size}
         fields = {name: value for name, value in optional.items() if value}

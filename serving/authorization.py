@@ -7,12 +7,12 @@ import grpc
 from serving.call import AUTHORIZATION
 from serving.client_name import set_client_name
 from serving.errors import PermissionDeniedError, UnauthenticatedError
+from serving.health_service import HEALTH_METHODS
 from serving.tokens import Scope, Token, find_token
 from serving.watched_files import WatchedFiles
 
 _SCHEME: Final = "bearer"
 
-_OPEN: Final = "/grpc.health.v1.Health/"  # whoever balances load has no token
 _FOR_ANY_TOKEN: Final = "/grpc.reflection."  # noqa: S105 - a method
 _ADMIN: Final = (
     "/sfumato.v1.AdminService/",
@@ -37,7 +37,7 @@ class Authorization:
             UnauthenticatedError: it has none that is known.
             PermissionDeniedError: its token lacks the scope of the method.
         """
-        if not details.method.startswith(_OPEN):
+        if not details.method.startswith(HEALTH_METHODS):  # whoever balances load has no token
             token = self._token(details)
             set_client_name(token.name)
             _check_scope(token, details.method)

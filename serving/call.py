@@ -42,6 +42,7 @@ class Call:
         client: name of the token that let it in; empty without tokens.
         model: name of the model: as asked, and as found once that is known.
         version: version of the model; 0 while that is not known.
+        label: label by which the client asked for a version; empty for none.
         photos: how many photos it is about.
         styles: how many styles they are painted in.
         batch_size: photos in the batch that it was part of.
@@ -62,6 +63,7 @@ class Call:
     client: str = field(default_factory=client_name)
     model: str = ""
     version: int = 0
+    label: str = ""
     photos: int = 0
     styles: int = 0
     batch_size: int = 0

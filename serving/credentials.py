@@ -120,7 +120,7 @@ def _trusting(path: Path, authorities: bytes) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     try:
-        context.load_verify_locations(cadata=authorities.decode("ascii", "replace"))
+        context.load_verify_locations(cadata=authorities.decode("ascii", "ignore"))
     except ssl.SSLError as error:
         raise ConfigError(f"{path} holds a damaged certificate ({error.reason})") from None
     return context

@@ -1,5 +1,6 @@
 """What a frame takes over from the one before it, so that a video names its style once."""
 
+from serving.stylizer import MOST_STYLES
 from sfumato.v1 import stylization_service_pb2 as pb
 
 
@@ -17,6 +18,7 @@ class FrameInheritance:
         """
         before = self._before
         frame.ClearField("image")
+        del frame.styles[MOST_STYLES + 1 :]  # one too many, which is refused like any number
         # A version belongs to its model, so the three are inherited together or not at all.
         if not (frame.model or frame.HasField("version") or frame.version_label):
             frame.model, frame.version_label = before.model, before.version_label

@@ -29,6 +29,7 @@ OUTPUT: Final = "stylized"
 
 _ENVELOPE_BYTES: Final = 4096  # more than a response needs beside its pixels and its id
 _LONGEST_ID: Final = 1024
+_MOST_PARAMETERS: Final = 64
 _PARAMETERS: Final = ("style", "strength")
 # Triton's own, which its clients may add by themselves; they change nothing here.
 _IGNORED: Final = ("sequence_id", "sequence_start", "sequence_end", "priority", "timeout")
@@ -46,7 +47,8 @@ def version_of(text: str) -> tuple[int | None, str]:
 def note_infer_request(call: Call, request: pb.ModelInferRequest) -> None:
     """Notes what is asked for."""
     call.model = request.model_name or DEFAULT_MODEL
-    call.version = version_of(request.model_version)[0] or 0
+    version, call.label = version_of(request.model_version)
+    call.version = version or 0
     if request.id:
         call.notes["id"] = quoted(request.id)
     for name in _PARAMETERS:
@@ -138,11 +140,19 @@ def _check_names(request: pb.ModelInferRequest) -> None:
         raise InvalidRequestError(
             f"the id has {len(request.id):,} characters; {_LONGEST_ID:,} are the most"
         )
+    if len(request.parameters) > _MOST_PARAMETERS:
+        raise InvalidRequestError(
+            f"{len(request.parameters):,} parameters are too many; {_MOST_PARAMETERS} are the most"
+        )
     for name in request.parameters:
         if not (name in (*_PARAMETERS, *_IGNORED) or name.startswith(_IGNORED_PREFIX)):
             close = difflib.get_close_matches(name[:100], _PARAMETERS, 1)
             hint = f"did you mean {close[0]!r}?" if close else "there are style and strength"
             raise InvalidRequestError(f"no parameter {quoted(name)}; {hint}")
+    if len(request.outputs) > 1:
+        raise InvalidRequestError(
+            f"{len(request.outputs):,} outputs are asked for; there is one, {OUTPUT!r}"
+        )
     for output in request.outputs:
         if output.name != OUTPUT:
             raise InvalidRequestError(f"no output {quoted(output.name)}; there is {OUTPUT!r}")

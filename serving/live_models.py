@@ -5,10 +5,9 @@ from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
-from grpc_health.v1 import health
-
 from serving.config import ModelConfig, ServerConfig
 from serving.device_share import DeviceShare
+from serving.health_service import HealthService
 from serving.lane import LaneSettings
 from serving.model import LoadableSession
 from serving.model_health import ModelHealth
@@ -71,14 +70,14 @@ class LiveModels:
                 ", ".join(sorted(there)),
             )
 
-    async def follow(self, servicer: health.aio.HealthServicer, services: Collection[str]) -> None:
-        """Follows the model folder from now on, and tells ``servicer`` about each model.
+    def follow(self, health: HealthService, services: Collection[str]) -> None:
+        """Follows the model folder from now on, and tells ``health`` about each model.
 
         Args:
-            servicer: answers clients.
+            health: answers clients.
             services: names of the server's services, which are no models.
         """
-        await ModelHealth(servicer, self.repository, services).start()
+        ModelHealth(health, self.repository, services)
         self._watcher.start()
 
     async def stay(self) -> None:
@@ -86,7 +85,8 @@ class LiveModels:
         await self._watcher.stop()
 
     def close(self) -> None:
-        """Ends the threads that read files, as soon as what they are reading is read."""
+        """Gives up what is being loaded; the threads end once what they are reading is read."""
+        self.repository.give_up()
         self._files.shutdown(wait=False, cancel_futures=True)
 
     def _open_onnx(self, bundle: Bundle) -> LoadableSession:

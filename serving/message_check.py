@@ -5,7 +5,7 @@ argument; gRPC would answer UNKNOWN, as if the server had failed, and log a trac
 """
 
 import asyncio
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from typing import Any, Final, TypeAlias
 
 import grpc
@@ -13,9 +13,12 @@ from google.protobuf.message import DecodeError
 
 from serving.call import Calls, Context
 from serving.errors import DeadlineExpiredError, InvalidRequestError
+from serving.health_service import HEALTH_METHODS
 
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 
+_REFLECTION: Final = "/grpc.reflection."
+_HEALTH_SECONDS: Final = 5.0  # nothing else bounds how many of these messages are on their way
 _NO_MESSAGE: Final = (
     "what came is not the message that this method takes; make the client from the server's .proto "
     "files"
@@ -42,33 +45,26 @@ async def read_message(context: Context) -> Any:
 
 
 class MessageCheck:
-    """Stands before the methods of some services; their streams use ``read_message``."""
+    """Stands before all methods; the streams of our own services use ``read_message``."""
 
     def __init__(
-        self,
-        services: Collection[str],
-        calls: Calls,
-        *,
-        max_upload_seconds: float,
-        is_there: Callable[[], None],
+        self, calls: Calls, *, max_upload_seconds: float, is_there: Callable[[], None]
     ) -> None:
-        """Checks what comes to ``services``.
+        """Checks what comes.
 
         Args:
-            services: their full names.
             calls: learn what was refused.
-            max_upload_seconds: how long a message may be on its way; streams may take any time.
+            max_upload_seconds: how long a message may be on its way; our streams may take any time.
             is_there: called in a call once its message is there.
         """
-        self._services = frozenset(services)
         self._calls = calls
         self._max_upload_seconds = max_upload_seconds
         self._is_there = is_there
 
     def before(self, method: str, handler: Any) -> Handler:  # gRPC types those of threads
         """Gives the handler of ``/service/Method`` with a check before it."""
-        if method.split("/")[1] not in self._services:
-            return handler  # type: ignore[no-any-return]
+        if method.startswith(_REFLECTION):
+            return self._limited(method, handler)
         read = _tolerant(handler.request_deserializer)
         if handler.request_streaming:
             return grpc.stream_stream_rpc_method_handler(
@@ -77,21 +73,46 @@ class MessageCheck:
 
         async def read_and_answer(_: object, context: Context) -> Any:
             try:
-                async with asyncio.timeout(self._max_upload_seconds):
-                    request = await read_message(context)
-            except TimeoutError:
-                late = f"the message was not there after {self._max_upload_seconds:g} seconds"
-                return await self._calls.refuse(method, DeadlineExpiredError(late), context)
-            except InvalidRequestError as error:
+                request = await self._read(method, context)
+            except (InvalidRequestError, DeadlineExpiredError) as error:
                 return await self._calls.refuse(method, error, context)
             if request is grpc.aio.EOF:  # nothing was asked, most likely the client is gone
                 await context.abort(grpc.StatusCode.CANCELLED, "the call ended without a message")
             self._is_there()
-            return await handler.unary_unary(request, context)
+            return await (handler.unary_stream or handler.unary_unary)(request, context)
 
         # To gRPC it is one of streams: those begin before their message is there.
-        return grpc.stream_unary_rpc_method_handler(
-            read_and_answer, read, handler.response_serializer
+        make = (
+            grpc.stream_stream_rpc_method_handler
+            if handler.response_streaming
+            else grpc.stream_unary_rpc_method_handler
+        )
+        return make(read_and_answer, read, handler.response_serializer)
+
+    async def _read(self, method: str, context: Context) -> Any:
+        seconds = self._max_upload_seconds
+        if method.startswith(HEALTH_METHODS):
+            seconds = min(seconds, _HEALTH_SECONDS)
+        try:
+            async with asyncio.timeout(seconds):
+                return await read_message(context)
+        except TimeoutError:
+            raise DeadlineExpiredError(
+                f"the message was not there after {seconds:g} seconds"
+            ) from None
+
+    def _limited(self, method: str, handler: Any) -> Handler:
+        async def answer(requests: object, context: Context) -> None:
+            try:
+                async with asyncio.timeout(self._max_upload_seconds):
+                    async for response in handler.stream_stream(requests, context):
+                        await context.write(response)
+            except TimeoutError:
+                late = f"such a stream ends after {self._max_upload_seconds:g} seconds"
+                await self._calls.refuse(method, DeadlineExpiredError(late), context)
+
+        return grpc.stream_stream_rpc_method_handler(
+            answer, handler.request_deserializer, handler.response_serializer
         )
 
 

@@ -111,5 +111,5 @@ class Metrics:
             return call.model, str(call.version)
         if not (call.model or call.bytes_in):  # nothing was asked for
             return "", ""
-        model = self._repository.meant_by(call.model, call.version)
+        model = self._repository.meant_by(call.model, call.version, call.label)
         return ("", "") if model is None else (model.name, str(model.version))

@@ -94,7 +94,7 @@ class ModelStatistics:
         """Gives the version that would have answered; None for none."""
         if not call.model:  # a stream as a whole, or a stranger's call: nothing was asked for
             return None
-        model = self._repository.meant_by(call.model, call.version)
+        model = self._repository.meant_by(call.model, call.version, call.label)
         return None if model is None else _key(model.name, model.version)
 
 

@@ -253,7 +253,9 @@ class ModelVersions:
         """Gives the reason why a version, or None for any, is not served."""
         if self._is_unloaded:
             return ModelNotFoundError(f"model {self.name!r} is unloaded; load it first")
-        slot = self._slots.get(max(self._slots) if version is None else version)
+        if version is None:
+            version = max(self._slots, default=0)
+        slot = self._slots.get(version)
         if slot is None:
             served = name_list(str(model.version) for model in self)
             return ModelNotFoundError(
@@ -261,7 +263,7 @@ class ModelVersions:
             )
         if not slot.reason:
             return NotServingError(f"model {self.name!r} is being loaded; try again soon")
-        return DamagedModelError(self._damaged({version or max(self._slots): slot.reason}))
+        return DamagedModelError(self._damaged({version: slot.reason}))
 
     def _damaged(self, reasons: Mapping[int, str]) -> str:
         return "; ".join(

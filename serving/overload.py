@@ -6,12 +6,12 @@ from typing import Any, Final
 import grpc
 
 from serving.admission import Admission
+from serving.health_service import HEALTH_METHODS
 
 # Streams are no part of it: they stay open, and each of their frames is admitted on its own.
 _WITH_PHOTOS: Final = frozenset(
     {"/sfumato.v1.StylizationService/Stylize", "/inference.GRPCInferenceService/ModelInfer"}
 )
-_HEALTH: Final = "/grpc.health.v1.Health/"
 _SPARE_CALLS: Final = 64  # of all kinds, beside the photos inside and as many on their way
 
 
@@ -37,7 +37,7 @@ class Overload:
             QueueFullError: there is no room.
         """
         method, task = details.method, asyncio.current_task()
-        if method.startswith(_HEALTH) or task is None:
+        if method.startswith(HEALTH_METHODS) or task is None:
             return
         self._check_room(method)
         self._open.add(task)

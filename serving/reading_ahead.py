@@ -22,6 +22,7 @@ async def reading_ahead(
     """
     admission.check_open()
     reading = asyncio.create_task(read())
+    reading.add_done_callback(retrieve)
     closing = asyncio.create_task(_stop_at_closing_time(reading, admission))
     try:
         yield
@@ -32,6 +33,15 @@ async def reading_ahead(
     if reading.cancelled():
         admission.check_open()
     reading.result()
+
+
+def retrieve(future: "asyncio.Future[Any]") -> None:
+    """Looks at how something ended that may be given up in the moment in which it fails.
+
+    asyncio would call that an error that nobody has seen, with a traceback in the log.
+    """
+    if not future.cancelled():
+        future.exception()
 
 
 async def _stop_at_closing_time(reading: asyncio.Task[None], admission: Admission) -> None:

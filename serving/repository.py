@@ -1,10 +1,11 @@
 """The model folder: which models and versions are served, and why the others are not."""
 
+import asyncio
 import difflib
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from functools import partial
-from typing import Final
+from typing import Any, Final, TypeVar
 
 from serving.errors import ConfigError, DamagedModelError, ModelNotFoundError
 from serving.folder_scan import FolderScan, scan_folder
@@ -14,6 +15,8 @@ from serving.model_versions import ModelVersions
 from serving.name_list import name_list
 from serving.style_folder import AddedStyle
 from sfumato.errors import SfumatoError
+
+T = TypeVar("T")
 
 _log = logging.getLogger(__name__)
 
@@ -33,6 +36,7 @@ class Repository:
         self._models: dict[str, ModelVersions] = {}
         self._unreadable: dict[str, str] = {}
         self._listeners: list[Callable[[str], None]] = []
+        self._changes: set[asyncio.Task[Any]] = set()
 
     async def start(self) -> None:
         """Loads and warms up every model. What cannot be used is logged and remembered.
@@ -83,13 +87,13 @@ class Repository:
         """
         return self._known(name).find(version, label)
 
-    def meant_by(self, name: str, version: int = 0) -> Model | None:
+    def meant_by(self, name: str, version: int = 0, label: str = "") -> Model | None:
         """Gives the model that a call asked for, or left to the server to choose; None for none.
 
         For those who count failures: what clients make up is not counted. Version 0 is unnamed.
         """
         try:
-            return self.find(name, version or None)
+            return self.find(name, version or None, label)
         except SfumatoError:
             return None
 
@@ -114,7 +118,7 @@ class Repository:
             raise DamagedModelError(f"the model folder cannot be read ({error.strerror})") from None
         if name not in scan.models:
             raise self._no_model(name)
-        await self.versions_of(name).load()
+        await self._to_its_end(self.versions_of(name).load())
 
     async def unload(self, name: str) -> None:
         """Serves no version of a model any more; requests that have begun are finished.
@@ -138,11 +142,16 @@ class Repository:
             StyleFileError: not a style file, or one for another network.
             StyleExistsError: there is a style, or a style file, of that id already.
         """
-        return await self._known(name).add_style(style_file)
+        return await self._to_its_end(self._known(name).add_style(style_file))
 
     def on_change(self, listener: Callable[[str], None]) -> None:
         """Calls ``listener`` with a model's name after what is served of it may have changed."""
         self._listeners.append(listener)
+
+    def give_up(self) -> None:
+        """Ends what ``load`` and ``add_style`` have not finished."""
+        for change in self._changes:
+            change.cancel()
 
     async def scan(self) -> FolderScan:
         """Looks at the model folder. Raises OSError if it cannot be read."""
@@ -158,6 +167,13 @@ class Repository:
         if name not in self._models:
             self._models[name] = ModelVersions(name, self._loader, self._tell)
         return self._models[name]
+
+    async def _to_its_end(self, change: Coroutine[Any, Any, T]) -> T:
+        """Makes a change whole, even if who asked for it does not wait any more."""
+        task = asyncio.create_task(change)
+        self._changes.add(task)
+        task.add_done_callback(self._changes.discard)
+        return await asyncio.shield(task)
 
     def _tell(self, name: str) -> None:
         for listener in self._listeners:

@@ -6,8 +6,8 @@ import time
 from typing import Final, cast
 
 import grpc
-from grpc_health.v1 import health, health_pb2, health_pb2_grpc
-from grpc_reflection.v1alpha import reflection
+from grpc_health.v1 import health_pb2_grpc
+from grpc_reflection.v1alpha import reflection, reflection_pb2_grpc
 
 from serving.admin_service import ADMIN_SERVICE, AdminService
 from serving.admission import Admission
@@ -19,6 +19,7 @@ from serving.cores import usable_cores
 from serving.errors import ConfigError
 from serving.exposure import warn_of_exposure
 from serving.frame_stream import StylizationParts
+from serving.health_service import HEALTH, NOT_SERVING, OVERALL, SERVING, HealthService
 from serving.infer_messages import InferLimits
 from serving.live_models import LiveModels, OpenSession
 from serving.message_check import MessageCheck
@@ -81,7 +82,7 @@ class Server:
         self._port = 0
         self._admission = Admission(config.max_queue_size)
         self._overload = Overload(self._admission)
-        self._health = health.aio.HealthServicer()
+        self._health = HealthService()
         at_once = config.batches_at_once or usual_batches_at_once(config.device)
         self._device = WorkerThreads(at_once, "device")
         self._codecs = WorkerThreads(_codec_threads(config), "codec")
@@ -136,7 +137,7 @@ class Server:
         """
         _log.info("stopping: %d requests to finish", self._admission.inside)
         end_of_grace = time.monotonic() + self._config.grace_seconds
-        await self._health.enter_graceful_shutdown()
+        self._health.drain()
         self._admission.close("the server is shutting down; send the request to another one")
         await self._models.stay()
         self._batcher.hurry()
@@ -154,18 +155,23 @@ class Server:
         await self._grpc.stop(_LAST_WORDS_SECONDS)
         await leaving
         await self._observability.close(end_of_grace - time.monotonic())
-        self._device.shutdown()
-        self._codecs.shutdown()
         self._models.close()
+        # A network may still be at work on what was given up; it must not hold the end up.
+        left = max(0.0, end_of_grace - time.monotonic())
+        await asyncio.to_thread(self._end_threads, left)
         _log.info("stopped")
         return True
+
+    def _end_threads(self, seconds: float) -> None:
+        for threads in (self._codecs, self._device):
+            threads.shutdown(seconds)
 
     async def _start(self) -> None:
         _log.info("settings: %s", self._config.summary())
         warn_of_exposure(self._config)
         await self._observability.open(self._admission, self._batcher, self._streams)
         self._port = open_port(self._grpc, self._config)
-        await self._set_health(health_pb2.HealthCheckResponse.NOT_SERVING)
+        self._set_health(NOT_SERVING)
         await self._grpc.start()
         _log.info(
             "loading and warming up; device threads: %d, codec threads: %d",
@@ -174,15 +180,14 @@ class Server:
         )
         await self._models.load()
         self._admission.open()
-        await self._set_health(health_pb2.HealthCheckResponse.SERVING)
-        await self._models.follow(self._health, self._services)
+        self._set_health(SERVING)
+        self._models.follow(self._health, self._services)
         _log.info("serving on %s", self.address)
         self._write_port_file()
 
     def _methods(self) -> Methods:
         config, repository, calls = self._config, self._models.repository, self._calls
         messages = MessageCheck(
-            self._services,
             calls,
             max_upload_seconds=config.max_upload_seconds,
             is_there=self._overload.message_is_there,
@@ -214,13 +219,16 @@ class Server:
             admin = AdminService(repository=repository, admission=self._admission, calls=calls)
             add_AdminServiceServicer_to_server(admin, server)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
-        names = (*self._services, health.SERVICE_NAME, reflection.SERVICE_NAME)
-        reflection.enable_server_reflection(names, server)
+        names = (*self._services, HEALTH, reflection.SERVICE_NAME)
+        # The library takes a server that is not gRPC's own for one of threads.
+        reflection_pb2_grpc.add_ServerReflectionServicer_to_server(  # type: ignore[no-untyped-call]
+            reflection.aio.ReflectionServicer(names), server
+        )
         return methods
 
-    async def _set_health(self, status: int) -> None:
-        for name in (health.OVERALL_HEALTH, *self._services):
-            await self._health.set(name, status)
+    def _set_health(self, status: int) -> None:
+        for name in (OVERALL, *self._services):
+            self._health.set(name, status)
 
     def _write_port_file(self) -> None:
         path = self._config.port_file
@@ -255,4 +263,7 @@ def _authorization(config: ServerConfig) -> list[Door]:
     path = config.token_file
     if path is None:
         return []
-    return [Authorization(WatchedFiles([path], lambda: read_tokens(path)))]
+    tokens = WatchedFiles([path], lambda: read_tokens(path))
+    if not tokens.content():
+        raise ConfigError(f"token_file {path} holds no token; `python -m serving token` makes one")
+    return [Authorization(tokens)]

@@ -12,6 +12,7 @@ from serving.access_log import log_stream
 from serving.call import Call, Calls, Context, status_of_cancelled
 from serving.client_name import client_of
 from serving.errors import AnswerNotTakenError, TooManyStreamsError
+from serving.reading_ahead import retrieve
 
 
 class Answers:
@@ -36,6 +37,7 @@ class Answers:
                 the server for as long as it is connected. Nothing more can be written.
         """
         self._writing = asyncio.ensure_future(self._context.write(answer))
+        self._writing.add_done_callback(retrieve)
         try:
             done, _ = await asyncio.wait([self._writing], timeout=self._max_seconds)
         except asyncio.CancelledError:

@@ -5,11 +5,10 @@ from typing import Final
 
 from serving.access_log import StyleList
 from serving.call import Call
-from serving.client_text import quoted
 from serving.errors import AnswerTooLargeError, InvalidRequestError
 from serving.model import Model
 from serving.repository import DEFAULT_MODEL
-from serving.stylizer import Order, Painting
+from serving.stylizer import MOST_STYLES, Order, Painting
 from sfumato.image_codec import DEFAULT_QUALITY, ImageFormat
 from sfumato.messages import FROM_WIRE, TO_WIRE
 from sfumato.quality_card import QualityCard
@@ -36,6 +35,10 @@ def order_of(
     Raises:
         InvalidRequestError: a value out of its range.
     """
+    if len(request.styles) > MOST_STYLES:
+        raise InvalidRequestError(
+            f"{len(request.styles)} styles are too many; a blend has at most {MOST_STYLES}"
+        )
     if request.HasField("version") and request.version_label:
         raise InvalidRequestError("version and version_label exclude each other; send one")
     return Order(
@@ -55,13 +58,12 @@ def order_of(
 def note_request(call: Call, request: pb.StylizeRequest, image: bytes) -> None:
     """Notes what is asked for; the arguments are those of ``order_of``."""
     call.model, call.version = request.model or DEFAULT_MODEL, request.version
+    call.label = request.version_label
     call.bytes_in = len(image)
     call.styles = len(request.styles)
     call.notes["styles"] = StyleList((style.style_id, style.weight) for style in request.styles)
     if request.HasField("strength"):
         call.notes["strength"] = f"{request.strength:g}"
-    if request.version_label:
-        call.notes["label"] = quoted(request.version_label)
 
 
 def note_painting(call: Call, model: Model, painting: Painting) -> None:

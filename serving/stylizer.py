@@ -13,7 +13,6 @@ from typing import Final, TypeVar
 from serving.batch_queue import Painted
 from serving.batcher import Batcher
 from serving.codec_job import CodecJob
-from serving.errors import InvalidRequestError
 from serving.lane import Numbers, Pixels
 from serving.model import Model
 from serving.repository import Repository
@@ -145,7 +144,6 @@ class Stylizer:
             ModelNotFoundError, DamagedModelError: see ``Repository.find``.
             StyleError: unknown styles, invalid weights or strength, or a strength below 1 of a
                 model that cannot change it.
-            InvalidRequestError: more styles than a blend may have.
             ImageError: not a photo that can be read, too small or too large.
             QueueFullError: see ``Lane.admitted``.
             DeadlineExpiredError, InferenceError, OutOfMemoryError: see ``Batcher.run``.
@@ -155,10 +153,6 @@ class Stylizer:
             return model, await self._paint(order, model)
 
     async def _paint(self, order: Order, model: Model) -> Painting:
-        if len(order.styles) > MOST_STYLES:
-            raise InvalidRequestError(
-                f"{len(order.styles)} styles are too many; a blend has at most {MOST_STYLES}"
-            )
         style = model.bank.blend(order.styles, order.strength)
         photo, decoding = await self._in_thread("decode", order, lambda: self._decode(order, model))
         painted = await self._batcher.run(

@@ -8,6 +8,7 @@ from serving.client_text import quoted
 from serving.errors import InvalidRequestError
 from serving.lane import Numbers
 from serving.model import Model
+from serving.stylizer import MOST_STYLES
 from serving.tensor_messages import Tensor
 from sfumato.errors import FixedStrengthError, StyleError
 from sfumato.inference import open_inference_pb2 as pb
@@ -83,8 +84,13 @@ def _style_parameter(parameter: pb.InferParameter) -> list[tuple[str, float]]:
             f"parameter 'style' is {parameter_value(parameter)!r}; it must be text: a style, or "
             "weights as a:0.7,b:0.3"
         )
+    parts = parameter.string_param.split(",", MOST_STYLES)
+    if len(parts) > MOST_STYLES:
+        raise InvalidRequestError(
+            f"parameter 'style' has too many styles; a blend has at most {MOST_STYLES}"
+        )
     weights: list[tuple[str, float]] = []
-    for part in parameter.string_param.split(","):
+    for part in parts:
         style, colon, weight = part.strip().partition(":")
         number = _number("a weight in parameter 'style'", weight) if colon else 1.0
         weights.append((style.strip(), number))

@@ -25,6 +25,7 @@ from opentelemetry.trace import (
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from serving.call import Call
+from serving.client_text import shortened
 from sfumato import __version__
 
 _log = logging.getLogger(__name__)
@@ -97,7 +98,7 @@ def _attributes(call: Call) -> dict[str, str | int]:
     known: dict[str, str | int] = {
         "rpc.response.status_code": call.status,
         "sfumato.request.id": call.request_id,
-        "sfumato.model.name": call.model,
+        "sfumato.model.name": shortened(call.model),
         "sfumato.model.version": call.version,
         "sfumato.photos": call.photos,
         "sfumato.styles": call.styles,

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from queue import SimpleQueue
@@ -52,12 +53,17 @@ class WorkerThreads:
         """Does ``shutdown``."""
         self.shutdown()
 
-    def shutdown(self) -> None:
-        """Waits until all that was given to the threads is done, and ends them."""
+    def shutdown(self, seconds: float | None = None) -> None:
+        """Ends the threads once all that was given to them is done.
+
+        Args:
+            seconds: how long to wait for that; None for as long as it takes.
+        """
         for _ in self._threads:
             self._queue.put(None)
+        end = None if seconds is None else time.monotonic() + seconds
         for thread in self._threads:
-            thread.join()
+            thread.join(None if end is None else max(0.0, end - time.monotonic()))
 
     def _work(self) -> None:
         while (work := self._queue.get()) is not None:

@@ -38,8 +38,9 @@ class StyleInfo:
     def __post_init__(self) -> None:
         """Checks the types, because the values often come from a file."""
         for name in ("id", "title", "artist", "year", "licence"):
-            if not isinstance(getattr(self, name), str):
-                raise StyleError(f"the {name} of a style must be text, not {getattr(self, name)!r}")
+            text = getattr(self, name)
+            if not isinstance(text, str) or not _is_unicode(text):
+                raise StyleError(f"the {name} of a style must be text, not {text!r}")
         if not is_style_id(self.id):
             raise StyleError(
                 f"{self.id[: MAX_ID_LENGTH + 20]!r} cannot be a style id; use lower-case letters "
@@ -70,6 +71,11 @@ class StyleInfo:
             raise StyleError(f"a style must be an object with an id, not {str(value)[:80]}")
         names = ("id", "title", "artist", "year", "licence", "card")
         return cls(**{name: value[name] for name in names if name in value})
+
+
+def _is_unicode(text: str) -> bool:
+    """Whether a text has no half characters, which JSON allows and no message can carry."""
+    return all(not 0xD800 <= ord(letter) < 0xE000 for letter in text)
 
 
 def is_style_id(text: str) -> bool:

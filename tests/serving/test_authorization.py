@@ -1,6 +1,8 @@
+import asyncio
 import logging
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,8 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from serving.authorization import Authorization, scope_of
 from serving.call import Calls
 from serving.client_name import client_of
+from serving.config import ServerConfig
+from serving.errors import ConfigError
 from serving.message_check import MessageCheck
 from serving.methods import Methods
 from serving.server import Server
@@ -247,9 +251,9 @@ async def telling_who_calls(*doors: Authorization) -> AsyncIterator[Any]:
         return client_of(context).encode()
 
     calls = Calls([])
-    messages = MessageCheck([], calls, max_upload_seconds=1, is_there=lambda: None)
+    messages = MessageCheck(calls, max_upload_seconds=1, is_there=lambda: None)
     methods = Methods(doors, messages, calls)
-    handlers: Any = {"Who": grpc.unary_unary_rpc_method_handler(who)}
+    handlers: Any = {"Who": grpc.unary_unary_rpc_method_handler(who, bytes)}
     methods.add_generic_rpc_handlers([grpc.method_handlers_generic_handler("test", handlers)])
     server = grpc.aio.server(handlers=[methods])
     port = server.add_insecure_port("127.0.0.1:0")
@@ -306,3 +310,28 @@ async def test_strangers_do_not_lengthen_the_wait_of_others(models: Path, token_
         assert ("grpc-retry-pushback-ms", "100") in tuple(refused.value.trailing_metadata())
         device.let_go()
         await inside
+
+
+async def test_the_last_token_can_be_taken_away(models: Path, token_file: Path) -> None:
+    async with running(models, token_file=token_file) as server, stub_of(server) as stub:
+        ask = partial(stub.ListStyles, pb.ListStylesRequest(), metadata=bearer(PAINTER))
+        await ask()
+        forget(token_file)
+        async with asyncio.timeout(PATIENCE):
+            while (await status_of(ask()))[0] is grpc.StatusCode.OK:
+                pass
+        code, message = await status_of(ask())
+        assert code is grpc.StatusCode.UNAUTHENTICATED
+        assert message.startswith("this server does not know the token")
+
+
+async def test_a_server_does_not_start_with_a_file_without_tokens(
+    models: Path, token_file: Path
+) -> None:
+    forget(token_file)
+    with pytest.raises(ConfigError, match="holds no token; `python -m serving token` makes one"):
+        Server(ServerConfig(models=models, port=0, token_file=token_file))
+
+
+def forget(token_file: Path) -> None:
+    token_file.write_text("# nobody\n")

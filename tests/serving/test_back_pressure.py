@@ -22,6 +22,7 @@ from serving.server import Server
 from serving.worker_threads import WorkerThreads
 from tests.serving.photos import draw, encode
 from tests.serving.running import PATIENCE, ROOT, connected, order, refused, running, until_inside
+from tests.serving.tensors import infer_refused, infer_request, inferring
 
 WAITING = {"max_batch_size": 64, "max_batch_delay_ms": 60_000}
 """Settings with which every photo waits until the server stops or the call ends."""
@@ -92,6 +93,26 @@ async def test_a_blend_of_very_many_styles_is_refused(stub: Any) -> None:
     assert message == "65 styles are too many; a blend has at most 64"
     status, _ = await refused(stub, order(photo, {f"style-{n}": 1.0 for n in range(64)}))
     assert status is grpc.StatusCode.NOT_FOUND
+
+
+async def test_the_names_of_a_tensor_request_are_counted(server: Server) -> None:
+    """They are looked at one by one on the event loop, where millions would keep health waiting."""
+    pixels = draw()[None]
+    async with inferring(server) as stub:
+        request = infer_request({"image": pixels}, style=",".join(["plain"] * 65))
+        code, message = await infer_refused(stub, request)
+        assert code is grpc.StatusCode.INVALID_ARGUMENT
+        assert message == "parameter 'style' has too many styles; a blend has at most 64"
+        request = infer_request({"image": pixels}, style="plain")
+        for number in range(64):
+            request.parameters[f"triton_{number}"].bool_param = True
+        _, message = await infer_refused(stub, request)
+        assert message == "65 parameters are too many; 64 are the most"
+        request = infer_request({"image": pixels}, style="plain")
+        for _ in range(2):
+            request.outputs.add(name="stylized")
+        _, message = await infer_refused(stub, request)
+        assert message == "2 outputs are asked for; there is one, 'stylized'"
 
 
 @contextmanager

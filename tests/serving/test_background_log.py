@@ -1,6 +1,8 @@
 import io
 import logging
+import os
 import threading
+import time
 
 import pytest
 
@@ -35,8 +37,21 @@ def test_a_warning_is_written_at_once_behind_what_came_before() -> None:
     handler = BackgroundHandler(stream := Stream())
     logged(handler, "first")
     logged(handler, "careful", logging.WARNING)
+    assert stream.written.wait(60)
     assert stream.getvalue() == "first\ncareful\n"
     handler.close()
+
+
+def test_a_pipe_that_is_full_stops_neither_the_work_nor_the_end() -> None:
+    reading, writing = os.pipe()
+    stream = os.fdopen(writing, "w")
+    handler = BackgroundHandler(stream)
+    for level in (logging.INFO, logging.ERROR, logging.ERROR):
+        logged(handler, "x" * 1_000_000, level)  # a pipe holds 64 KiB
+        time.sleep(0.05)  # the writer is in the middle of it
+    handler.close()
+    with os.fdopen(reading) as lines:
+        assert len(lines.readline()) == 1_000_001  # what waits is written once somebody reads
 
 
 def test_closing_writes_the_rest() -> None:

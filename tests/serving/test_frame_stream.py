@@ -8,6 +8,7 @@ import grpc
 import numpy as np
 import pytest
 
+from serving.frame_inheritance import FrameInheritance
 from serving.server import Server
 from sfumato.v1 import stylization_service_pb2 as pb
 from tests.serving.frames import (
@@ -100,6 +101,16 @@ async def test_another_model_does_not_inherit_the_version(models: Path) -> None:
     async with running(models) as server, connected(server) as stub:
         answers = await answers_to(stub, numbered(requests))
     assert [answer.painting.version for answer in answers] == [1, 7]
+
+
+async def test_no_more_styles_are_inherited_than_it_takes_to_refuse_them(stub: Any) -> None:
+    many = pb.StylizeRequest(styles=[pb.WeightedStyle(style_id="plain")] * 100_000)
+    heir = pb.StylizeRequest(image=encode(draw()))
+    inheritance = FrameInheritance()
+    assert len(inheritance.complete(many).styles) == 65
+    assert len(inheritance.complete(heir).styles) == 65
+    [answer] = await answers_to(stub, [frame(many), frame(pb.StylizeRequest(image=encode(draw())))])
+    assert answer.error.message == "65 styles are too many; a blend has at most 64"
 
 
 async def test_a_frame_without_an_image_is_not_answered_but_inherited_from(stub: Any) -> None:

@@ -1,13 +1,14 @@
 import asyncio
 import threading
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from serving.config import ServerConfig
+from serving.health_service import HealthService
 from serving.server import Server
 from serving.session import OnnxSession
 from sfumato.v1 import stylization_service_pb2 as pb
@@ -80,3 +81,42 @@ async def test_who_watches_sees_the_server_stop(models: Path) -> None:
         stopping = asyncio.create_task(server.stop())
         assert (await watch.read()).status == NOT_SERVING
         assert await stopping
+
+
+class Reader:
+    """A client that takes no answer before it is told to."""
+
+    def __init__(self) -> None:
+        self.may_read = asyncio.Event()
+        self.read: list[int] = []
+
+    async def write(self, answer: health_pb2.HealthCheckResponse) -> None:
+        await self.may_read.wait()
+        self.read.append(answer.status)
+
+
+async def test_who_watches_and_reads_nothing_holds_nobody_up() -> None:
+    service, reader = HealthService(), Reader()
+    service.set("", NOT_SERVING)
+    watching = asyncio.create_task(
+        service.Watch(health_pb2.HealthCheckRequest(), cast(Any, reader))
+    )
+    await asyncio.sleep(0)
+    service.set("", SERVING)
+    answer = await service.Check(health_pb2.HealthCheckRequest(), cast(Any, None))
+    assert answer.status == SERVING
+    service.drain()
+    service.set("", SERVING)  # a model that was loaded meanwhile
+    answer = await service.Check(health_pb2.HealthCheckRequest(), cast(Any, None))
+    assert answer.status == NOT_SERVING
+    reader.may_read.set()
+    await asyncio.sleep(0.01)
+    assert reader.read == [NOT_SERVING]  # as before: what was in between is of no use any more
+    watching.cancel()
+
+
+async def test_a_watched_name_that_is_too_long_is_refused(server: Server) -> None:
+    async with grpc.aio.insecure_channel(server.address) as channel:
+        stub: Any = health_pb2_grpc.HealthStub(channel)
+        watch = stub.Watch(health_pb2.HealthCheckRequest(service="x" * 1001), timeout=PATIENCE)
+        assert await watch.code() is grpc.StatusCode.INVALID_ARGUMENT

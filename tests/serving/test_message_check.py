@@ -86,11 +86,16 @@ async def test_frames_before_the_garbage_are_answered(channel: Any) -> None:
     assert refused.value.code() is INVALID
 
 
-async def test_methods_of_others_are_left_alone(channel: Any) -> None:
-    """Garbage for the health service stays gRPC's own matter."""
+async def test_health_reads_its_messages_as_carefully(channel: Any) -> None:
     with pytest.raises(grpc.aio.AioRpcError) as refused:
         await channel.unary_unary("/grpc.health.v1.Health/Check")(GARBAGE, timeout=PATIENCE)
-    assert refused.value.code() is grpc.StatusCode.UNKNOWN
+    assert refused.value.code() is INVALID
+    with pytest.raises(grpc.aio.AioRpcError) as refused:
+        await channel.unary_stream("/grpc.health.v1.Health/Watch")(GARBAGE, timeout=PATIENCE).read()
+    assert refused.value.code() is INVALID
+
+
+async def test_a_method_that_there_is_not_reads_nothing(channel: Any) -> None:
     with pytest.raises(grpc.aio.AioRpcError) as refused:
         await channel.unary_unary("/sfumato.v1.Nothing/Here")(GARBAGE, timeout=PATIENCE)
     assert refused.value.code() is grpc.StatusCode.UNIMPLEMENTED

@@ -73,6 +73,29 @@ async def test_a_failed_call_is_counted_by_its_status(measured: Server) -> None:
     assert seen.sum("sfumato_stage_seconds_count") == 0
 
 
+async def test_a_failure_counts_for_the_version_that_its_label_names(models: Path) -> None:
+    put(models / "default" / "2")
+    (models / "default" / "labels.json").write_text('{"stable": 1}')
+    async with running(models, metrics_port=0) as server, connected(server) as stub:
+        await refused(stub, order(b"no photo", version_label="stable"))
+        await refused(stub, order(b"no photo", version_label="made-up"))
+        await refused(stub, order(b"no photo"))
+        async with inferring(server) as tensors:
+            of = [pb.ModelStatisticsRequest(name="default", version=v) for v in ("1", "2")]
+            stats = [(await tensors.ModelStatistics(one)).model_stats[0] for one in of]
+        seen = await scrape(server.metrics_port)
+    counted = {
+        (sample.labels["version"], sample.labels["code"]): sample.value
+        for sample in seen.samples("sfumato_requests_total", method="Stylize")
+    }
+    assert counted == {
+        ("1", "INVALID_ARGUMENT"): 1,
+        ("2", "INVALID_ARGUMENT"): 1,
+        ("", "NOT_FOUND"): 1,
+    }
+    assert [one.inference_stats.fail.count for one in stats] == [1, 1]
+
+
 async def test_what_clients_make_up_is_no_label(measured: Server) -> None:
     async with connected(measured) as stub, inferring(measured) as tensors:
         for number in range(20):
@@ -156,7 +179,7 @@ async def test_what_is_inside_can_be_seen_and_is_gone_afterwards(models: Path) -
         stream = stub.StylizeStream(timeout=PATIENCE)
         await stream.write(frame(order(encode(draw()))))
         await until_inside(server, 2)
-        await until(lambda: server._batcher is not None and server._batcher.waiting == 2)
+        await until(lambda: server._batcher.waiting == 2)
         during = await scrape(server.metrics_port)
         call.cancel()
         stream.cancel()

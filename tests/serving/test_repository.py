@@ -1,5 +1,6 @@
 import asyncio
 import shutil
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ from serving import folder_scan
 from serving.errors import ConfigError, DamagedModelError, ModelNotFoundError, NotServingError
 from serving.model import ModelState
 from sfumato import bundle
+from sfumato.bundle import Bundle
 from tests.serving.repositories import (
     FragileSession,
     names,
@@ -16,7 +18,9 @@ from tests.serving.repositories import (
     put,
     put_nan,
     started,
+    until,
 )
+from tests.serving.running import PATIENCE
 from tests.serving.tiny_network import write_tiny_bundle
 
 
@@ -288,3 +292,45 @@ async def test_listeners_are_told_what_changed(root: Path) -> None:
         await repository.load("other")
         assert set(changed) == {"other"}
         assert len(changed) > 1
+
+
+async def test_who_gives_up_waiting_leaves_no_model_half_loaded(root: Path) -> None:
+    may_open = threading.Event()
+    may_open.set()
+
+    def open_session(bundle: Bundle) -> FragileSession:
+        assert may_open.wait(PATIENCE)
+        return FragileSession(bundle)
+
+    async with opened(root, open_session) as repository:
+        await repository.start()
+        await repository.unload("default")
+        may_open.clear()
+        loading = asyncio.create_task(repository.load("default"))
+        await until(lambda: repository.index()[0].state is ModelState.LOADING)
+        loading.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await loading
+        may_open.set()
+        await until(lambda: names(repository)[:2] == ["default/1", "default/3"])
+
+
+async def test_at_the_end_loading_is_given_up(root: Path) -> None:
+    may_open = threading.Event()
+    may_open.set()
+
+    def open_session(bundle: Bundle) -> FragileSession:
+        assert may_open.wait(PATIENCE)
+        return FragileSession(bundle)
+
+    async with opened(root, open_session) as repository:
+        await repository.start()
+        put(root / "default" / "4")
+        may_open.clear()
+        loading = asyncio.create_task(repository.load("default"))
+        await until(lambda: bool(repository._changes))
+        repository.give_up()
+        with pytest.raises(asyncio.CancelledError):
+            await loading
+        assert not repository._changes
+        may_open.set()

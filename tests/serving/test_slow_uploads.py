@@ -10,6 +10,7 @@ from typing import Any
 import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection_pb2
 
 from serving.server import Server
 from sfumato.v1 import stylization_service_pb2 as pb
@@ -160,3 +161,34 @@ async def test_calls_that_are_over_are_forgotten(models: Path) -> None:
                 await channel.unary_unary(LIST)(b"\xff")
         await until_open(server, 0)
         assert server._overload._coming == set()
+
+
+async def test_a_health_call_waits_no_longer_than_others_for_its_message(models: Path) -> None:
+    async with served(models, max_upload_seconds=1) as (_, channel):
+        for method in ("Check", "Watch"):
+
+            async def nothing() -> AsyncIterator[bytes]:
+                await asyncio.Event().wait()
+                yield b""
+
+            call = channel.stream_stream(f"/grpc.health.v1.Health/{method}")(nothing())
+            assert await call.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+            assert await call.details() == "the message was not there after 1 seconds"
+
+
+async def test_reflection_streams_end_and_do_not_keep_others_from_theirs(models: Path) -> None:
+    """With the library's servicer for threads, forty idle ones took all threads there were."""
+    method = "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo"
+    request = reflection_pb2.ServerReflectionRequest(list_services="").SerializeToString()
+    async with served(models, max_upload_seconds=2) as (server, channel):
+        idle = [channel.stream_stream(method)() for _ in range(40)]
+        await until_open(server, 40)
+        asking = channel.stream_stream(method)()
+        await asking.write(request)
+        answer = reflection_pb2.ServerReflectionResponse.FromString(await asking.read())
+        assert "sfumato.v1.StylizationService" in str(answer)
+        for call in idle:
+            assert await call.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+        assert await idle[0].details() == "such a stream ends after 2 seconds"
+        asking.cancel()
+        await until_open(server, 0)

@@ -222,3 +222,13 @@ async def test_plain_text_for_other_machines_is_warned_of(
     async with running(models, host=host, **(pair.settings() if tls else {})):
         pass
     assert ("there is no TLS" in caplog.text) is warned
+
+
+async def test_a_certificate_may_have_comments_in_any_language(
+    models: Path, authority: Authority
+) -> None:
+    pair = authority.issue()
+    certificate = pair.certificate.read_bytes()
+    pair.certificate.write_bytes("# für die Straße nach Łódź\n".encode() + certificate)
+    async with running(models, **pair.settings()) as server:
+        assert await reaches(server, authority.trust())

@@ -57,7 +57,6 @@ def test_no_two_tokens_are_alike() -> None:
         (f"a paint,,admin {DIGEST}", "the second word must be"),
         (f"a\x1bb paint {DIGEST}", "the name of a token has 1 to 64 letters"),
         (f"{'a' * 65} paint {DIGEST}", "the name of a token has"),
-        ("# nothing yet", "holds no token; `python -m serving token` makes one"),
     ],
 )
 def test_a_wrong_line_is_told_without_quoting_it(file: Path, line: str, reason: str) -> None:

@@ -4,7 +4,7 @@ import asyncio
 import gc
 import threading
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -73,6 +73,21 @@ async def test_what_is_cancelled_while_it_is_done_troubles_nobody(thread: Worker
     free.set()
     assert await thread.run(lambda: 2) == 2
     assert cancelled.cancelled()
+
+
+def test_the_end_does_not_wait_longer_than_told() -> None:
+    free = threading.Event()
+    threads = WorkerThreads(1, "busy")
+    asyncio.run(_give_up(threads, lambda: free.wait(PATIENCE)))
+    threads.shutdown(0.01)
+    assert threads._threads[0].is_alive()
+    free.set()
+    threads.shutdown()
+    assert not threads._threads[0].is_alive()
+
+
+async def _give_up(threads: WorkerThreads, work: Callable[[], object]) -> None:
+    threads.run(work)
 
 
 async def test_a_thread_that_waits_keeps_nothing_of_its_last_work(thread: WorkerThreads) -> None:

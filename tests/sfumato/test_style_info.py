@@ -38,3 +38,10 @@ def test_a_value_of_the_wrong_type_is_refused(value: object) -> None:
 def test_a_card_that_is_no_mapping_is_refused() -> None:
     with pytest.raises(StyleError, match="card of style 'a' must be a mapping"):
         StyleInfo.from_json({"id": "a", "card": [1]})
+
+
+def test_half_a_character_is_no_text() -> None:
+    """JSON may hold it; no message of the protocol can."""
+    with pytest.raises(StyleError, match=r"the title of a style must be text, not '\\ud800'"):
+        StyleInfo.from_json({"id": "a", "title": "\ud800"})
+    assert StyleInfo("a", title="La Joconde \U0001f5bc").title.endswith("\U0001f5bc")
