@@ -43,7 +43,7 @@ format: $(VENV)/.dev ## format the code and mend what ruff can mend
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-protos: ## generate sfumato/v1 from protos/
+protos: ## generate the Python code of protos/
 	$(PYTHON) protos/generate.py
 
 # Keeps the pins that still fit; `make constraints UPGRADE=--upgrade` takes the newest of all.

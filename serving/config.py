@@ -46,7 +46,7 @@ class ModelConfig:
     Args:
         max_batch_size: Photos of the same size that run together.
         max_batch_delay_ms: Longest time in milliseconds that a photo waits for others.
-        max_queue_size: Photos of this model inside the server at once, beside the limit for all.
+        max_queue_size: Photos of each version inside the server at once, beside the limit for all.
 
     Raises:
         ConfigError: a number is out of its range.
@@ -103,7 +103,7 @@ class ServerConfig:
         max_upload_seconds: How long the message of a call may be on its way in; one that takes
             longer is given up.
         max_download_seconds: How long an answer of a stream may wait for its client to take it;
-            the stream of a client that takes longer is ended.
+            then the frames of the stream lose their places.
         max_stream_window: Most frames of one stream inside the server at once.
         max_streams_per_client: Streams that one client may have open at once; a client is known
             by its token, or else by its address.

@@ -91,7 +91,7 @@ class LiveMetrics(Collector):
         )
         versions = GaugeMetricFamily(
             "sfumato_model_versions",
-            "Versions in the model folder, by how they stand; UNAVAILABLE could not be loaded.",
+            "Versions in the model folder, by how they stand.",
             labels=("state",),
         )
         for model in self._repository:
