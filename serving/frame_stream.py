@@ -9,7 +9,7 @@ import grpc.aio
 
 from serving.admission import Admission
 from serving.call import Call, Calls, Context, deadline_of
-from serving.errors import InvalidRequestError
+from serving.errors import InvalidRequestError, QueueFullError
 from serving.frame import Frame
 from serving.frame_inheritance import FrameInheritance
 from serving.message_check import read_message
@@ -153,7 +153,10 @@ class FrameStream:
 
     def _fail(self, frame: Frame, error: Exception) -> None:
         status, message = self._parts.calls.end_by(frame.call, error, self._context)
-        frame.reply(error=pb.FrameError(code=status.value[0], message=message))
+        retry = error.retry_after_ms if isinstance(error, QueueFullError) else None
+        frame.reply(
+            error=pb.FrameError(code=status.value[0], message=message, retry_after_ms=retry)
+        )
 
     def _drop(self, frame: Frame) -> None:
         frame.stop()

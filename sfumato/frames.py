@@ -113,6 +113,8 @@ def frame_answer(response: pb.StylizeStreamResponse) -> FrameAnswer:
         return PaintedFrame(response.frame_id, stylized_photo(response.painting))
     if response.HasField("dropped"):
         return DroppedFrame(response.frame_id)
-    status = _STATUS.get(response.error.code, grpc.StatusCode.UNKNOWN)
-    message = response.error.message or f"the server answered {status.name}"
-    return FailedFrame(response.frame_id, ServiceError(message, status))
+    failure = response.error
+    status = _STATUS.get(failure.code, grpc.StatusCode.UNKNOWN)
+    message = failure.message or f"the server answered {status.name}"
+    retry = failure.retry_after_ms / 1000 if failure.HasField("retry_after_ms") else None
+    return FailedFrame(response.frame_id, ServiceError(message, status, retry))

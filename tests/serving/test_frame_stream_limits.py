@@ -167,6 +167,7 @@ async def test_a_full_server_refuses_the_frame_and_not_the_stream(
         assert results(answers) == [(0, "painting"), (1, "painting"), (2, "error")]
         assert answers[2].error.code == RESOURCE_EXHAUSTED.value[0]
         assert "the server is full" in answers[2].error.message
+        assert 10 <= answers[2].error.retry_after_ms <= 5000
         assert await stopping
         await until_clean(server)
 

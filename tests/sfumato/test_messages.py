@@ -1,10 +1,12 @@
-"""Between the client's types and the messages: strength and quality."""
+"""Between the client's types and the messages: strength, quality, and frames that failed."""
 
 import math
 
+import grpc
 import pytest
 
 from sfumato.errors import StyleError
+from sfumato.frames import FailedFrame, frame_answer
 from sfumato.messages import style_summaries, stylize_request
 from sfumato.quality_card import QualityCard
 from sfumato.v1 import stylization_service_pb2 as pb
@@ -44,3 +46,14 @@ def test_a_style_without_a_quality_has_none() -> None:
 def test_what_a_server_says_beside_the_numbers_is_left_out() -> None:
     sent = pb.QualityCard(style_loss=math.nan, total_loss=math.inf, ssim=0.5, nearest_style="\n")
     assert summary(pb.Style(id="a", quality=sent)) == QualityCard(ssim=0.5)
+
+
+@pytest.mark.parametrize(("milliseconds", "seconds"), [(None, None), (0, 0.0), (250, 0.25)])
+def test_a_frame_that_found_the_server_full_says_when_to_come_again(
+    milliseconds: int | None, seconds: float | None
+) -> None:
+    error = pb.FrameError(code=8, message="full", retry_after_ms=milliseconds)
+    answer = frame_answer(pb.StylizeStreamResponse(frame_id=7, error=error))
+    assert isinstance(answer, FailedFrame)
+    assert (answer.number, answer.error.code) == (7, grpc.StatusCode.RESOURCE_EXHAUSTED)
+    assert answer.error.retry_after == seconds
