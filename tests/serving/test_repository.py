@@ -1,6 +1,8 @@
 import asyncio
 import shutil
 import threading
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +11,7 @@ import pytest
 from serving import folder_scan
 from serving.errors import ConfigError, DamagedModelError, ModelNotFoundError, NotServingError
 from serving.model import ModelState
+from serving.repository import Repository
 from sfumato import bundle
 from sfumato.bundle import Bundle
 from tests.serving.repositories import (
@@ -294,7 +297,9 @@ async def test_listeners_are_told_what_changed(root: Path) -> None:
         assert len(changed) > 1
 
 
-async def test_who_gives_up_waiting_leaves_no_model_half_loaded(root: Path) -> None:
+@asynccontextmanager
+async def held_up(root: Path) -> AsyncIterator[tuple[Repository, threading.Event]]:
+    """Gives a repository that has loaded everything, and opens no more before the event."""
     may_open = threading.Event()
     may_open.set()
 
@@ -304,8 +309,16 @@ async def test_who_gives_up_waiting_leaves_no_model_half_loaded(root: Path) -> N
 
     async with opened(root, open_session) as repository:
         await repository.start()
-        await repository.unload("default")
         may_open.clear()
+        try:
+            yield repository, may_open
+        finally:
+            may_open.set()
+
+
+async def test_who_gives_up_waiting_leaves_no_model_half_loaded(root: Path) -> None:
+    async with held_up(root) as (repository, may_open):
+        await repository.unload("default")
         loading = asyncio.create_task(repository.load("default"))
         await until(lambda: repository.index()[0].state is ModelState.LOADING)
         loading.cancel()
@@ -316,21 +329,11 @@ async def test_who_gives_up_waiting_leaves_no_model_half_loaded(root: Path) -> N
 
 
 async def test_at_the_end_loading_is_given_up(root: Path) -> None:
-    may_open = threading.Event()
-    may_open.set()
-
-    def open_session(bundle: Bundle) -> FragileSession:
-        assert may_open.wait(PATIENCE)
-        return FragileSession(bundle)
-
-    async with opened(root, open_session) as repository:
-        await repository.start()
+    async with held_up(root) as (repository, _):
         put(root / "default" / "4")
-        may_open.clear()
         loading = asyncio.create_task(repository.load("default"))
         await until(lambda: bool(repository._changes))
         repository.give_up()
         with pytest.raises(asyncio.CancelledError):
             await loading
         assert not repository._changes
-        may_open.set()
