@@ -74,8 +74,10 @@ def plan_folder(folder: Path, output: Path, asked: ImageFormat | None) -> list[P
     paintings = []
     for name in names:
         target, image_format = _target(name, asked)
-        if target != name and target in taken:  # a.jpg and a.png, both to become a.png
-            target = name.with_name(name.name + target.suffix)
+        longer = name
+        while target != name and target in taken:  # a.jpg and a.png, both to become a.png
+            longer = longer.with_name(longer.name + target.suffix)
+            target = longer
         taken.add(target)
         paintings.append(Painting(folder / name, output / target, image_format))
     return paintings

@@ -100,6 +100,13 @@ def test_two_photos_never_become_one_file(tmp_path: Path) -> None:
     assert names == {"a.jpg.png", "a.png", "a.webp.png"}
 
 
+def test_a_longer_name_is_not_that_of_another_photo(tmp_path: Path) -> None:
+    photos, out = tmp_path / "photos", tmp_path / "out"
+    touch(photos / "a.png", photos / "a.jpg", photos / "a.jpg.png")
+    names = outputs(plan_folder(photos, out, PNG), out).keys()
+    assert names == {"a.png", "a.jpg.png.png", "a.jpg.png"}
+
+
 def test_results_inside_the_folder_of_photos_are_not_painted_again(tmp_path: Path) -> None:
     touch(tmp_path / "a.jpg", tmp_path / "painted" / "a.jpg")
     paintings = plan_folder(tmp_path, tmp_path / "painted", None)
