@@ -6,7 +6,7 @@ from pathlib import Path
 
 import grpc
 
-from sfumato.errors import ImageError, ServiceError
+from sfumato.errors import ImageError, ServiceError, SfumatoError
 from sfumato.images.image_format import ImageFormat
 from sfumato.messages import read_photo, stylize_request, stylized_photo
 from sfumato.stylized_photo import StylizedPhoto
@@ -85,8 +85,14 @@ def opening(
     Raises:
         SfumatoError: a value that no server would take.
     """
+    try:
+        settings = pb.StreamSettings(window=window or 0, drop_oldest=drop_oldest)
+    except (TypeError, ValueError) as error:
+        raise SfumatoError(
+            f"a window of {window} cannot be sent; it is a whole number of frames, such as 4"
+        ) from error
     return pb.StylizeStreamRequest(
-        settings=pb.StreamSettings(window=window or 0, drop_oldest=drop_oldest),
+        settings=settings,
         frame=stylize_request(b"", styles, model, version, output_format, quality, strength),
     )
 
