@@ -68,6 +68,9 @@ _WRITE_FAILED = "Internal error from Core"
 """How grpc.aio calls a message that could not be sent any more, if it notices that before it hears
 the reason: the server is gone, or has ended the stream."""
 
+_DEADLINE = "deadline exceeded"
+"""How gRPC begins what it says of a deadline that has passed."""
+
 _SMALLER = "scale the photo down, or raise max_message_bytes at both ends"
 _START = "`python -m serving --models models`"
 
@@ -149,7 +152,7 @@ class Connection:
 
         Args:
             error: what gRPC raised.
-            timeout: seconds that the call had.
+            timeout: seconds that the call had; 0 for any number.
         """
         code, details = error.code(), error.details() or ""
         if code is grpc.StatusCode.INTERNAL and details.startswith(_WRITE_FAILED):
@@ -159,10 +162,11 @@ class Connection:
     def _explain(self, code: grpc.StatusCode, details: str, timeout: float) -> str:
         if code is grpc.StatusCode.UNAVAILABLE:
             return self._unavailable(details)
-        if code is grpc.StatusCode.DEADLINE_EXCEEDED:
+        if code is grpc.StatusCode.DEADLINE_EXCEEDED and _is_grpcs_own(details):
             # gRPC does not say whether there was a connection.
+            within = f" within {timeout:g} s" if timeout else " in time"
             return (
-                f"no answer from {self.target} within {timeout:g} s; "
+                f"no answer from {self.target}{within}; "
                 f"allow a longer timeout, or start a server there ({_START})"
             )
         if code is grpc.StatusCode.UNAUTHENTICATED:
@@ -200,6 +204,11 @@ class Connection:
         if "[::1]" in text and "localhost" in self.target:
             return "; if one runs, name 127.0.0.1 to learn what fails there"
         return ""
+
+
+def _is_grpcs_own(details: str) -> bool:
+    """Tells whether a deadline passed here; a server that ends a call by itself says why."""
+    return not details or details.lower().startswith(_DEADLINE)
 
 
 def _retry_after(error: grpc.RpcError) -> float | None:

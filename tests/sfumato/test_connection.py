@@ -161,6 +161,26 @@ def test_what_cannot_be_sent_any_more_counts_as_a_server_that_is_not_there() -> 
     assert str(told) == "the server at 127.0.0.1:1 is not available: the connection ended early"
 
 
+def test_a_deadline_that_the_server_has_set_is_told_in_its_words(server: RunningServer) -> None:
+    reason = "an answer was not taken within 60 seconds; read faster"
+    server.servicer.failures = [(grpc.StatusCode.DEADLINE_EXCEEDED, reason)] * 2
+    with Client(server.target) as client:
+        with pytest.raises(ServiceError) as refused:
+            client.list_styles()
+        assert str(refused.value) == reason
+        with pytest.raises(ServiceError) as ended:
+            list(client.stylize_stream([b"frame"], "a"))
+        assert str(ended.value) == reason
+        assert ended.value.code is grpc.StatusCode.DEADLINE_EXCEEDED
+
+
+def test_a_call_without_a_deadline_is_not_told_of_one_of_0_seconds(server: RunningServer) -> None:
+    server.servicer.failures = [(grpc.StatusCode.DEADLINE_EXCEEDED, "Deadline Exceeded")]
+    with Client(server.target) as client, pytest.raises(ServiceError) as error:
+        list(client.stylize_stream([b"frame"], "a"))
+    assert f"no answer from {server.target} in time; allow a longer" in str(error.value)
+
+
 def test_files_of_tls_that_cannot_be_used_are_named(authority: Authority, tmp_path: Path) -> None:
     pair, text = authority.issue(), tmp_path / "text"
     text.write_text("text")
