@@ -9,13 +9,14 @@ from collections.abc import (
     Iterable,
     Iterator,
 )
+from contextlib import aclosing
 from pathlib import Path
 from typing import Any
 
 import grpc
 import grpc.aio
 
-from sfumato.errors import ServiceError
+from sfumato.errors import ServiceError, SfumatoError
 from sfumato.frames import Frame, FrameAnswer, frame_answer, frame_message
 from sfumato.v1 import stylization_service_pb2 as pb
 
@@ -50,21 +51,32 @@ class FrameSender:
 
     async def send(self, call: Any, frames: AsyncIterable[AnyFrame] | Iterable[AnyFrame]) -> None:
         """Sends the messages through a call of asyncio; files are read in a thread."""
-        try:
-            await call.write(self._opening)
+        async with aclosing(self._messages(frames)) as messages:
             try:
-                number = 0
-                async for frame in _each(frames):
-                    message = await asyncio.to_thread(frame_message, number, frame)
+                async for message in messages:
                     await call.write(message)
-                    number += 1
+                await call.done_writing()
             except (grpc.aio.AioRpcError, asyncio.InvalidStateError):
+                return  # the stream is over; whoever receives learns why
+
+    async def _messages(
+        self, frames: AsyncIterable[AnyFrame] | Iterable[AnyFrame]
+    ) -> AsyncGenerator[pb.StylizeStreamRequest, None]:
+        """Yields the messages. What a write raises does not come by here: it is no failure."""
+        yield self._opening
+        number = 0
+        try:
+            async for frame in _each(frames):
+                yield await asyncio.to_thread(frame_message, number, frame)
+                number += 1
+        except Exception as error:
+            self._failure = error
+        except asyncio.CancelledError as error:
+            task = asyncio.current_task()
+            if task is None or task.cancelling():
                 raise
-            except Exception as error:
-                self._failure = error
-            await call.done_writing()
-        except (grpc.aio.AioRpcError, asyncio.InvalidStateError):
-            return  # the stream is over; whoever receives learns why
+            self._failure = SfumatoError("what gives the frames was cancelled")
+            self._failure.__cause__ = error
 
 
 def receive(

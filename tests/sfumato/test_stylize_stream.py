@@ -1,11 +1,13 @@
 """Streams of frames through the two clients, against a real server with the tiny network."""
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import grpc
 import numpy as np
 import pytest
+from grpc.aio import AioRpcError, Metadata
 
 from sfumato import (
     AsyncClient,
@@ -17,6 +19,7 @@ from sfumato import (
     ImageError,
     PaintedFrame,
     ServiceError,
+    SfumatoError,
     StyleError,
     decode_photo,
 )
@@ -142,6 +145,30 @@ async def test_so_it_does_in_the_other_client(server: str) -> None:
             await anext(answers)
 
 
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (AioRpcError(grpc.StatusCode.ABORTED, Metadata(), Metadata(), "camera"), "camera"),
+        (asyncio.InvalidStateError("camera"), "camera"),
+        (asyncio.CancelledError(), "what gives the frames was cancelled"),
+    ],
+    ids=["of another stream", "of another call", "cancelled"],
+)
+async def test_so_it_does_if_it_looks_like_one_of_the_stream_or_of_its_task(
+    server: str, error: BaseException, told: str
+) -> None:
+    async def frames() -> AsyncIterator[bytes]:
+        yield FRAMES[0]
+        raise error
+
+    kind = SfumatoError if isinstance(error, asyncio.CancelledError) else type(error)
+    async with AsyncClient(server) as client, asyncio.timeout(PATIENCE):
+        answers = client.stylize_stream(frames(), "plain")
+        assert isinstance(await anext(answers), PaintedFrame)
+        with pytest.raises(kind, match=told):
+            await anext(answers)
+
+
 def test_an_empty_frame_is_a_mistake(client: Client) -> None:
     with pytest.raises(ImageError, match="frame 0 is empty"):
         list(client.stylize_stream([b""], "plain"))
@@ -151,6 +178,12 @@ def test_a_stream_that_the_server_refuses_raises_its_reason(client: Client) -> N
     with pytest.raises(ServiceError, match="the window is 99") as refused:
         list(client.stylize_stream(FRAMES, "plain", window=99))
     assert refused.value.code is grpc.StatusCode.INVALID_ARGUMENT
+
+
+@pytest.mark.parametrize("window", [-1, 5_000_000_000])
+def test_a_window_that_no_message_can_hold_is_refused_at_once(client: Client, window: int) -> None:
+    with pytest.raises(SfumatoError, match=f"a window of {window} cannot be sent"):
+        client.stylize_stream(FRAMES, "plain", window=window)
 
 
 def test_a_stream_without_a_server_fails_soon(free_target: str) -> None:
