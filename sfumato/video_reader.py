@@ -16,11 +16,14 @@ from av.stream import Disposition
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
+from sfumato.display_matrix import DisplayMatrix
 from sfumato.errors import VideoError
 
 _PICTURES: Final = ("image2", "_pipe")  # what FFmpeg calls formats of single pictures
 _UNSPECIFIED: Final = 2  # AVCOL_SPC_UNSPECIFIED
-_HD_HEIGHT: Final = 720  # from here on, what does not say its colours has those of HD television
+# What does not say its colours has those of HD television if it is larger than a DVD's 720×576.
+_HD_WIDTH: Final = 1280
+_SD_HEIGHT: Final = 576
 _USUAL_RATE: Final = Fraction(25)
 
 
@@ -156,19 +159,19 @@ class VideoReader:
         return pts
 
     def _rgb(self, frame: VideoFrame) -> npt.NDArray[np.uint8]:
-        self._turned = abs(frame.rotation) in {90, 270}
+        matrix = DisplayMatrix(frame)
+        self._turned = matrix.swaps_sides
         width, height = self._scaled(frame.width, frame.height)
         known = frame.colorspace != _UNSPECIFIED
-        guess = "ITU709" if frame.height >= _HD_HEIGHT else "ITU601"
+        hd = frame.width >= _HD_WIDTH or frame.height > _SD_HEIGHT
         converted = frame.reformat(
             width,
             height,
             "rgb24",
-            src_colorspace=None if known else guess,
+            src_colorspace=None if known else "ITU709" if hd else "ITU601",
             interpolation="LANCZOS",
         )
-        rgb = np.asarray(converted.to_ndarray(), np.uint8)
-        return self._even(np.rot90(rgb, round(frame.rotation / 90)))
+        return self._even(matrix.upright(np.asarray(converted.to_ndarray(), np.uint8)))
 
     def _scaled(self, width: int, height: int) -> tuple[int, int]:
         longest = max(width, height)

@@ -36,7 +36,11 @@ def write_video(
     *,
     picture: Callable[[int], Pixels] = lambda _: grey(128),
     sound: str | None = "aac",
+    sound_seconds: int = 1,
     rotation: int = 0,
+    hflip: bool = False,
+    vflip: bool = False,
+    ticks: Fraction = TICKS,
 ) -> Path:
     """Writes a video.
 
@@ -44,8 +48,12 @@ def write_video(
         path: the file.
         frames: how many, at ``RATE``; or the time of each in milliseconds.
         picture: draws the frame of a number.
-        sound: the codec of a tone of a second, or None for silence.
+        sound: the codec of a tone, or None for silence.
+        sound_seconds: how long the tone is.
         rotation: degrees, counterclockwise, by which a player shall turn the picture.
+        hflip: whether it shall show the turned picture with left and right exchanged.
+        vflip: whether it shall show it upside down.
+        ticks: the time base of the picture.
     """
     times = [1000 * n // RATE for n in range(frames)] if isinstance(frames, int) else frames
     height, width, _ = picture(0).shape
@@ -53,9 +61,9 @@ def write_video(
         # A codec that takes odd sides, and no loss worth mentioning.
         video = output.add_stream("libx264", rate=RATE, options={"crf": "5"})
         video.width, video.height, video.pix_fmt = width, height, "yuv444p"
-        video.time_base = video.codec_context.time_base = TICKS
-        if rotation:
-            video.set_display_rotation(rotation)
+        video.time_base = video.codec_context.time_base = ticks
+        if rotation or hflip or vflip:
+            video.set_display_rotation(rotation, hflip=hflip, vflip=vflip)
         audio = None if sound is None else output.add_stream(sound, rate=SOUND_RATE)
         assert audio is None or isinstance(audio, AudioStream)
         for number, time in enumerate(times):
@@ -64,7 +72,7 @@ def write_video(
             output.mux(video.encode(frame))
         output.mux(video.encode(None))
         if audio is not None:
-            tone = np.sin(np.arange(SOUND_RATE) * 440 * 2 * np.pi / SOUND_RATE)
+            tone = np.sin(np.arange(SOUND_RATE * sound_seconds) * 440 * 2 * np.pi / SOUND_RATE)
             samples = AudioFrame.from_ndarray(
                 (tone * 20000).astype(np.int16)[None], format="s16", layout="mono"
             )
@@ -72,6 +80,14 @@ def write_video(
             output.mux(audio.encode(samples))
             output.mux(audio.encode(None))
     return path
+
+
+def of_unknown_kind(data: bytes) -> bytes:
+    """Takes the name and the description of its codec from the last track of an MP4."""
+    for name in (b"mp4a", b"esds"):
+        place = data.rindex(name)
+        data = data[:place] + b"zzzz" + data[place + 4 :]
+    return data
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,67 @@
+"""What is read from the files that cameras, recorders and old programs write."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from sfumato.video_reader import VideoPicture, VideoReader
+from tests.sfumato.videos import Pixels, grey, half_red, write_video
+
+
+def read(path: Path, **part: float) -> list[VideoPicture]:
+    reader = VideoReader(path, **part)  # type: ignore[arg-type]
+    pictures = []
+    while (picture := reader.next()) is not None:
+        pictures.append(picture)
+    reader.close()
+    return pictures
+
+
+def four_greys() -> Pixels:
+    picture = grey(0)
+    picture[:24, 32:], picture[24:, :32], picture[24:, 32:] = 80, 160, 240
+    return picture
+
+
+@pytest.mark.parametrize("flips", [(False, False), (True, False), (False, True)])
+@pytest.mark.parametrize("rotation", [0, 90, 180, -90])
+def test_frames_are_turned_and_mirrored_as_the_file_says(
+    tmp_path: Path, rotation: int, flips: tuple[bool, bool]
+) -> None:
+    hflip, vflip = flips
+    clip = write_video(
+        tmp_path / "clip.mp4",
+        1,
+        picture=lambda _: four_greys(),
+        sound=None,
+        rotation=rotation,
+        hflip=hflip,
+        vflip=vflip,
+    )
+    expected = np.rot90(four_greys(), rotation // 90)
+    expected = expected[:: -1 if vflip else 1, :: -1 if hflip else 1]
+    [picture] = read(clip)
+    assert picture.rgb.shape == expected.shape
+    for x, y in ((1, 1), (1, 3), (3, 1), (3, 3)):
+        row, column = expected.shape[0] * y // 4, expected.shape[1] * x // 4
+        np.testing.assert_allclose(picture.rgb[row, column], expected[row, column], atol=3)
+
+
+@pytest.mark.parametrize(
+    ("width", "height", "red"),
+    [
+        (720, 576, (200, 40, 40)),
+        (1280, 534, (214, 55, 38)),
+        (720, 578, (214, 55, 38)),
+    ],
+)
+def test_what_is_larger_than_a_dvd_has_the_colours_of_hd(
+    tmp_path: Path, width: int, height: int, red: tuple[int, int, int]
+) -> None:
+    """The files are written with BT.601 and do not say so; (200, 40, 40) is Y 88, U -27, V 80."""
+    clip = write_video(
+        tmp_path / "clip.mp4", 1, picture=lambda _: half_red(width, height), sound=None
+    )
+    [picture] = read(clip)
+    np.testing.assert_allclose(picture.rgb[height // 4, width // 2], red, atol=3)
