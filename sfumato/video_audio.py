@@ -8,7 +8,8 @@ from av.container import InputContainer, OutputContainer
 from av.packet import Packet
 
 from sfumato.errors import VideoError
-from sfumato.video_reader import VideoReader, open_video, read_errors
+from sfumato.steady_clock import SteadyClock
+from sfumato.video_reader import VideoReader, is_known, open_video, read_errors, read_only
 
 
 class AudioCopy:
@@ -24,6 +25,8 @@ class AudioCopy:
         self._output = output
         self._input: InputContainer = open_video(reader.path)
         self._copies: dict[int, AudioStream] = {}
+        self._clocks: dict[int, SteadyClock] = {}
+        self._unfinished: set[int] = set()
         self._packets: Iterator[Packet[AudioStream]] = iter(())
         self._next: Packet[AudioStream] | None = None
 
@@ -33,7 +36,7 @@ class AudioCopy:
         Raises:
             VideoError: the new file cannot hold this sound.
         """
-        tracks = self._input.streams.audio
+        tracks = [track for track in self._input.streams.audio if is_known(track)]
         for track in tracks:
             try:
                 self._copies[track.index] = self._output.add_stream_from_template(track)
@@ -43,9 +46,13 @@ class AudioCopy:
                     f"{self._reader.path} ({track.codec_context.name}); write a .mkv file, or "
                     "leave the sound out with --no-audio"
                 ) from error
+            assert track.time_base is not None
+            self._clocks[track.index] = SteadyClock(track.time_base)
+            self._unfinished.add(track.index)
         if tracks:
-            if self._reader.shift:
-                self._input.seek(int(self._reader.shift * av.time_base))
+            read_only(self._input, tracks)
+            if self._reader.begin is not None:
+                self._input.seek(int(self._reader.begin * av.time_base))
             self._packets = self._input.demux(tuple(tracks))
             self._next = self._read()
 
@@ -70,16 +77,29 @@ class AudioCopy:
     def _read(self) -> "Packet[AudioStream] | None":
         """Gives the next packet that belongs to the new video."""
         with read_errors(self._reader.path):
-            for packet in self._packets:
-                if packet.dts is not None and packet.pts is not None and self._is_heard(packet):
+            while self._unfinished and (packet := next(self._packets, None)) is not None:
+                if self._follows(packet) and self._is_heard(packet):
                     return packet
         return None
 
+    def _follows(self, packet: "Packet[AudioStream]") -> bool:
+        """Sets a packet's times by the clock of its track; false if that is past them already."""
+        if packet.dts is None or packet.pts is None:
+            return False
+        clock = self._clocks[packet.stream.index]
+        dts = clock.moved(packet.dts, packet.duration or 1)
+        if clock.last is not None and dts <= clock.last:
+            return False
+        packet.pts, packet.dts = packet.pts + dts - packet.dts, dts
+        clock.last = dts
+        return True
+
     def _is_heard(self, packet: "Packet[AudioStream]") -> bool:
         seconds = _seconds(packet)
-        if self._reader.shift and seconds < self._reader.shift:
+        if self._reader.end is not None and seconds >= self._reader.end:
+            self._unfinished.discard(packet.stream.index)
             return False
-        return self._reader.end is None or seconds < self._reader.end
+        return self._reader.begin is None or seconds >= self._reader.begin
 
 
 def _seconds(packet: "Packet[AudioStream]") -> float:

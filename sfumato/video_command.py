@@ -70,10 +70,12 @@ def add_video(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -
 def _video(options: argparse.Namespace) -> int:
     try:
         from sfumato.video_reader import VideoReader
-    except ModuleNotFoundError as error:
-        if error.name != "av":
+    except ImportError as error:  # none, or one that is too old
+        if not (error.name or "").startswith("av"):
             raise
-        raise VideoError("painting videos needs PyAV: install it with pip install av") from None
+        raise VideoError(
+            "painting videos needs PyAV 18.1: install it with pip install 'av>=18.1'"
+        ) from None
     _check_paths(options.video, options.output)
     reader = VideoReader(
         options.video, size=options.size, start=options.start, duration=options.duration
@@ -87,6 +89,12 @@ def _video(options: argparse.Namespace) -> int:
         rows, columns = reader.cut
         print(
             f"sfumato: H.264 wants even sides: {columns} column and {rows} row were cut off",
+            file=sys.stderr,
+        )
+    if reader.unknown_sounds and not options.no_audio:
+        print(
+            f"sfumato: sound tracks of a kind that FFmpeg does not know: {reader.unknown_sounds} "
+            "left out",
             file=sys.stderr,
         )
     print(f"{options.output}: {count} frames painted")

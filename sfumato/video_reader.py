@@ -1,6 +1,6 @@
 """Reads the frames of a video: upright, in RGB, of even size, with their times."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
@@ -11,13 +11,15 @@ import av
 import av.error
 import numpy as np
 import numpy.typing as npt
+from av.audio.stream import AudioStream
 from av.container import InputContainer
-from av.stream import Disposition
+from av.stream import Discard, Disposition, Stream
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from sfumato.display_matrix import DisplayMatrix
 from sfumato.errors import VideoError
+from sfumato.frame_times import FrameTimes
 
 _PICTURES: Final = ("image2", "_pipe")  # what FFmpeg calls formats of single pictures
 _UNSPECIFIED: Final = 2  # AVCOL_SPC_UNSPECIFIED
@@ -49,9 +51,11 @@ class VideoReader:
         path: the file.
         time_base: seconds per tick.
         rate: frames per second, roughly where it varies.
-        shift: seconds that are taken off every time of the file, 0 unless ``start`` is given.
+        begin: time of the file, in seconds, at which reading begins; None without ``start``.
+        shift: seconds that are taken off every time of the file: its clock need not begin at 0.
         end: time of the file, in seconds, at which reading ends; None for its end.
         cut: rows and columns that were cut off to make the size even.
+        unknown_sounds: sound tracks of a kind that FFmpeg does not know.
     """
 
     def __init__(
@@ -78,16 +82,22 @@ class VideoReader:
         self._input = open_video(path)
         self._stream = self._video_stream()
         self._stream.thread_type = "AUTO"
+        read_only(self._input, [self._stream])
         assert self._stream.time_base is not None
         self.time_base = self._stream.time_base
         self.rate = self._stream.guessed_rate or self._stream.average_rate or _USUAL_RATE
         self._origin = float((self._stream.start_time or 0) * self.time_base)
         self._first = self._origin + (start or 0)
-        self.shift = self._first if start else 0.0
+        self.begin = self._first if start else None
+        self.shift = (
+            self._first if start else max(0.0, (self._input.start_time or 0) / av.time_base)
+        )
         self.end = None if duration is None else self._first + duration
         self.cut = (0, 0)
+        self.unknown_sounds = sum(not is_known(track) for track in self._input.streams.audio)
         self._turned = False
-        self._last_pts: int | None = None
+        self._stopped = False
+        self._times = FrameTimes(self._stream, self.rate)
         self._pictures = self._read()
 
     @property
@@ -111,12 +121,16 @@ class VideoReader:
         return 1 / shape if self._turned and shape else shape
 
     def next(self) -> VideoPicture | None:
-        """Gives the next frame; None after the last.
+        """Gives the next frame; None after the last, or after ``stop``.
 
         Raises:
             VideoError: the file is damaged.
         """
         return next(self._pictures, None)
+
+    def stop(self) -> None:
+        """Makes ``next``, which may be on a long way to its frame on another thread, end soon."""
+        self._stopped = True
 
     def close(self) -> None:
         """Closes the file; not while ``next`` is running on another thread."""
@@ -136,10 +150,10 @@ class VideoReader:
 
     def _read(self) -> Iterator[VideoPicture]:
         with read_errors(self.path):
-            if self._first > self._origin:
-                self._input.seek(int(self._first / self.time_base), stream=self._stream)
-            for frame in self._input.decode(self._stream):
-                pts = self._next_pts(frame)
+            if self.begin is not None:
+                self._input.seek(int(self.begin / self.time_base), stream=self._stream)
+            for frame in self._decode():
+                pts = self._times.next(frame)
                 time = float(pts * self.time_base)
                 if self.end is not None and time >= self.end:
                     return
@@ -147,16 +161,12 @@ class VideoReader:
                     ticks = pts - round(self.shift / self.time_base)
                     yield VideoPicture(self._rgb(frame), ticks, time - self._first)
 
-    def _next_pts(self, frame: VideoFrame) -> int:
-        """Gives the frame's time; one that is missing, or not later than the last, is made up."""
-        after = None if self._last_pts is None else self._last_pts + 1
-        if frame.pts is None:
-            step = round(1 / self.rate / self.time_base)
-            pts = 0 if self._last_pts is None else self._last_pts + max(1, step)
-        else:
-            pts = frame.pts if after is None else max(frame.pts, after)
-        self._last_pts = pts
-        return pts
+    def _decode(self) -> Iterator[VideoFrame]:
+        for packet in self._input.demux(self._stream):
+            if self._stopped:
+                return
+            self._times.read(packet)
+            yield from packet.decode()
 
     def _rgb(self, frame: VideoFrame) -> npt.NDArray[np.uint8]:
         matrix = DisplayMatrix(frame)
@@ -195,6 +205,18 @@ def open_video(path: Path) -> InputContainer:
         opened.close()
         raise VideoError(f"{path} is a picture; `sfumato stylize` paints pictures")
     return opened
+
+
+def read_only(opened: InputContainer, streams: Sequence[Stream]) -> None:
+    """Passes over what else is in a file; where it lies apart, it is not even read."""
+    for stream in opened.streams:
+        if stream not in streams:
+            stream.discard = Discard.all
+
+
+def is_known(track: AudioStream) -> bool:
+    """Tells whether FFmpeg has a name for a sound track's codec."""
+    return track.codec_context is not None
 
 
 @contextmanager

@@ -9,7 +9,7 @@ import pytest
 from sfumato.cli import main
 from tests.serving.running import ServerProcess
 from tests.serving.tiny_network import STYLES, write_tiny_bundle
-from tests.sfumato.videos import grey, half_red, read_video, write_video
+from tests.sfumato.videos import grey, half_red, of_unknown_kind, read_video, write_video
 
 CODEC_LOSS = 4
 """Levels, of 255, that JPEG and H.264 may change in a picture of one colour."""
@@ -121,6 +121,17 @@ def test_sound_can_be_left_out_and_a_silent_video_stays_silent(server: str, clip
     assert read_video(paint(server, clip, "--no-audio")).sound == []
     silent = write_video(clip.with_name("silent.mp4"), 3, sound=None)
     assert read_video(paint(server, silent)).sound == []
+
+
+def test_the_user_is_told_of_sound_that_cannot_be_kept(
+    server: str, clip: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    clip.write_bytes(of_unknown_kind(clip.read_bytes()))
+    assert read_video(paint(server, clip)).sound == []
+    line = "sfumato: sound tracks of a kind that FFmpeg does not know: 1 left out\n"
+    assert capsys.readouterr().err.endswith(line)
+    paint(server, clip, "--no-audio")
+    assert "sound tracks" not in capsys.readouterr().err
 
 
 def test_lossless_frames_are_painted_to_the_level(server: str, clip: Path) -> None:

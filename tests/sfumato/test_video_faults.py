@@ -154,11 +154,23 @@ def test_the_video_itself_as_output(
 def test_without_pyav_it_says_what_to_install(
     clip: Path, out: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    forget_videos(monkeypatch)
+    monkeypatch.setitem(sys.modules, "av", None)
+    assert "pip install 'av>=" in failure(capsys, "nowhere", clip, out)
+
+
+def test_with_an_old_pyav_it_says_the_same(
+    clip: Path, out: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    forget_videos(monkeypatch)
+    monkeypatch.delattr("av.stream.Discard")  # an old one has none
+    assert "pip install 'av>=" in failure(capsys, "nowhere", clip, out)
+
+
+def forget_videos(monkeypatch: pytest.MonkeyPatch) -> None:
     for module in list(sys.modules):
         if module.startswith("sfumato.video_"):
             monkeypatch.delitem(sys.modules, module)
-    monkeypatch.setitem(sys.modules, "av", None)
-    assert "pip install av" in failure(capsys, "nowhere", clip, out)
 
 
 def test_a_style_that_cannot_be_read(

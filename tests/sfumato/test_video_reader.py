@@ -1,12 +1,15 @@
 """What is read from the files that cameras, recorders and old programs write."""
 
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from sfumato.video_reader import VideoPicture, VideoReader
-from tests.sfumato.videos import Pixels, grey, half_red, write_video
+from tests.sfumato.videos import RATE, Pixels, grey, half_red, write_video
+
+FRAME = 1 / RATE
 
 
 def read(path: Path, **part: float) -> list[VideoPicture]:
@@ -16,6 +19,11 @@ def read(path: Path, **part: float) -> list[VideoPicture]:
         pictures.append(picture)
     reader.close()
     return pictures
+
+
+def steps(pictures: list[VideoPicture]) -> list[float]:
+    """The times in frames, from that of the first."""
+    return [(picture.seconds - pictures[0].seconds) / FRAME for picture in pictures]
 
 
 def four_greys() -> Pixels:
@@ -65,3 +73,38 @@ def test_what_is_larger_than_a_dvd_has_the_colours_of_hd(
     )
     [picture] = read(clip)
     np.testing.assert_allclose(picture.rgb[height // 4, width // 2], red, atol=3)
+
+
+def test_frames_of_an_avi_come_one_after_the_other(tmp_path: Path) -> None:
+    """It has no times of its own, and the decoder has to sort the frames."""
+    clip = write_video(
+        tmp_path / "clip.avi", 12, picture=lambda n: grey(20 * n), ticks=Fraction(1, RATE)
+    )
+    pictures = read(clip)
+    assert [picture.pts for picture in pictures] == list(range(12))
+    levels = [int(picture.rgb[24, 32, 0]) for picture in pictures]
+    assert levels == pytest.approx([20 * n for n in range(12)], abs=4)
+    part = read(clip, start=0.5, duration=0.4)
+    assert [picture.pts for picture in part] == [0, 1, 2, 3]
+    levels = [int(picture.rgb[24, 32, 0]) for picture in part]
+    assert levels == pytest.approx([100, 120, 140, 160], abs=4)
+
+
+def test_a_clock_that_does_not_begin_at_0_makes_no_empty_beginning(tmp_path: Path) -> None:
+    clip = write_video(tmp_path / "clip.ts", 10, sound=None)
+    pictures = read(clip)
+    assert [picture.pts for picture in pictures] == [9000 * n for n in range(10)]  # of 90 kHz
+
+
+def test_where_a_clock_is_set_back_frames_go_on(tmp_path: Path) -> None:
+    one = write_video(tmp_path / "one.ts", 20, sound=None)
+    both = tmp_path / "both.ts"
+    both.write_bytes(one.read_bytes() * 2)
+    assert steps(read(both)) == pytest.approx(list(range(40)), abs=0.01)
+
+
+def test_a_reader_that_is_stopped_does_not_go_on(tmp_path: Path) -> None:
+    reader = VideoReader(write_video(tmp_path / "clip.mp4", 30), start=2.5)
+    reader.stop()
+    assert reader.next() is None
+    reader.close()
