@@ -39,7 +39,7 @@ class VideoOrder:
         version: version of the model, or the label of one; None for the highest.
         lossless: whether frames travel as PNG instead of JPEG.
         window: most frames inside the server at once; None for its default.
-        patience: seconds without an answer, or with a server that is full, after which to give up.
+        patience: seconds in which the server owes an answer, or is full, after which to give up.
     """
 
     fade: StyleFade
@@ -76,6 +76,7 @@ class VideoPainter:
         self._format = ImageFormat.PNG if order.lossless else ImageFormat.JPEG
         self._unanswered: deque[_Sent] = deque()
         self._reading: asyncio.Future[_Sent | None] | None = None
+        self._idle_until = 0.0
         self._decoder: ThreadPoolExecutor
         self._encoder: ThreadPoolExecutor
 
@@ -92,29 +93,36 @@ class VideoPainter:
             VideoError: the video cannot be read, or the new one not written.
             ServiceError: the server refused a frame, failed or was not reached.
         """
-        count = 0
         # The threads end before anybody closes the files that they work on.
         with ThreadPoolExecutor(1) as self._decoder, ThreadPoolExecutor(1) as self._encoder:
-            while True:
-                begun = count
-                try:
-                    async with aclosing(self._paintings()) as paintings:
-                        async for photo in paintings:
-                            await self._write(photo)
-                            count += 1
-                            on_frame()
-                    break
-                except ServiceError as error:
-                    if error.code is not grpc.StatusCode.UNAVAILABLE or count == begun:
-                        raise
-            await self._in(self._encoder, self._writer.finish)
+            try:
+                return await self._paint_all(on_frame)
+            finally:
+                self._reader.stop()  # or whoever gives up waits for a long way to a frame
+
+    async def _paint_all(self, on_frame: Callable[[], None]) -> int:
+        count = 0
+        while True:
+            begun = count
+            try:
+                async with aclosing(self._paintings()) as paintings:
+                    async for photo in paintings:
+                        await self._write(photo)
+                        count += 1
+                        on_frame()
+                break
+            except ServiceError as error:
+                if error.code is not grpc.StatusCode.UNAVAILABLE or count == begun:
+                    raise
+        await self._in(self._encoder, self._writer.finish)
         return count
 
     async def _write(self, photo: StylizedPhoto) -> None:
         pts = self._unanswered.popleft().pts
 
         def write() -> None:
-            self._writer.write(decode_photo(photo.image).rgb, pts)
+            pixels = photo.width * photo.height  # the server bounds it, not this side
+            self._writer.write(decode_photo(photo.image, max_pixels=pixels).rgb, pts)
 
         await self._in(self._encoder, write)
 
@@ -134,15 +142,28 @@ class VideoPainter:
                 yield await self._painting(answer)
 
     async def _next_answer(self, answers: AsyncGenerator[FrameAnswer, None]) -> FrameAnswer | None:
+        begun = time.monotonic()
+        answer = asyncio.ensure_future(anext(answers, None))
         try:
-            async with asyncio.timeout(self._order.patience):
-                return await anext(answers, None)
-        except TimeoutError as error:
-            raise ServiceError(
-                f"no answer from the server within {self._order.patience:g} s; allow a longer "
-                "--timeout, or send smaller frames with --size",
-                grpc.StatusCode.DEADLINE_EXCEEDED,
-            ) from error
+            while not answer.done():
+                now = time.monotonic()
+                since = now if self._server_is_idle() else max(begun, self._idle_until)
+                if now - since >= self._order.patience:
+                    raise ServiceError(
+                        f"no answer from the server within {self._order.patience:g} s; allow a "
+                        "longer --timeout, or send smaller frames with --size",
+                        grpc.StatusCode.DEADLINE_EXCEEDED,
+                    )
+                await asyncio.wait([answer], timeout=since + self._order.patience - now)
+            return answer.result()
+        finally:
+            answer.cancel()  # the generator can be closed only when nobody is inside
+            await asyncio.wait([answer])
+
+    def _server_is_idle(self) -> bool:
+        """Tells whether the next frame is being read, and all others are answered."""
+        reading = self._reading is not None and not self._reading.done()
+        return reading and not self._unanswered
 
     async def _painting(self, answer: FrameAnswer) -> StylizedPhoto:
         if isinstance(answer, PaintedFrame):
@@ -199,7 +220,10 @@ class VideoPainter:
 
     def _read(self) -> _Sent | None:
         picture = self._reader.next()
-        return None if picture is None else _Sent(self._frame(picture), picture.pts)
+        sent = None if picture is None else _Sent(self._frame(picture), picture.pts)
+        if not self._unanswered:
+            self._idle_until = time.monotonic()
+        return sent
 
     def _frame(self, picture: VideoPicture) -> Frame:
         image = encode_photo(picture.rgb, format=self._format, quality=_FRAME_QUALITY)

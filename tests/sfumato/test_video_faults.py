@@ -7,6 +7,7 @@ import resource
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,7 +16,12 @@ import av
 import numpy as np
 import pytest
 
+from sfumato.async_client import AsyncClient
 from sfumato.cli import main
+from sfumato.style_fade import StyleFade, StyleKey
+from sfumato.video_painter import VideoOrder, VideoPainter
+from sfumato.video_reader import VideoPicture, VideoReader
+from sfumato.video_writer import VideoWriter
 from tests.serving.held_device import held
 from tests.serving.repositories import until
 from tests.serving.running import PATIENCE, ROOT, ServerProcess, connected, order
@@ -238,6 +244,75 @@ def test_a_server_that_does_not_answer_is_given_up(
         options = ("--style", "plain", "--timeout", "0.5")
         line = failure(capsys, server.address, clip, out, *options)
     assert "no answer from the server within 0.5 s" in line
+
+
+class SlowReader(VideoReader):
+    """A reader that needs two seconds to find its first frame."""
+
+    found = False
+
+    def next(self) -> VideoPicture | None:
+        if not self.found:
+            time.sleep(2)
+        self.found = True
+        return super().next()
+
+
+class LostReader(VideoReader):
+    """A reader that finds no frame until it is stopped."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self.searching, self.stopped = threading.Event(), threading.Event()
+
+    def next(self) -> VideoPicture | None:
+        self.searching.set()
+        assert self.stopped.wait(10)
+        return super().next()
+
+    def stop(self) -> None:
+        super().stop()
+        self.stopped.set()
+
+
+async def painted(server: str, reader: VideoReader, out: Path, patience: float = PATIENCE) -> int:
+    """Paints what ``reader`` reads; gives the number of frames."""
+    writer = VideoWriter(out, reader)
+    what = VideoOrder(StyleFade([StyleKey.parse("plain")], None), patience=patience)
+    try:
+        async with AsyncClient(server) as client:
+            return await VideoPainter(client, reader, writer, what).paint(lambda: None)
+    finally:
+        writer.close()
+        reader.close()
+
+
+async def test_the_time_that_reading_takes_is_not_the_servers(
+    server: str, clip: Path, tmp_path: Path
+) -> None:
+    assert await painted(server, SlowReader(clip), tmp_path / "out.mp4", patience=1.5) == 20
+
+
+async def test_whoever_gives_up_does_not_wait_for_a_frame_that_is_far(
+    server: str, clip: Path, tmp_path: Path
+) -> None:
+    reader = LostReader(clip)
+    painting = asyncio.create_task(painted(server, reader, tmp_path / "out.mp4"))
+    await asyncio.to_thread(reader.searching.wait, PATIENCE)
+    painting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await painting
+    assert reader.stopped.is_set()
+
+
+def test_frames_may_be_as_large_as_the_server_allows(
+    models: Path, tmp_path: Path, out: Path
+) -> None:
+    clip = write_video(tmp_path / "clip.mp4", 1, picture=lambda _: grey(128, 6002, 4000))
+    with ServerProcess(models, tmp_path, "--max-pixels", "24010000") as server:
+        arguments = [str(clip), str(out), "--server", server.address, "--style", "plain"]
+        assert main(["video", *arguments, "--crf", "51"]) == 0
+    assert read_video(out).pictures[0].shape == (4000, 6002, 3)
 
 
 def test_frames_that_a_full_server_refuses_are_sent_again(
