@@ -12,6 +12,7 @@ from serving.command_line import PROGRAM, read_config, unknown_variables
 from serving.config import ServerConfig
 from serving.large_blocks import map_large_blocks
 from serving.logs import configure_logging
+from serving.open_files import allow_many_files
 from sfumato.errors import SfumatoError
 
 _log = logging.getLogger(PROGRAM)
@@ -35,6 +36,7 @@ def main() -> int:
         return _complain(error, _USAGE_ERROR)
     configure_logging(config.log_level, config.log_format)
     map_large_blocks()
+    allow_many_files()
     for name in unknown_variables():
         _log.warning("%s sets no option; see %s --help", name, PROGRAM)
     try:
@@ -45,6 +47,9 @@ def main() -> int:
 
 
 async def _serve(config: ServerConfig) -> bool:
+    # gRPC's core writes lines of its own, which any client can cause, past our log: they are no
+    # JSON, and where nobody reads the pipe, its threads wait there, and with them all calls.
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     from serving.server import Server  # after the settings: --help need not load ONNX Runtime
 
     stopping = asyncio.create_task(_signalled().wait())

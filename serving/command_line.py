@@ -5,6 +5,7 @@ import difflib
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import fields
 
 from jsonargparse import ArgumentParser
 
@@ -34,9 +35,12 @@ def read_config(arguments: Sequence[str]) -> ServerConfig:
         settings = parser.parse_args([_underscored(word) for word in arguments]).as_dict()
     except argparse.ArgumentError as error:
         raise ConfigError(_one_line(str(error))) from None
-    given = {name: settings[name] for name in ServerConfig.names()}
-    per_model = {name: ModelConfig(**own) for name, own in given["per_model"].items()}
-    return ServerConfig(**{**given, "per_model": per_model})
+    except (UnicodeDecodeError, RecursionError) as error:
+        raise ConfigError(f"the file of --config cannot be read as YAML: {error}") from None
+    # A name with nothing behind it, in YAML, leaves the setting as it is without the name.
+    given = {name: settings[name] for name in ServerConfig.names() if settings[name] is not None}
+    per_model = {name: ModelConfig(**own) for name, own in given.pop("per_model", {}).items()}
+    return ServerConfig(**given, per_model=per_model)
 
 
 def unknown_variables(environment: Mapping[str, str] = os.environ) -> list[str]:
@@ -64,13 +68,22 @@ def _underscored(word: str) -> str:
     """Turns --port-file=a-b into --port_file=a-b: either spelling of an option works."""
     if not word.startswith("--"):
         return word
-    name, equals, value = word[2:].partition("=")
-    return "--" + name.replace("-", "_") + equals + value
+    option, equals, value = word[2:].partition("=")
+    name, *rest = option.split(".")
+    name = name.replace("-", "_")
+    kept = int(name == "per_model")  # the name of a model stays as it is
+    words = (part.replace("-", "_") for part in rest[kept:])
+    return "--" + ".".join([name, *rest[:kept], *words]) + equals + value
 
 
 def _one_line(message: str) -> str:
     """Says on one line, in words of the command line, what jsonargparse says on several."""
     text = " ".join(message.split())
+    if "Unexpected config" in text:
+        return "the file of --config names no settings; a line is like port: 8001"
+    if "class_path" in text:  # of what is no mapping; per_model alone consists of objects
+        names = ", ".join(field.name for field in fields(ModelConfig))
+        return f"per_model: expected settings of models by their names, each with {names}"
     text = re.sub(r"typing\.Literal\[(.*?)\]", r"one of \1", text)
     text = re.sub(r"<class '(?:\w+\.)*(\w+)'>", r"\1", text)
     text = re.sub(r'^Parser key "(\w+)": ', r"\1: ", text)

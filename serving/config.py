@@ -170,6 +170,8 @@ class ServerConfig:
         for name in ("host", "metrics_host"):
             if not getattr(self, name):
                 raise ConfigError(f"{name} must not be empty; 0.0.0.0 is every address")
+        if self.port_file is not None and not self.port_file.name:
+            raise ConfigError("port_file must name a file")
         if self.otlp_endpoint is not None:
             _check_endpoint(self.otlp_endpoint)
         if (self.tls_cert is None) != (self.tls_key is None):

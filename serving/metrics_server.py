@@ -51,10 +51,10 @@ class MetricsServer:
             self._running = await asyncio.to_thread(
                 start_http_server, self.port, self._host, self._registry
             )
-        except OSError as error:
+        except (OSError, UnicodeError) as error:  # the latter of a name that none can be
             raise ConfigError(
                 f"cannot serve metrics on {self._host}, port {self.port}: "
-                f"{error.strerror or error}; "
+                f"{getattr(error, 'strerror', None) or error}; "
                 "choose another --metrics-host or --metrics-port (0 takes a free port)"
             ) from error
         self.port = self._running[0].server_port

@@ -15,6 +15,11 @@ _WITH_PHOTOS: Final = frozenset(
 _SPARE_CALLS: Final = 64  # of all kinds, beside the photos inside and as many on their way
 
 
+def most_calls(max_queue_size: int) -> int:
+    """Gives how many calls of all kinds may be open, for so many photos inside."""
+    return 2 * max_queue_size + _SPARE_CALLS
+
+
 class Overload:
     """Bounds the calls that are open, and among them those whose photo is still on its way.
 
@@ -58,7 +63,7 @@ class Overload:
                 raise self._admission.turn_away()
             if len(self._coming) >= limit:
                 raise self._admission.turn_away(f"{limit} photos are on their way in")
-        if len(self._open) >= 2 * limit + _SPARE_CALLS:
+        if len(self._open) >= most_calls(limit):
             raise self._admission.turn_away(f"{len(self._open)} calls are open")
 
     def _forget(self, task: asyncio.Task[Any]) -> None:

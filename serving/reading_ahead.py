@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from serving.admission import Admission
+from serving.given_up import retrieve
 
 
 @asynccontextmanager
@@ -33,15 +34,6 @@ async def reading_ahead(
     if reading.cancelled():
         admission.check_open()
     reading.result()
-
-
-def retrieve(future: "asyncio.Future[Any]") -> None:
-    """Looks at how something ended that may be given up in the moment in which it fails.
-
-    asyncio would call that an error that nobody has seen, with a traceback in the log.
-    """
-    if not future.cancelled():
-        future.exception()
 
 
 async def _stop_at_closing_time(reading: asyncio.Task[None], admission: Admission) -> None:

@@ -9,6 +9,7 @@ from typing import Any, Final, TypeVar
 
 from serving.errors import ConfigError, DamagedModelError, ModelNotFoundError
 from serving.folder_scan import FolderScan, scan_folder
+from serving.given_up import retrieve
 from serving.model import IndexEntry, Model
 from serving.model_loader import ModelLoader
 from serving.model_versions import ModelVersions
@@ -173,6 +174,7 @@ class Repository:
         task = asyncio.create_task(change)
         self._changes.add(task)
         task.add_done_callback(self._changes.discard)
+        task.add_done_callback(retrieve)
         return await asyncio.shield(task)
 
     def _tell(self, name: str) -> None:

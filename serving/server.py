@@ -28,7 +28,7 @@ from serving.model_statistics import ModelStatistics
 from serving.observability import Observability
 from serving.onnx_runtime import usual_batches_at_once
 from serving.open_inference import OPEN_INFERENCE, OpenInferenceService
-from serving.overload import Overload
+from serving.overload import Overload, most_calls
 from serving.port import address_of, open_port
 from serving.service import SERVICE_NAME, StylizationService
 from serving.streams import Streams
@@ -253,6 +253,9 @@ def _options(config: ServerConfig) -> list[tuple[str, int]]:
         ("grpc.max_send_message_length", config.max_message_bytes),
         # Otherwise a second server on the same port would take half of the calls unnoticed.
         ("grpc.so_reuseport", 0),
+        # A flood of calls on one connection would keep all others waiting. It is above what the
+        # server lets in, as a client is to be refused, with the reason, rather than held back.
+        ("grpc.max_concurrent_streams", 2 * most_calls(config.max_queue_size)),
         *age,
         *_KEEPALIVE,
         *_WINDOW,

@@ -12,7 +12,7 @@ from serving.access_log import log_stream
 from serving.call import Call, Calls, Context, status_of_cancelled
 from serving.client_name import client_of
 from serving.errors import AnswerNotTakenError, TooManyStreamsError
-from serving.reading_ahead import retrieve
+from serving.given_up import retrieve
 
 
 class Answers:

@@ -64,6 +64,7 @@ class WatchedFiles(Generic[T]):
         self._state = state
         names = ", ".join(str(path) for path in self._paths)
         try:
+            self._check_kind()
             self._content = self._read()
         except ConfigError as error:
             _log.error(
@@ -71,6 +72,12 @@ class WatchedFiles(Generic[T]):
             )
         else:
             _log.info("read %s again", names)
+
+    def _check_kind(self) -> None:
+        """Keeps a pipe that was put in the place of a file from stopping all who ask."""
+        for path in self._paths:
+            if path.exists() and not path.is_file():
+                raise ConfigError(f"{path} is not a regular file any more")
 
     def _look(self) -> _State:
         return tuple(_state(path) for path in self._paths)

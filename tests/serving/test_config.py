@@ -102,6 +102,35 @@ def test_wrong_settings_are_told_on_one_line(options: list[str], words: str) -> 
     assert "\n" not in str(refusal.value)
 
 
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"", "the file of --config names no settings; a line is like port: 8001"),
+        (b"# port: 8001\n", "names no settings"),
+        (b"\x00\xff", "cannot be read as YAML"),
+        (b"a: &a [*a]", "cannot be read as YAML"),
+        (b"per_model: {x: 3}", "per_model: expected settings of models by their names, each with"),
+        (b"per_model: {x: {max_batch_sise: 3}}", "each with max_batch_size, max_batch_delay_ms"),
+        (b'port_file: ""', "port_file must name a file"),
+    ],
+)
+def test_a_file_that_makes_no_sense_is_told_on_one_line(
+    tmp_path: Path, content: bytes, words: str
+) -> None:
+    (tmp_path / "serving.yaml").write_bytes(content)
+    with pytest.raises(ConfigError) as refusal:
+        read_config(["--config", str(tmp_path / "serving.yaml")])
+    assert words in str(refusal.value)
+    assert "\n" not in str(refusal.value)
+
+
+def test_a_name_without_a_value_leaves_the_default(tmp_path: Path) -> None:
+    names = "".join(f"{name}:\n" for name in ServerConfig.names() if name != "port")
+    (tmp_path / "serving.yaml").write_text(names + "port: 1\n")
+    config = read_config(["--config", str(tmp_path / "serving.yaml")])
+    assert config == read_config(["--port", "1"])
+
+
 def test_a_wrong_name_in_the_file_is_told_on_one_line(tmp_path: Path) -> None:
     (tmp_path / "server.yaml").write_text("prot: 1\n")
     with pytest.raises(ConfigError, match=r"'prot' is not accepted; did you mean port\?"):
@@ -151,6 +180,11 @@ def test_a_model_can_have_limits_of_its_own(tmp_path: Path) -> None:
     config = read_config(["--config", str(tmp_path / "serving.yaml")])
     assert config.max_batch_size == 2
     assert config.per_model == {"big": ModelConfig(max_batch_size=1, max_queue_size=8)}
+
+
+def test_the_name_of_a_model_may_have_dashes() -> None:
+    config = read_config(["--per-model.my-model.max-batch-size=3"])
+    assert config.per_model == {"my-model": ModelConfig(max_batch_size=3)}
 
 
 def test_the_limits_of_a_model_are_checked_too() -> None:

@@ -1,6 +1,7 @@
 """A disk that takes nothing more, and a log that nobody can write: serving goes on."""
 
 import asyncio
+import fcntl
 import os
 import resource
 import signal
@@ -26,8 +27,39 @@ from tests.serving.scraping import until_in_flight
 from tests.serving.tiny_network import endless_graph, write_tiny_bundle
 
 UNAVAILABLE = grpc.StatusCode.UNAVAILABLE
-LOGS = {"a pipe that nobody reads": "", "a full disk": "2>/dev/full", "closed": "2>&-"}
+LOGS = {"a closed pipe": "", "a full pipe": "", "a full disk": "2>/dev/full", "closed": "2>&-"}
 """What becomes of standard error, in the shell's language."""
+
+
+def field(name: str, value: str) -> bytes:
+    return bytes([0, len(name)]) + name.encode() + bytes([len(value)]) + value.encode()
+
+
+HEADERS = b"\x83\x86" + b"".join(  # POST, http
+    field(name, value)
+    for name, value in {
+        ":path": "/grpc.health.v1.Health/Check",
+        ":authority": "x",
+        "content-type": "application/grpc",
+        "te": "trailers",
+        "grpc-timeout": "abc",
+    }.items()
+)
+MALFORMED = (
+    b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+    + bytes([0, 0, 0, 4, 0, 0, 0, 0, 0])  # SETTINGS
+    + bytes([0, 0, len(HEADERS), 1, 4, 0, 0, 0, 1])  # HEADERS of stream 1, which end here
+    + HEADERS
+)
+
+
+async def send(address: str, data: bytes) -> None:
+    """Sends bytes through a connection of their own, and waits for some that come back."""
+    host, _, port = address.rpartition(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    writer.write(data)
+    await reader.read(9)
+    writer.close()
 
 
 @contextmanager
@@ -81,7 +113,10 @@ def unlogged(
     port_file = folder / "port"
     options = ("--models", str(models), "--port", "0", "--port-file", str(port_file), *more)
     reading, writing = os.pipe()
-    os.close(reading)
+    if log == "a full pipe":
+        fcntl.fcntl(writing, fcntl.F_SETPIPE_SZ, 4096)
+    else:
+        os.close(reading)
     process = subprocess.Popen(
         ["sh", "-c", f'exec "$@" {LOGS[log]}', "sh", *command(*options)], stderr=writing, cwd=ROOT
     )
@@ -96,6 +131,8 @@ def unlogged(
     finally:
         process.kill()
         process.wait()
+        if log == "a full pipe":
+            os.close(reading)
 
 
 @pytest.mark.parametrize("log", LOGS)
@@ -107,6 +144,9 @@ async def test_without_a_log_photos_are_painted_and_the_end_is_orderly(
             stub: Any = StylizationServiceStub(channel)
             assert (await stub.Stylize(order(encode(draw())), timeout=PATIENCE)).width == 40
             assert (await refused(stub, order(b"")))[0] is grpc.StatusCode.INVALID_ARGUMENT
+            for _ in range(120):  # each makes gRPC's core complain
+                await send(address, MALFORMED)
+            assert (await stub.Stylize(order(encode(draw())), timeout=PATIENCE)).width == 40
         process.send_signal(signal.SIGTERM)
         assert await asyncio.to_thread(process.wait, PATIENCE) == 0
 

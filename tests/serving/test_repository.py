@@ -1,4 +1,5 @@
 import asyncio
+import gc
 import shutil
 import threading
 from collections.abc import AsyncIterator
@@ -337,3 +338,18 @@ async def test_at_the_end_loading_is_given_up(root: Path) -> None:
         with pytest.raises(asyncio.CancelledError):
             await loading
         assert not repository._changes
+
+
+async def test_a_failure_that_nobody_waits_for_any_more_is_no_error_of_asyncio(
+    root: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with held_up(root) as (repository, may_open):
+        put(root / "default" / "4", style="fragile")
+        loading = asyncio.create_task(repository.load("default"))
+        await until(lambda: bool(repository._changes))
+        loading.cancel()
+        may_open.set()
+        await until(lambda: not repository._changes)
+        gc.collect()
+    assert "breaks at 7" in caplog.text
+    assert "never retrieved" not in caplog.text
