@@ -50,6 +50,7 @@ __all__ = [
 ]
 
 _VERSION = re.compile(r"[1-9][0-9]{0,9}")
+_LARGEST_MANIFEST = 1 << 24  # bytes; a style takes about a thousand
 
 
 @dataclass(frozen=True, eq=False)
@@ -190,6 +191,8 @@ def _read(version_dir: Path) -> Bundle:
 
 def _read_manifest(path: Path) -> Manifest:
     try:
+        if path.stat().st_size > _LARGEST_MANIFEST:
+            raise BundleError(f"{MANIFEST_FILE} has more than {_LARGEST_MANIFEST:,} bytes")
         text = path.read_text(encoding="utf-8")
     except OSError as error:
         raise BundleError(

@@ -100,6 +100,13 @@ def test_a_manifest_that_is_no_json_object_is_refused(bundle: Path, text: str) -
         read_bundle(bundle)
 
 
+def test_a_manifest_of_any_size_is_not_read(bundle: Path) -> None:
+    with (bundle / "bundle.json").open("r+b") as file:
+        file.truncate(1 << 30)  # takes no room on the disk
+    with pytest.raises(BundleError, match=r"bundle\.json has more than 16,777,216 bytes"):
+        read_bundle(bundle)
+
+
 def test_a_manifest_that_is_no_text_is_refused(bundle: Path) -> None:
     (bundle / "bundle.json").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(BundleError, match="not UTF-8"):
