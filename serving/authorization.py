@@ -8,12 +8,12 @@ from serving.call import AUTHORIZATION
 from serving.client_name import set_client_name
 from serving.errors import PermissionDeniedError, UnauthenticatedError
 from serving.health_service import HEALTH_METHODS
+from serving.message_check import REFLECTION_METHODS
 from serving.tokens import Scope, Token, find_token
 from serving.watched_files import WatchedFiles
 
 _SCHEME: Final = "bearer"
 
-_FOR_ANY_TOKEN: Final = "/grpc.reflection."  # noqa: S105 - a method
 _ADMIN: Final = (
     "/sfumato.v1.AdminService/",
     "/inference.GRPCInferenceService/RepositoryModelLoad",
@@ -60,7 +60,7 @@ class Authorization:
 
 def scope_of(method: str) -> Scope | None:
     """Gives the scope that ``/service/Method`` demands; None if any token will do."""
-    if method.startswith(_FOR_ANY_TOKEN):
+    if method.startswith(REFLECTION_METHODS):
         return None
     return Scope.ADMIN if method.startswith(_ADMIN) else Scope.PAINT
 

@@ -135,7 +135,7 @@ class Calls:
         await context.abort(status, message, (*trailing, *(context.trailing_metadata() or ())))
 
     async def refuse(self, method: str, error: SfumatoError, context: Context) -> NoReturn:
-        """Tells the client of ``/service/method`` an error, before a message of it was read."""
+        """Tells the client of ``/service/method`` an error; nothing else is known of the call."""
         service, _, name = method.strip("/").rpartition("/")
         await self.abort(error, context, Call(name, service, metadata_of(context)))
 

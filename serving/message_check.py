@@ -17,7 +17,7 @@ from serving.health_service import HEALTH_METHODS
 
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 
-_REFLECTION: Final = "/grpc.reflection."
+REFLECTION_METHODS: Final = "/grpc.reflection."
 _HEALTH_SECONDS: Final = 5.0  # nothing else bounds how many of these messages are on their way
 _NO_MESSAGE: Final = (
     "what came is not the message that this method takes; make the client from the server's .proto "
@@ -63,7 +63,7 @@ class MessageCheck:
 
     def before(self, method: str, handler: Any) -> Handler:  # gRPC types those of threads
         """Gives the handler of ``/service/Method`` with a check before it."""
-        if method.startswith(_REFLECTION):
+        if method.startswith(REFLECTION_METHODS):
             return self._limited(method, handler)
         read = _tolerant(handler.request_deserializer)
         if handler.request_streaming:
@@ -71,15 +71,20 @@ class MessageCheck:
                 handler.stream_stream, read, handler.response_serializer
             )
 
+        answer = handler.unary_stream or handler.unary_unary
+        seconds = self._max_upload_seconds
+        if method.startswith(HEALTH_METHODS):
+            seconds = min(seconds, _HEALTH_SECONDS)
+
         async def read_and_answer(_: object, context: Context) -> Any:
             try:
-                request = await self._read(method, context)
+                request = await _read_within(seconds, context)
             except (InvalidRequestError, DeadlineExpiredError) as error:
                 return await self._calls.refuse(method, error, context)
             if request is grpc.aio.EOF:  # nothing was asked, most likely the client is gone
                 await context.abort(grpc.StatusCode.CANCELLED, "the call ended without a message")
             self._is_there()
-            return await (handler.unary_stream or handler.unary_unary)(request, context)
+            return await answer(request, context)
 
         # To gRPC it is one of streams: those begin before their message is there.
         make = (
@@ -88,18 +93,6 @@ class MessageCheck:
             else grpc.stream_unary_rpc_method_handler
         )
         return make(read_and_answer, read, handler.response_serializer)
-
-    async def _read(self, method: str, context: Context) -> Any:
-        seconds = self._max_upload_seconds
-        if method.startswith(HEALTH_METHODS):
-            seconds = min(seconds, _HEALTH_SECONDS)
-        try:
-            async with asyncio.timeout(seconds):
-                return await read_message(context)
-        except TimeoutError:
-            raise DeadlineExpiredError(
-                f"the message was not there after {seconds:g} seconds"
-            ) from None
 
     def _limited(self, method: str, handler: Any) -> Handler:
         async def answer(requests: object, context: Context) -> None:
@@ -114,6 +107,15 @@ class MessageCheck:
         return grpc.stream_stream_rpc_method_handler(
             answer, handler.request_deserializer, handler.response_serializer
         )
+
+
+async def _read_within(seconds: float, context: Context) -> Any:
+    try:
+        async with asyncio.timeout(seconds):
+            return await read_message(context)
+    except TimeoutError:
+        late = f"the message was not there after {seconds:g} seconds"
+        raise DeadlineExpiredError(late) from None
 
 
 def _tolerant(read: Callable[[bytes], Any]) -> Callable[[bytes], Any]:

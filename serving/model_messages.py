@@ -59,10 +59,6 @@ def config_message(model: Model) -> pb.ModelConfigResponse:
 
 def statistics_message(model: Model, counts: VersionStatistics) -> pb.ModelStatistics:
     """Tells what a version has done."""
-    queue, decode, inference, encode = (
-        _duration(counts.stages.get(stage, Durations()))
-        for stage in ("queue", "decode", "inference", "encode")
-    )
     return pb.ModelStatistics(
         name=model.name,
         version=str(model.version),
@@ -72,10 +68,10 @@ def statistics_message(model: Model, counts: VersionStatistics) -> pb.ModelStati
         inference_stats=pb.InferStatistics(
             success=_duration(counts.success),
             fail=_duration(counts.fail),
-            queue=queue,
-            compute_input=decode,
-            compute_infer=inference,
-            compute_output=encode,
+            queue=_stage(counts, "queue"),
+            compute_input=_stage(counts, "decode"),
+            compute_infer=_stage(counts, "inference"),
+            compute_output=_stage(counts, "encode"),
         ),
         batch_stats=[
             pb.InferBatchStatistics(batch_size=photos, compute_infer=_duration(batches))
@@ -95,6 +91,10 @@ def _dims(model: Model) -> dict[str, list[int]]:
     """Gives the shape of each input without the batch."""
     styles, numbers = model.bank.rows.shape
     return {"image": [-1, -1, 3], "style_weights": [styles], "style": [numbers]}
+
+
+def _stage(counts: VersionStatistics, name: str) -> pb.StatisticDuration:
+    return _duration(counts.stages.get(name, Durations()))
 
 
 def _duration(durations: Durations) -> pb.StatisticDuration:
