@@ -3,7 +3,8 @@
     python -m benchmarks.bare_service MILLISECONDS [options of python -m serving]
 
 It has no styles, batches, limits, deadlines, errors, log or counters; what ``simulated_device``
-costs beyond it is the price of those. Of the options only those of the port do anything.
+costs beyond it is the price of those. Of the options only those of the port and
+``--codec-threads`` do anything.
 """
 
 import asyncio
@@ -18,6 +19,7 @@ import numpy.typing as npt
 import simplejpeg
 
 from serving.command_line import read_config
+from serving.server import codec_threads
 from serving.service import SERVICE_NAME
 from sfumato.atomic import write_file
 from sfumato.v1 import stylization_service_pb2 as pb
@@ -26,12 +28,12 @@ Pixels = npt.NDArray[np.uint8]
 
 
 class BareService:
-    """Decodes on one thread, pauses on another, encodes on the first."""
+    """Decodes on some threads, pauses on another, encodes on the first ones."""
 
-    def __init__(self, seconds: float) -> None:
+    def __init__(self, seconds: float, codec_threads: int) -> None:
         """Pauses for so many seconds."""
         self._seconds = seconds
-        self._codec, self._device = ThreadPoolExecutor(1), ThreadPoolExecutor(1)
+        self._codec, self._device = ThreadPoolExecutor(codec_threads), ThreadPoolExecutor(1)
 
     async def stylize(self, request: pb.StylizeRequest, _context: object) -> pb.StylizeResponse:
         """Gives a JPEG back as it came."""
@@ -59,7 +61,7 @@ async def _serve(seconds: float, options: list[str]) -> int:
     stopping = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stopping.set)
     server = grpc.aio.server()
-    server.add_generic_rpc_handlers([BareService(seconds).handlers()])
+    server.add_generic_rpc_handlers([BareService(seconds, codec_threads(config)).handlers()])
     port = server.add_insecure_port(f"{config.host}:{config.port}")
     await server.start()
     if config.port_file is not None:

@@ -93,8 +93,8 @@ class ServerConfig:
         cuda_graphs: Batches that CUDA replays as one graph each, width x height x photos with a
             comma between two, such as 512x512x1,512x512x8; unset means none. Each needs memory
             of its own, and batches_at_once must be 1.
-        codec_threads: Threads that decode and encode photos; unset means half as many as
-            the cores that the process may use, at least 1 and at most 8.
+        codec_threads: Threads that decode and encode photos; unset means as many as
+            the cores that the process may use, at most 8.
         max_message_bytes: Largest message in bytes, both ways.
         max_pixels: Largest photo, largest batch of photos, and all batches that run at the same
             time together, in pixels.

@@ -85,7 +85,7 @@ class Server:
         self._health = HealthService()
         at_once = config.batches_at_once or usual_batches_at_once(config.device)
         self._device = WorkerThreads(at_once, "device")
-        self._codecs = WorkerThreads(_codec_threads(config), "codec")
+        self._codecs = WorkerThreads(codec_threads(config), "codec")
         self._models = LiveModels(config, self._device, open_session)
         repository = self._models.repository
         self._statistics = ModelStatistics(repository)
@@ -239,10 +239,9 @@ class Server:
                 raise ConfigError(f"cannot write port_file {path}: {error.strerror}") from error
 
 
-def _codec_threads(config: ServerConfig) -> int:
-    # The other half is left for the event loop, gRPC and the device's thread; where these have to
-    # wait for a core, the device waits, too.
-    return config.codec_threads or min(_MOST_CODEC_THREADS, max(1, usable_cores() // 2))
+def codec_threads(config: ServerConfig) -> int:
+    """Gives the number of threads that decode and encode: as set, or one a core, within reason."""
+    return config.codec_threads or min(_MOST_CODEC_THREADS, usable_cores())
 
 
 def _options(config: ServerConfig) -> list[tuple[str, int]]:
