@@ -102,8 +102,8 @@ class ServerConfig:
             a further one is refused with RESOURCE_EXHAUSTED.
         max_upload_seconds: How long the message of a call may be on its way in; one that takes
             longer is given up.
-        max_download_seconds: How long an answer of a stream may wait for its client to take it;
-            then the frames of the stream lose their places.
+        max_download_seconds: How long an answer may wait for its client to take it; then the call,
+            or the frames of the stream, lose their places.
         max_stream_window: Most frames of one stream inside the server at once.
         max_streams_per_client: Streams that one client may have open at once; a client is known
             by its token, or else by its address.

@@ -48,17 +48,25 @@ class MessageCheck:
     """Stands before all methods; the streams of our own services use ``read_message``."""
 
     def __init__(
-        self, calls: Calls, *, max_upload_seconds: float, is_there: Callable[[], None]
+        self,
+        calls: Calls,
+        *,
+        max_upload_seconds: float,
+        max_download_seconds: float,
+        is_there: Callable[[], None],
     ) -> None:
         """Checks what comes.
 
         Args:
             calls: learn what was refused.
             max_upload_seconds: how long a message may be on its way; our streams may take any time.
+            max_download_seconds: how long an answer may be on its way before it gives up the place
+                of its call; it stays on its way.
             is_there: called in a call once its message is there.
         """
         self._calls = calls
         self._max_upload_seconds = max_upload_seconds
+        self._max_download_seconds = max_download_seconds
         self._is_there = is_there
 
     def before(self, method: str, handler: Any) -> Handler:  # gRPC types those of threads
@@ -84,7 +92,9 @@ class MessageCheck:
             if request is grpc.aio.EOF:  # nothing was asked, most likely the client is gone
                 await context.abort(grpc.StatusCode.CANCELLED, "the call ended without a message")
             self._is_there()
-            return await answer(request, context)
+            response = await answer(request, context)
+            _end_after(self._max_download_seconds)
+            return response
 
         # To gRPC it is one of streams: those begin before their message is there.
         make = (
@@ -107,6 +117,17 @@ class MessageCheck:
         return grpc.stream_stream_rpc_method_handler(
             answer, handler.request_deserializer, handler.response_serializer
         )
+
+
+def _end_after(seconds: float) -> None:
+    """Ends the task of the call that is being answered, if gRPC has not sent the answer by then.
+
+    gRPC holds the answer, and goes on sending it; everything else that the call has is let go.
+    """
+    task = asyncio.current_task()
+    if task is not None:
+        timer = asyncio.get_running_loop().call_later(seconds, task.cancel)
+        task.add_done_callback(lambda _: timer.cancel())
 
 
 async def _read_within(seconds: float, context: Context) -> Any:

@@ -190,6 +190,7 @@ class Server:
         messages = MessageCheck(
             calls,
             max_upload_seconds=config.max_upload_seconds,
+            max_download_seconds=config.max_download_seconds,
             is_there=self._overload.message_is_there,
         )
         methods = Methods([*_authorization(config), self._overload], messages, calls)

@@ -251,7 +251,9 @@ async def telling_who_calls(*doors: Authorization) -> AsyncIterator[Any]:
         return client_of(context).encode()
 
     calls = Calls([])
-    messages = MessageCheck(calls, max_upload_seconds=1, is_there=lambda: None)
+    messages = MessageCheck(
+        calls, max_upload_seconds=PATIENCE, max_download_seconds=PATIENCE, is_there=lambda: None
+    )
     methods = Methods(doors, messages, calls)
     handlers: Any = {"Who": grpc.unary_unary_rpc_method_handler(who, bytes)}
     methods.add_generic_rpc_handlers([grpc.method_handlers_generic_handler("test", handlers)])

@@ -20,6 +20,7 @@ from sfumato.style_file import write_style_file
 from sfumato.v1 import admin_service_pb2 as pb
 from sfumato.v1.admin_service_pb2_grpc import AdminServiceStub
 from sfumato.v1.stylization_service_pb2_grpc import StylizationServiceStub
+from tests.serving.http2_frames import SETTINGS, call, raw_connection
 from tests.serving.photos import draw, encode
 from tests.serving.repositories import new_style
 from tests.serving.running import PATIENCE, ROOT, command, connected, order, refused, running
@@ -31,35 +32,7 @@ LOGS = {"a closed pipe": "", "a full pipe": "", "a full disk": "2>/dev/full", "c
 """What becomes of standard error, in the shell's language."""
 
 
-def field(name: str, value: str) -> bytes:
-    return bytes([0, len(name)]) + name.encode() + bytes([len(value)]) + value.encode()
-
-
-HEADERS = b"\x83\x86" + b"".join(  # POST, http
-    field(name, value)
-    for name, value in {
-        ":path": "/grpc.health.v1.Health/Check",
-        ":authority": "x",
-        "content-type": "application/grpc",
-        "te": "trailers",
-        "grpc-timeout": "abc",
-    }.items()
-)
-MALFORMED = (
-    b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
-    + bytes([0, 0, 0, 4, 0, 0, 0, 0, 0])  # SETTINGS
-    + bytes([0, 0, len(HEADERS), 1, 4, 0, 0, 0, 1])  # HEADERS of stream 1, which end here
-    + HEADERS
-)
-
-
-async def send(address: str, data: bytes) -> None:
-    """Sends bytes through a connection of their own, and waits for some that come back."""
-    host, _, port = address.rpartition(":")
-    reader, writer = await asyncio.open_connection(host, int(port))
-    writer.write(data)
-    await reader.read(9)
-    writer.close()
+MALFORMED = call(1, "/grpc.health.v1.Health/Check", grpc_timeout="abc")
 
 
 @contextmanager
@@ -145,7 +118,9 @@ async def test_without_a_log_photos_are_painted_and_the_end_is_orderly(
             assert (await stub.Stylize(order(encode(draw())), timeout=PATIENCE)).width == 40
             assert (await refused(stub, order(b"")))[0] is grpc.StatusCode.INVALID_ARGUMENT
             for _ in range(120):  # each makes gRPC's core complain
-                await send(address, MALFORMED)
+                async with raw_connection(address) as client:
+                    await client.send(MALFORMED)
+                    await client.receive(SETTINGS)
             assert (await stub.Stylize(order(encode(draw())), timeout=PATIENCE)).width == 40
         process.send_signal(signal.SIGTERM)
         assert await asyncio.to_thread(process.wait, PATIENCE) == 0

@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import struct
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -175,22 +174,6 @@ async def test_a_health_call_waits_no_longer_than_others_for_its_message(models:
             call = channel.stream_stream(f"/grpc.health.v1.Health/{method}")(nothing())
             assert await call.code() is grpc.StatusCode.DEADLINE_EXCEEDED
             assert await call.details() == "the message was not there after 1 seconds"
-
-
-async def test_a_connection_may_have_more_calls_open_than_are_let_in_but_not_any_number(
-    models: Path,
-) -> None:
-    """Any number, opened and reset, would keep the calls of other connections waiting."""
-    async with served(models, max_queue_size=1) as (server, _):
-        host, _, port = server.address.rpartition(":")
-        reader, writer = await asyncio.open_connection(host, int(port))
-        size, kind = int.from_bytes(await reader.readexactly(3), "big"), await reader.readexactly(1)
-        await reader.readexactly(5)  # flags and stream
-        settings = await reader.readexactly(size)
-        writer.close()
-    assert kind == b"\x04"  # SETTINGS come first
-    values = dict(struct.iter_unpack(">HI", settings))
-    assert values[3] == 2 * 66  # SETTINGS_MAX_CONCURRENT_STREAMS; 66 is two photos, and 64 more
 
 
 async def test_reflection_streams_end_and_do_not_keep_others_from_theirs(models: Path) -> None:
