@@ -31,6 +31,7 @@ _RANGES: dict[str, tuple[float, float]] = {
     "max_download_seconds": (1, 86_400),
     "max_stream_window": (1, 1024),
     "max_streams_per_client": (1, 1_000_000),
+    "max_connections": (1, 2**31 - 2),  # gRPC takes the number above for no limit
     "max_connection_seconds": (1, 86_400),
     "max_batch_size": (1, 1024),
     "max_batch_delay_ms": (0, 60_000),
@@ -107,6 +108,8 @@ class ServerConfig:
         max_stream_window: Most frames of one stream inside the server at once.
         max_streams_per_client: Streams that one client may have open at once; a client is known
             by its token, or else by its address.
+        max_connections: Connections at once; a further one is closed when it is made. Keep it below
+            the number of files that the process may have open.
         max_connection_seconds: How long a client keeps its connection before it is asked to make
             a new one, and so to look servers up again; calls are not disturbed. Unset means for
             ever.
@@ -153,6 +156,7 @@ class ServerConfig:
     max_download_seconds: float = 60.0
     max_stream_window: int = 8
     max_streams_per_client: int = 8
+    max_connections: int = 10_000
     max_connection_seconds: float | None = None
     max_batch_size: int | None = None
     max_batch_delay_ms: float = 2.0

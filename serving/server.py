@@ -256,6 +256,7 @@ def _options(config: ServerConfig) -> list[tuple[str, int]]:
         # A flood of calls on one connection would keep all others waiting. It is above what the
         # server lets in, as a client is to be refused, with the reason, rather than held back.
         ("grpc.max_concurrent_streams", 2 * most_calls(config.max_queue_size)),
+        ("grpc.max_allowed_incoming_connections", config.max_connections),
         *age,
         *_KEEPALIVE,
         *_WINDOW,

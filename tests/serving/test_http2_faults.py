@@ -81,6 +81,28 @@ async def test_a_connection_may_have_more_calls_open_than_are_let_in_but_not_any
     assert values[MAX_CONCURRENT_STREAMS] == 2 * 66  # 66 is two photos, and 64 more
 
 
+async def test_a_connection_too_many_is_closed_and_those_before_it_stay(models: Path) -> None:
+    async with (
+        running(models, max_connections=2) as server,
+        raw_connection(server.address) as first,
+        connected(server) as stub,
+    ):
+        await first.receive(SETTINGS)
+        assert (await stub.Stylize(PHOTO, timeout=PATIENCE)).width == 40
+        async with raw_connection(server.address) as third:
+            assert await third.reader.read() == b""
+        assert (await stub.Stylize(PHOTO, timeout=PATIENCE)).width == 40
+        first.writer.close()
+        async with asyncio.timeout(PATIENCE):
+            while not await is_let_in(server):  # noqa: ASYNC110 - nothing tells the event
+                await asyncio.sleep(0.01)
+
+
+async def is_let_in(server: Server) -> bool:
+    async with raw_connection(server.address) as another:
+        return await another.reader.read(1) != b""
+
+
 async def test_calls_that_are_begun_and_reset_hold_up_no_other_connection(server: Server) -> None:
     """Without a limit of calls a connection, most of the health checks end as CANCELLED."""
     flood = [
