@@ -21,6 +21,7 @@ from serving.worker_threads import WorkerThreads
 from sfumato.image_codec import (
     ImageFormat,
     Photo,
+    check_sides,
     decode_photo,
     encode_photo,
 )
@@ -155,10 +156,12 @@ class Stylizer:
     async def _paint(self, order: Order, model: Model) -> Painting:
         style = model.bank.blend(order.styles, order.strength)
         photo, decoding = await self._in_thread("decode", order, lambda: self._decode(order, model))
+        height, width = photo.rgb.shape[:2]
+        encoding = order.format or photo.format
+        check_sides(width, height, encoding)
         painted = await self._batcher.run(
             model.lane, photo.rgb, style, deadline=order.deadline, on_start=order.on_start
         )
-        encoding = order.format or photo.format
         image, encoded = await self._in_thread(
             "encode",
             order,
@@ -166,7 +169,6 @@ class Stylizer:
                 painted.image, format=encoding, quality=order.quality, alpha=photo.alpha
             ),
         )
-        height, width = painted.image.shape[:2]
         return Painting(
             image=image,
             format=encoding,

@@ -6,7 +6,7 @@ from sfumato.images.decoder import (
     decode_photo,
     read_size,
 )
-from sfumato.images.encoder import DEFAULT_QUALITY, encode_photo
+from sfumato.images.encoder import DEFAULT_QUALITY, check_sides, encode_photo
 from sfumato.images.image_format import ImageFormat
 from sfumato.images.photo import Photo
 
@@ -16,6 +16,7 @@ __all__ = [
     "DEFAULT_QUALITY",
     "ImageFormat",
     "Photo",
+    "check_sides",
     "decode_photo",
     "encode_photo",
     "read_size",

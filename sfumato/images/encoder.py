@@ -79,9 +79,13 @@ def _check(
         raise ImageError(f"opacity must be uint8 {list(rgb.shape[:2])}, not {found}")
     if not 1 <= quality <= 100:
         raise ImageError(f"the quality is {quality}; it must be from 1 to 100")
+    check_sides(rgb.shape[1], rgb.shape[0], image_format)
+
+
+def check_sides(width: int, height: int, image_format: ImageFormat) -> None:
+    """Raises ImageTooLargeError if a picture is too long or too high for a format."""
     limit = _MAX_SIDES.get(image_format)
-    if limit is not None and max(rgb.shape[:2]) > limit:
-        height, width, _ = rgb.shape
+    if limit is not None and max(width, height) > limit:
         raise ImageTooLargeError(
             f"{width} x {height} pixels do not fit into {image_format.name}, "
             f"which takes {limit} a side; ask for PNG"

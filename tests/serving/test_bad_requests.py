@@ -7,6 +7,7 @@ import grpc
 import numpy as np
 import pytest
 
+from serving.session import OnnxSession
 from sfumato.v1 import stylization_service_pb2 as pb
 from tests.serving.photos import decode, draw, encode
 from tests.serving.running import connected, order, refused, running
@@ -119,6 +120,19 @@ async def test_an_answer_that_fits_into_no_message_is_refused(models: Path) -> N
         assert status is grpc.StatusCode.RESOURCE_EXHAUSTED
         assert "ask for JPEG" in message
         await assert_still_serving(stub)
+
+
+async def test_a_photo_that_its_format_cannot_hold_is_refused_before_it_is_painted(
+    stub: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def run(*_: object) -> None:
+        raise AssertionError("it was painted")
+
+    monkeypatch.setattr(OnnxSession, "run", run)
+    request = order(encode(draw(65_501, 16)), output_format=pb.IMAGE_FORMAT_JPEG)
+    status, message = await refused(stub, request)
+    assert status is INVALID
+    assert message.startswith("65501 x 16 pixels do not fit into JPEG")
 
 
 async def test_listing_an_unknown_model_is_refused(stub: Any) -> None:
