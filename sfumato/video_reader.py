@@ -150,9 +150,7 @@ class VideoReader:
 
     def _read(self) -> Iterator[VideoPicture]:
         with read_errors(self.path):
-            if self.begin is not None:
-                self._input.seek(int(self.begin / self.time_base), stream=self._stream)
-            for frame in self._decode():
+            for frame in self._decode() if self.begin is None else self._decode_from(self.begin):
                 pts = self._times.next(frame)
                 time = float(pts * self.time_base)
                 if self.end is not None and time >= self.end:
@@ -160,6 +158,27 @@ class VideoReader:
                 if time >= self._first:
                     ticks = pts - round(self.shift / self.time_base)
                     yield VideoPicture(self._rgb(frame), ticks, time - self._first)
+
+    def _decode_from(self, begin: float) -> Iterator[VideoFrame]:
+        """Decodes from a key frame before ``begin``, in seconds.
+
+        Some formats, such as MPEG-TS, do not know where theirs are: a seek may end behind the one
+        that is needed. It is repeated from further ahead then.
+        """
+        back = 0.0
+        while True:
+            place = begin - back
+            self._times = FrameTimes(self._stream, self.rate)
+            self._input.seek(int(max(0.0, place) / self.time_base), stream=self._stream)
+            frames = self._decode()
+            first = next(frames, None)
+            # A key frame is stored up to a second before it is shown, if others overtake it.
+            if place < self._origin - 1 or (first is not None and _begins(first) <= begin):
+                break
+            back = max(1.0, 4 * back)
+        if first is not None:
+            yield first
+            yield from frames
 
     def _decode(self) -> Iterator[VideoFrame]:
         for packet in self._input.demux(self._stream):
@@ -195,6 +214,11 @@ class VideoReader:
         height, width, _ = rgb.shape
         self.cut = (height % 2, width % 2)
         return np.ascontiguousarray(rgb[: height - height % 2, : width - width % 2])
+
+
+def _begins(frame: VideoFrame) -> float:
+    """Tells when a frame is shown, in seconds; 0 where it does not say."""
+    return frame.time or 0.0
 
 
 def open_video(path: Path) -> InputContainer:

@@ -96,6 +96,15 @@ def test_a_clock_that_does_not_begin_at_0_makes_no_empty_beginning(tmp_path: Pat
     assert [picture.pts for picture in pictures] == [9000 * n for n in range(10)]  # of 90 kHz
 
 
+def test_reading_begins_where_it_is_told_to_whatever_is_known_of_key_frames(tmp_path: Path) -> None:
+    """An MPEG-TS has no list of them, and here the only one is the first of all."""
+    clip = write_video(tmp_path / "clip.ts", 40, picture=lambda n: grey(5 * n), sound=None)
+    part = read(clip, start=3.5)
+    assert steps(part) == pytest.approx([0, 1, 2, 3, 4])
+    levels = [int(picture.rgb[24, 32, 0]) for picture in part]
+    assert levels == pytest.approx([175, 180, 185, 190, 195], abs=4)
+
+
 def test_where_a_clock_is_set_back_frames_go_on(tmp_path: Path) -> None:
     one = write_video(tmp_path / "one.ts", 20, sound=None)
     both = tmp_path / "both.ts"
