@@ -5,6 +5,7 @@ import threading
 from collections import deque
 from typing import Final, TextIO
 
+_FORMATTER: Final = logging.Formatter()
 _GATHER_SECONDS: Final = 0.02
 _FLUSH_SECONDS: Final = 1.0
 _MOST_KEPT: Final = 10_000  # the oldest are lost if nobody reads the pipe that is written to
@@ -31,6 +32,9 @@ class BackgroundHandler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Keeps the record; from warnings on it does not wait for more to be written with it."""
+        if record.exc_info:  # its frames hold photos
+            record.exc_text = _FORMATTER.formatException(record.exc_info)
+            record.exc_info = None
         self._records.append(record)
         if record.levelno >= logging.WARNING:
             self._urgent.set()

@@ -118,7 +118,6 @@ class BatchQueue:
         self._groups: dict[_Key, _Group] = {}
         # By the lane's number: shares outlast the photos, and must not keep a network loaded.
         self._lanes = FairShare[int]()
-        self._sizes = FairShare[_Key]()
         self._count = 0
 
     def __len__(self) -> int:
@@ -158,7 +157,7 @@ class BatchQueue:
             if batch := self._take(key, is_refused):
                 pixels = sum(photo.pixels for photo in batch)
                 self._lanes.charge(key[0], pixels * batch[0].lane.pace)
-                self._sizes.charge(key, pixels)
+                batch[0].lane.sizes.charge(key[1], pixels)
                 return batch
         return []
 
@@ -169,7 +168,8 @@ class BatchQueue:
     def _whose_turn(self, ready: list[_Key]) -> _Key:
         ready.sort(key=lambda key: self._groups[key].turn)
         number = self._lanes.first(number for number, _ in ready)
-        return self._sizes.first(key for key in ready if key[0] == number)
+        sizes = [size for lane, size in ready if lane == number]
+        return number, self._groups[number, sizes[0]].lane.sizes.first(sizes)
 
     def _take(self, key: _Key, is_refused: Callable[[WaitingPhoto], bool]) -> list[WaitingPhoto]:
         group = self._groups[key]

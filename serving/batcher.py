@@ -108,6 +108,8 @@ class Batcher:
         except asyncio.CancelledError:
             self._queue.remove(photo)
             raise
+        finally:
+            del photo, future  # an error keeps this frame, and the future keeps the error
 
     def hurry(self) -> None:
         """From now on no photo waits for others: the server is about to stop."""
@@ -226,7 +228,7 @@ def _failure(error: BaseException | None) -> Exception:
     if error is None:
         return DeadlineExpiredError("the deadline passed before the photo's turn")
     if isinstance(error, SfumatoError):
-        return error
+        return error.with_traceback(None)  # that has the photos, and their futures get the error
     return InferenceError(f"the network failed on this batch: {error}")
 
 

@@ -9,7 +9,7 @@ import logging
 import time
 from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, NoReturn, Protocol, TypeVar
+from typing import Any, Final, Protocol, TypeVar, cast
 
 import grpc
 
@@ -128,26 +128,33 @@ class Calls:
         self.end(call, grpc.StatusCode.INTERNAL.name, "unexpected error")
         return grpc.StatusCode.INTERNAL, _UNEXPECTED
 
-    async def abort(self, error: Exception, context: Context, call: Call) -> NoReturn:
-        """Ends ``call`` because of ``error``, and tells the client its status."""
+    def fail(self, error: Exception, context: Context, call: Call) -> None:
+        """Ends ``call`` because of ``error``, and has the client told once its method returns.
+
+        Not by ``context.abort``: the context keeps the error that raises, and so the frames of its
+        traceback and the photo in them, until the garbage collector finds the circle.
+        """
         status, message = self.end_by(call, error, context)
         trailing = trailing_metadata(error) if isinstance(error, SfumatoError) else ()
-        await context.abort(status, message, (*trailing, *(context.trailing_metadata() or ())))
+        context.set_trailing_metadata((*trailing, *(context.trailing_metadata() or ())))
+        context.set_code(status)
+        context.set_details(message)
 
-    async def refuse(self, method: str, error: SfumatoError, context: Context) -> NoReturn:
+    def refuse(self, method: str, error: SfumatoError, context: Context) -> None:
         """Tells the client of ``/service/method`` an error; nothing else is known of the call."""
         service, _, name = method.strip("/").rpartition("/")
-        await self.abort(error, context, Call(name, service, metadata_of(context)))
+        self.fail(error, context, Call(name, service, metadata_of(context)))
 
     async def answer(self, work: Awaitable[Response], context: Context, call: Call) -> Response:
-        """Awaits the answer to ``call``; an error of ours aborts the call with its status."""
+        """Awaits the answer to ``call``; an error of ours becomes the status of the call."""
         try:
             response = await work
         except asyncio.CancelledError as error:
             self.end_by(call, error, context)
             raise
         except Exception as error:
-            await self.abort(error, context, call)
+            self.fail(error, context, call)
+            return cast("Response", None)  # gRPC sends nothing beside such a status
         self.end(call, grpc.StatusCode.OK.name)
         return response
 

@@ -107,6 +107,10 @@ def _check_pair(files: TlsFiles, certificate: bytes) -> None:
         _log.warning(
             "clients will refuse the certificate %s: %s", files.certificate, error.verify_message
         )
+    except ssl.SSLError as error:
+        raise ConfigError(
+            f"no client could use {files.certificate}: {error.reason or error}"
+        ) from None
 
 
 def _refuse_password(key: Path) -> Callable[[], str]:

@@ -1,4 +1,4 @@
-"""Says in the log what strangers could do with these settings."""
+"""Says in the log what strangers could read with these settings."""
 
 import logging
 
@@ -9,7 +9,7 @@ _log = logging.getLogger(__name__)
 
 
 def warn_of_exposure(config: ServerConfig) -> None:
-    """Warns, in one line each, of what can be read or called from other machines.
+    """Warns of what can be read on its way to other machines.
 
     It is allowed all the same: TLS often ends in a proxy, and a container listens on every
     address of a network that is its own.

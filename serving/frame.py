@@ -52,3 +52,4 @@ class Frame:
         """Ends the work on it."""
         if self._work is not None:
             self._work.cancel()
+            self._work = None  # it keeps its frames, and so this frame and its photo

@@ -79,6 +79,7 @@ class FrameStream:
                     await answers.write(answer, str(answer.WhichOneof("result")))
                     self._leave(frame)
                     self._room.release()
+                    del frame, answer  # the next may be long in coming
             finally:
                 self._abandon()
 
@@ -89,10 +90,9 @@ class FrameStream:
             if message is not None:
                 self._settle(message.settings)
             while message is not None:
-                image = message.frame.image
-                request = self._inheritance.complete(message.frame)
-                if image:
-                    self._accept(message.frame_id, request, image)
+                accepted = self._accept(message)
+                message = None  # it holds a photo, and the next may be long in coming
+                if accepted:
                     await self._room.acquire()
                 message = await self._next_message()
                 if message is not None and message.HasField("settings"):
@@ -119,16 +119,21 @@ class FrameStream:
         ahead = _MOST_UNANSWERED if self._drops else self._window
         self._room = asyncio.Semaphore(ahead - 1)  # the first frame has come already
 
-    def _accept(self, frame_id: int, request: pb.StylizeRequest, image: bytes) -> None:
+    def _accept(self, message: pb.StylizeStreamRequest) -> bool:
+        image = message.frame.image
+        request = self._inheritance.complete(message.frame)
+        if not image:
+            return False
         call = Call(self._call.method, self._call.service, self._call.metadata)
         note_request(call, request, image)
-        frame = Frame(frame_id, call)
+        frame = Frame(message.frame_id, call)
         self._unanswered.put_nowait(frame)
         self._inside.append(frame)
         if self._drops and len(self._inside) > self._window:
             self._drop(next(frame for frame in self._inside if frame.can_give_way))
         if not frame.answer.done():
             self._begin(frame, request, image)
+        return True
 
     def _begin(self, frame: Frame, request: pb.StylizeRequest, image: bytes) -> None:
         try:
@@ -181,3 +186,4 @@ class FrameStream:
             if not frame.call.status:
                 self._parts.calls.end_by(frame.call, asyncio.CancelledError(), self._context)
             self._leave(frame)
+        self._unanswered = asyncio.Queue()  # with what was painted; the stream may stay for long

@@ -61,6 +61,7 @@ class InferStream:
             try:
                 while pending := await self._pending.get():
                     await self._write(pending, answers)
+                    del pending  # the next may be long in coming
             finally:
                 self._abandon()
 
@@ -71,6 +72,7 @@ class InferStream:
                 inside = ExitStack()
                 answer = asyncio.create_task(self._answer(request, inside))
                 self._pending.put_nowait(_Pending(answer, inside))
+                del request, answer
                 await self._room.acquire()
         finally:
             self._pending.put_nowait(None)

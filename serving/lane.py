@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from serving.errors import InvalidRequestError, QueueFullError
+from serving.fair_share import FairShare
 from serving.turnover import Turnover
 
 Pixels = npt.NDArray[np.uint8]
@@ -76,6 +77,7 @@ class Lane:
         self.name = name
         self.session = session
         self.settings = settings
+        self.sizes: Final = FairShare[tuple[int, int]]()
         self._turnover = Turnover()
         self._pace: float | None = None
 

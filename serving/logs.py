@@ -57,8 +57,8 @@ class JsonFormatter(OneLineFormatter):
             line |= {"message": message.title, **message.fields}
         else:
             line["message"] = record.getMessage()
-        if record.exc_info:
-            line["exception"] = self.formatException(record.exc_info)
+        if record.exc_text:
+            line["exception"] = record.exc_text
         return json.dumps(line, default=str)
 
 

@@ -157,14 +157,13 @@ class Server:
         await self._observability.close(end_of_grace - time.monotonic())
         self._models.close()
         # A network may still be at work on what was given up; it must not hold the end up.
-        left = max(0.0, end_of_grace - time.monotonic())
-        await asyncio.to_thread(self._end_threads, left)
+        await asyncio.to_thread(self._end_threads, end_of_grace)
         _log.info("stopped")
         return True
 
-    def _end_threads(self, seconds: float) -> None:
+    def _end_threads(self, until: float) -> None:
         for threads in (self._codecs, self._device):
-            threads.shutdown(seconds)
+            threads.shutdown(max(0.0, until - time.monotonic()))
 
     async def _start(self) -> None:
         _log.info("settings: %s", self._config.summary())

@@ -91,7 +91,13 @@ class Streams:
         answers = Answers(context, self._max_download_seconds)
         try:
             with self._admitted(client_of(context)):
-                await self._run(run, answers, call, context)
+                try:
+                    await run(answers)
+                except AnswerNotTakenError as error:
+                    call.notes |= answers.written
+                    self._calls.fail(error, context, call)
+                    await answers.last_one_taken()  # its frames have gone, its place stays
+                    return
         except (asyncio.CancelledError, grpc.aio.BaseError):  # by the client, or the connection
             if not call.status:
                 call.end(status_of_cancelled(context).name)
@@ -99,24 +105,10 @@ class Streams:
             raise
         except Exception as error:
             call.notes |= answers.written
-            await self._calls.abort(error, context, call)
+            self._calls.fail(error, context, call)
+            return
         call.end(grpc.StatusCode.OK.name)
         log_stream(call, answers.written)
-
-    async def _run(
-        self,
-        run: Callable[[Answers], Awaitable[None]],
-        answers: Answers,
-        call: Call,
-        context: Context,
-    ) -> None:
-        try:
-            await run(answers)
-        except AnswerNotTakenError as error:
-            call.notes |= answers.written
-            status, message = self._calls.end_by(call, error, context)
-            await answers.last_one_taken()  # its frames have gone; its place as a stream has not
-            await context.abort(status, message)
 
     @contextmanager
     def _admitted(self, client: str) -> Iterator[None]:

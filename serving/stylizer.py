@@ -7,7 +7,6 @@ import asyncio
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Final, TypeVar
 
 from serving.batch_queue import Painted
@@ -202,16 +201,15 @@ class Stylizer:
         )
 
     async def _run_all(self, model: Model, images: Pixels, order: TensorOrder) -> list[Painted]:
-        run = partial(self._batcher.run, model.lane, deadline=order.deadline)
+        tasks = [
+            asyncio.create_task(self._batcher.run(model.lane, image, row, deadline=order.deadline))
+            for image, row in zip(images, order.rows, strict=True)
+        ]
         try:
-            async with asyncio.TaskGroup() as group:
-                tasks = [
-                    group.create_task(run(image, row))
-                    for image, row in zip(images, order.rows, strict=True)
-                ]
-        except ExceptionGroup as failures:  # all that is in it has the same cause, or is late
-            raise failures.exceptions[0] from None
-        return [task.result() for task in tasks]
+            return await asyncio.gather(*tasks)
+        finally:
+            while tasks:  # an error keeps this frame, and a task its error
+                tasks.pop().cancel()
 
     def _decode(self, order: Order, model: Model) -> Photo:
         min_side = model.bundle.network.min_side

@@ -66,10 +66,16 @@ def _blended_rows(tensor: Tensor, model: Model, photos: int, strength: float) ->
         f"[{photos}, {len(ids)}]: for each photo one weight per style, in the order of ListStyles",
     )
     tensor.check_size()
+    weights = tensor.numbers()
+    most = int(np.count_nonzero(weights, axis=1).max())
+    if most > MOST_STYLES:
+        raise InvalidRequestError(
+            f"input 'style_weights' blends {most} styles; a blend has at most {MOST_STYLES}"
+        )
     rows = []
-    for number, weights in enumerate(tensor.numbers().tolist()):
+    for number, row in enumerate(weights.tolist()):
         try:
-            rows.append(bank.blend(zip(ids, weights, strict=True), strength))
+            rows.append(bank.blend(zip(ids, row, strict=True), strength))
         except FixedStrengthError:
             raise
         except StyleError as error:

@@ -66,7 +66,7 @@ class WatchedFiles(Generic[T]):
         try:
             self._check_kind()
             self._content = self._read()
-        except ConfigError as error:
+        except (ConfigError, OSError) as error:
             _log.error(
                 "%s changed but cannot be used, what was read before stays: %s", names, error
             )

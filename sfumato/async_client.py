@@ -85,7 +85,7 @@ class AsyncClient:
         timeout: float | None = None,
     ) -> StylizedPhoto:
         """Paints one photo; arguments and errors are those of ``Client.stylize``."""
-        if isinstance(image, Path):
+        if not isinstance(image, bytes):
             image = await asyncio.to_thread(read_photo, image)
         request = stylize_request(image, styles, model, version, output_format, quality, strength)
         return stylized_photo(await self._call(self._stub.Stylize, request, timeout))

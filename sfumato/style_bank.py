@@ -108,11 +108,12 @@ class StyleBank:
         return self._mean([self._number(style) for style in shares], [*shares.values()])
 
     def _mean(self, numbers: list[int], shares: list[float]) -> npt.NDArray[np.float32]:
-        used = [number for number, share in zip(numbers, shares, strict=True) if share]
+        used = np.flatnonzero(shares)
+        rows = self._rows[np.array(numbers)[used]]
         if len(used) == 1:  # not by arithmetic, which would make 0.0 of -0.0
-            row: npt.NDArray[np.float32] = self._rows[used[0]]
+            row: npt.NDArray[np.float32] = rows[0]
             return row
-        blended = np.array(shares) @ self._rows[numbers].astype(np.float64)
+        blended = np.array(shares)[used] @ rows.astype(np.float64)
         return np.asarray(blended, np.float32)
 
     def with_style(self, style: "StyleFile") -> "StyleBank":

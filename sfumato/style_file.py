@@ -116,7 +116,7 @@ def _metadata(data: bytes) -> dict[str, str]:
     """Gives the texts of a safetensors file, which safetensors itself reads from paths only."""
     length = int.from_bytes(data[:8], "little")
     header: dict[str, Any] = json.loads(data[8 : 8 + length])
-    metadata: dict[str, str] = header.get("__metadata__", {})
+    metadata: dict[str, str] = header.get("__metadata__") or {}
     return metadata
 
 

@@ -484,7 +484,7 @@ class ModelInferRequest(_message.Message):
 
         @_builtins.property
         def parameters(self) -> _containers.MessageMap[_builtins.str, Global___InferParameter]:
-            """Ignored."""
+            """"shared_memory_region" is refused, all else ignored."""
 
         @_builtins.property
         def contents(self) -> Global___InferTensorContents:
@@ -538,7 +538,7 @@ class ModelInferRequest(_message.Message):
         """Name of the tensor."""
         @_builtins.property
         def parameters(self) -> _containers.MessageMap[_builtins.str, Global___InferParameter]:
-            """Ignored."""
+            """"shared_memory_region" and "classification" are refused, all else ignored."""
 
         def __init__(
             self,

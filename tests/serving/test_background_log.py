@@ -1,8 +1,10 @@
 import io
 import logging
 import os
+import sys
 import threading
 import time
+import weakref
 
 import pytest
 
@@ -52,6 +54,27 @@ def test_a_pipe_that_is_full_stops_neither_the_work_nor_the_end() -> None:
     handler.close()
     with os.fdopen(reading) as lines:
         assert len(lines.readline()) == 1_000_001  # what waits is written once somebody reads
+
+
+def test_an_error_that_waits_to_be_written_does_not_keep_what_was_worked_on() -> None:
+    reading, writing = os.pipe()
+    handler = BackgroundHandler(os.fdopen(writing, "w"))
+    logged(handler, "x" * 1_000_000)  # a pipe holds 64 KiB
+
+    def fail() -> weakref.ref[Stream]:
+        photo = Stream()
+        try:
+            raise ValueError("broken")
+        except ValueError:
+            record = logging.LogRecord("test", logging.ERROR, "", 0, "failed", None, sys.exc_info())
+            handler.handle(record)
+        return weakref.ref(photo)
+
+    assert fail()() is None
+    with os.fdopen(reading) as lines:
+        assert len(lines.readline()) == 1_000_001
+        assert lines.readline() == "failed\n"
+        assert lines.readline() == "Traceback (most recent call last):\n"
 
 
 def test_closing_writes_the_rest() -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import linecache
+import logging
 import sys
 import tracemalloc
 from pathlib import Path
@@ -11,7 +12,11 @@ from typing import Any
 import grpc
 import pytest
 
+from serving.batch_queue import WaitingPhoto
+from serving.errors import OutOfMemoryError
 from serving.server import Server
+from serving.session import OnnxSession
+from serving.stylizer import Order, TensorOrder
 from tests.serving.every_call import INSIDE, KINDS, Kind, paintings
 from tests.serving.frames import WAITING
 from tests.serving.held_device import held
@@ -29,6 +34,7 @@ CHANCES = 3
 LATE = {
     grpc.StatusCode.DEADLINE_EXCEEDED,
     grpc.StatusCode.INTERNAL,  # gRPC's client, if it is still sending a message of a stream
+    grpc.StatusCode.CANCELLED,  # the same, if the server's clock is the first: it resets the stream
 }
 
 each_kind = pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
@@ -107,6 +113,51 @@ async def test_calls_leave_neither_a_place_taken_nor_memory(
         finally:
             tracemalloc.stop()
         assert grown[-1] - grown[-2] < MOST_GROWTH
+
+
+FAULTS: dict[str, tuple[str, type[Exception] | None, float]] = {
+    "an unknown style": ("unknown", None, PATIENCE),
+    "a network that fails": ("plain", ValueError, PATIENCE),
+    "a device that is full": ("plain", OutOfMemoryError, PATIENCE),
+    "a deadline": ("plain", None, 0.5),
+}
+"""What goes wrong: the style that is asked for, what the network raises, and the time limit."""
+
+
+def kept() -> list[object]:
+    """Gives all that holds photos in a server."""
+    return [o for o in gc.get_objects() if isinstance(o, Order | TensorOrder | WaitingPhoto)]
+
+
+@each_kind
+@pytest.mark.parametrize("fault", FAULTS)
+async def test_photos_of_calls_that_fail_are_gone_before_the_garbage_collector_comes(
+    models: Path, monkeypatch: pytest.MonkeyPatch, kind: Kind, fault: str
+) -> None:
+    """They count as inside no more, so nothing would bound how many there are."""
+    style, error, seconds = FAULTS[fault]
+
+    def fail(*_: object) -> None:
+        assert error is not None
+        raise error("no photo")
+
+    settings = WAITING if fault == "a deadline" else {}
+    async with (
+        running(models, **settings) as server,
+        grpc.aio.insecure_channel(server.address, options=MAX_MESSAGE) as channel,
+    ):
+        if error is not None:
+            monkeypatch.setattr(OnnxSession, "run", fail)
+        # pytest keeps what is logged, tracebacks too.
+        monkeypatch.setattr(logging.getLogger("serving.batcher"), "disabled", True)
+        gc.collect()
+        gc.disable()
+        try:
+            assert await paintings(kind, kind.begin(channel, style, seconds)) == 0
+            await until_clean(server)
+            await until(lambda: not kept())
+        finally:
+            gc.enable()
 
 
 @each_kind
