@@ -109,10 +109,10 @@ class StyleBank:
 
     def _mean(self, numbers: list[int], shares: list[float]) -> npt.NDArray[np.float32]:
         used = np.flatnonzero(shares)
-        rows = self._rows[np.array(numbers)[used]]
         if len(used) == 1:  # not by arithmetic, which would make 0.0 of -0.0
-            row: npt.NDArray[np.float32] = rows[0]
+            row: npt.NDArray[np.float32] = self._rows[numbers[used[0]]]
             return row
+        rows = self._rows[np.array(numbers)[used]]
         blended = np.array(shares)[used] @ rows.astype(np.float64)
         return np.asarray(blended, np.float32)
 
