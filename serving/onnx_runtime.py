@@ -74,6 +74,7 @@ that had to give its core to a photo that is decoded."""
 
 _MOST_AT_ONCE: Final = 4  # each needs memory of its own
 
+_NONE: Final = os.devnull  # a folder that there never is
 _SHRINK: Final = "memory.enable_memory_arena_shrinkage"
 _GRAPH: Final = "gpu_graph_id"
 _QUIET: Final = 4  # only fatal messages: errors reach us as exceptions and are told in our words
@@ -246,6 +247,8 @@ def _create(path: Path, providers: list[Any], threads: int) -> ort.InferenceSess
     options.intra_op_num_threads = threads
     options.add_session_config_entry("session.intra_op.spin_duration_us", _SPIN_MICROSECONDS)
     options.add_session_config_entry("session.dynamic_block_base", _BLOCKS)
+    # Numbers in other files would be covered by no digest, and change below a served network.
+    options.add_session_config_entry("session.model_external_initializers_file_folder_path", _NONE)
     try:
         return ort.InferenceSession(str(path), options, providers=providers)
     except Exception as error:  # ONNX Runtime's errors have no common base of their own

@@ -30,6 +30,7 @@ from sfumato.manifest import (
     Manifest,
 )
 from sfumato.network_info import NetworkInfo
+from sfumato.regular_file import open_regular
 from sfumato.style_bank import StyleBank
 from sfumato.style_info import StyleInfo
 
@@ -178,7 +179,8 @@ def _read(version_dir: Path) -> Bundle:
     manifest = _read_manifest(version_dir / MANIFEST_FILE)
     for name, digest in manifest.files.items():
         _check_digest(version_dir / name, digest)
-    rows = _rows_from_bytes((version_dir / STYLES_FILE).read_bytes(), manifest)
+    with open_regular(version_dir / STYLES_FILE) as file:
+        rows = _rows_from_bytes(file.read(), manifest)
     return Bundle(
         path=version_dir,
         network=manifest.network,
@@ -191,9 +193,11 @@ def _read(version_dir: Path) -> Bundle:
 
 def _read_manifest(path: Path) -> Manifest:
     try:
-        if path.stat().st_size > _LARGEST_MANIFEST:
+        with open_regular(path) as file:
+            data = file.read(_LARGEST_MANIFEST + 1)
+        if len(data) > _LARGEST_MANIFEST:
             raise BundleError(f"{MANIFEST_FILE} has more than {_LARGEST_MANIFEST:,} bytes")
-        text = path.read_text(encoding="utf-8")
+        text = data.decode()
     except OSError as error:
         raise BundleError(
             f"{MANIFEST_FILE} cannot be read ({error.strerror}); "
@@ -209,7 +213,7 @@ def _read_manifest(path: Path) -> Manifest:
 
 def _check_digest(path: Path, expected: str) -> None:
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             found = hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise BundleError(f"{path.name} cannot be read ({error.strerror})") from error

@@ -74,5 +74,7 @@ def test_all_manifests_are_applied_and_select_the_same_pods() -> None:
     }
     [labels] = kustomization["labels"]
     assert labels["includeSelectors"]
+    budget = manifest("disruption-budget.yaml")["spec"]
+    assert budget["selector"]["matchLabels"] == labels["pairs"]  # which kustomize does not add
     [spread] = POD["topologySpreadConstraints"]
     assert spread["labelSelector"]["matchLabels"] == labels["pairs"]

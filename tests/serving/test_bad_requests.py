@@ -11,7 +11,7 @@ from serving.session import OnnxSession
 from sfumato.v1 import stylization_service_pb2 as pb
 from tests.serving.photos import decode, draw, encode
 from tests.serving.running import connected, order, refused, running
-from tests.serving.tiny_network import tiny_graph, write_tiny_bundle
+from tests.serving.tiny_network import tiny_graph, with_a_number_in, write_tiny_bundle
 
 INVALID = grpc.StatusCode.INVALID_ARGUMENT
 NOT_FOUND = grpc.StatusCode.NOT_FOUND
@@ -165,6 +165,13 @@ async def test_a_graph_that_is_not_onnx_counts_as_damage(models: Path) -> None:
 async def test_a_graph_with_other_names_counts_as_damage(models: Path) -> None:
     write_tiny_bundle(models / "broken" / "1", graph=tiny_graph(output="picture"))
     await assert_broken(models, "it must have image, style, stylized")
+
+
+async def test_a_graph_with_numbers_in_another_file_counts_as_damage(models: Path) -> None:
+    """No digest covers that file, and whoever changes it changes the network that is served."""
+    write_tiny_bundle(models / "broken" / "1", graph=with_a_number_in("w.bin", tiny_graph()))
+    (models / "broken" / "1" / "w.bin").write_bytes(struct.pack("<f", 255))
+    await assert_broken(models, "ONNX Runtime refuses broken/1/model.onnx")
 
 
 async def test_a_graph_for_other_rows_counts_as_damage(models: Path) -> None:

@@ -2,6 +2,8 @@
 
 import asyncio
 import signal
+import subprocess
+import time
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,7 @@ import pytest
 from benchmarks.free_port import free_port
 from tests.serving.every_call import INSIDE, KINDS, paintings
 from tests.serving.photos import decode, draw, encode
-from tests.serving.running import PATIENCE, ServerProcess, connected, order
+from tests.serving.running import PATIENCE, ROOT, ServerProcess, command, connected, order
 from tests.serving.scraping import until_in_flight
 from tests.serving.tiny_network import endless_graph, write_tiny_bundle
 
@@ -122,3 +124,23 @@ async def test_while_it_drains_the_server_refuses_every_kind_of_call(tmp_path: P
                     late = kind.begin(another, "now", PATIENCE)
                     assert await late.code() is grpc.StatusCode.UNAVAILABLE
             inside.cancel()
+
+
+def test_a_signal_during_the_imports_ends_the_process_in_order(models: Path) -> None:
+    """Without a handler the status would be -15, and a container's first process go on."""
+    process = subprocess.Popen(command("--models", str(models), "--port", "0"), cwd=ROOT)
+    try:
+        deadline = time.monotonic() + PATIENCE
+        while not handles(process.pid, signal.SIGTERM):
+            assert time.monotonic() < deadline
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(PATIENCE) == 0
+    finally:
+        process.kill()
+
+
+def handles(pid: int, number: signal.Signals) -> bool:
+    """Tells whether a process has a handler for a signal."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    [caught] = [line for line in status.splitlines() if line.startswith("SigCgt:")]
+    return bool(int(caught.split()[1], 16) >> (number - 1) & 1)

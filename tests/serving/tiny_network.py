@@ -63,6 +63,17 @@ def tiny_graph(*, shrink: int = 0, style_size: int = 2, output: str = "stylized"
     return _finished(graph)
 
 
+def with_a_number_in(file: str, graph: bytes) -> bytes:
+    """Moves a number of the tiny network, 255 in float32, into a file beside it."""
+    model = onnx.load_from_string(graph)
+    [highest] = [tensor for tensor in model.graph.initializer if tensor.name == "highest"]
+    highest.ClearField("float_data")
+    highest.data_location = TensorProto.EXTERNAL
+    highest.external_data.add(key="location", value=file)
+    moved: bytes = model.SerializeToString()
+    return moved
+
+
 def endless_graph() -> bytes:
     """Builds a network that copies the photo after style[0, 0] rounds of counting."""
     count = helper.make_graph(

@@ -1,5 +1,6 @@
 """Writing a bundle and reading it back."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +53,20 @@ def test_cards_are_kept_to_the_last_digit(tmp_path: Path) -> None:
     bundle = read_bundle(tmp_path / "1")
     assert [style.card for style in bundle.styles] == [card, {}]
     assert bundle.bank.info("scream").card == card
+
+
+@pytest.mark.parametrize("name", ["bundle.json", "model.onnx", "styles.safetensors"])
+def test_a_pipe_or_a_device_is_no_file_of_a_bundle(tmp_path: Path, name: str) -> None:
+    """Whoever reads one waits for ever, or takes all memory."""
+    write(tmp_path / "1")
+    (tmp_path / "1" / name).unlink()
+    os.mkfifo(tmp_path / "1" / name)
+    with pytest.raises(BundleError, match=rf"{name} cannot be read \(not a regular file\)"):
+        read_bundle(tmp_path / "1")
+    (tmp_path / "1" / name).unlink()
+    (tmp_path / "1" / name).symlink_to("/dev/zero")
+    with pytest.raises(BundleError, match=rf"{name} cannot be read \(not a regular file\)"):
+        read_bundle(tmp_path / "1")
 
 
 def test_the_order_of_the_styles_is_kept(tmp_path: Path) -> None:
