@@ -5,7 +5,7 @@ from typing import Final
 import grpc
 
 from serving.call import AUTHORIZATION
-from serving.client_name import set_client_name
+from serving.client_name import client_name
 from serving.errors import PermissionDeniedError, UnauthenticatedError
 from serving.health_service import HEALTH_METHODS
 from serving.message_check import REFLECTION_METHODS
@@ -39,7 +39,7 @@ class Authorization:
         """
         if not details.method.startswith(HEALTH_METHODS):  # whoever balances load has no token
             token = self._token(details)
-            set_client_name(token.name)
+            client_name.set(token.name)
             _check_scope(token, details.method)
 
     def _token(self, details: _Details) -> Token:

@@ -60,7 +60,7 @@ class Call:
     method: str
     service: str = ""
     metadata: Mapping[str, str] = field(default_factory=dict)
-    client: str = field(default_factory=client_name)
+    client: str = field(default_factory=client_name.get)
     model: str = ""
     version: int = 0
     label: str = ""

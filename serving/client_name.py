@@ -5,17 +5,8 @@ from typing import Any
 
 import grpc
 
-_name: ContextVar[str] = ContextVar("client_name", default="")
-
-
-def client_name() -> str:
-    """Gives the name of the token of the call that is being answered; empty without tokens."""
-    return _name.get()
-
-
-def set_client_name(name: str) -> None:
-    """Says by which token the call that is being answered was let in."""
-    _name.set(name)
+client_name: ContextVar[str] = ContextVar("client_name", default="")
+"""Name of the token of the call that is being answered; empty without tokens."""
 
 
 def client_of(context: grpc.aio.ServicerContext[Any, Any]) -> str:
@@ -23,7 +14,7 @@ def client_of(context: grpc.aio.ServicerContext[Any, Any]) -> str:
 
     A host has no port here: a client could open any number of connections.
     """
-    return client_name() or _host(context.peer())
+    return client_name.get() or _host(context.peer())
 
 
 def _host(peer: str) -> str:

@@ -10,7 +10,7 @@ from serving.device_share import DeviceShare
 from serving.health_service import HealthService
 from serving.lane import LaneSettings
 from serving.model import LoadableSession
-from serving.model_health import ModelHealth
+from serving.model_health import tell_model_health
 from serving.model_loader import ModelLoader
 from serving.onnx_runtime import CUDA, SessionSettings
 from serving.repository import Repository
@@ -77,7 +77,7 @@ class LiveModels:
             health: answers clients.
             services: names of the server's services, which are no models.
         """
-        ModelHealth(health, self.repository, services)
+        tell_model_health(health, self.repository, services)
         self._watcher.start()
 
     async def stay(self) -> None:

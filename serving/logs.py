@@ -29,9 +29,7 @@ class OneLineFormatter(logging.Formatter):
     """Joins the lines of a message, so that each record can be read and searched as one line."""
 
     def formatTime(  # noqa: N802 - the library's name
-        self,
-        record: logging.LogRecord,
-        datefmt: str | None = None,
+        self, record: logging.LogRecord, datefmt: str | None = None
     ) -> str:
         """Gives the time as RFC 3339 in UTC: ``2026-01-31T12:00:00.123Z``."""
         time = datetime.fromtimestamp(record.created, UTC)

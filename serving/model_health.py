@@ -6,27 +6,22 @@ from serving.health_service import NOT_SERVING, SERVING, HealthService
 from serving.repository import Repository
 
 
-class ModelHealth:
-    """Tells that a model is SERVING as long as one version of it is."""
+def tell_model_health(
+    service: HealthService, repository: Repository, reserved: Collection[str]
+) -> None:
+    """Tells, now and after each change, that a model is SERVING if one version of it is.
 
-    def __init__(
-        self, service: HealthService, repository: Repository, reserved: Collection[str]
-    ) -> None:
-        """Tells about all models, and from now on about each change.
+    Args:
+        service: answers clients.
+        repository: the models.
+        reserved: names of services, which a model of the same name does not touch.
+    """
 
-        Args:
-            service: answers clients.
-            repository: the models.
-            reserved: names of services, which a model of the same name does not touch.
-        """
-        self._service = service
-        self._repository = repository
-        self._reserved = reserved
-        for name in repository.names():
-            self._tell(name)
-        repository.on_change(self._tell)
+    def tell(name: str) -> None:
+        if name not in reserved:
+            is_served = any(model.name == name for model in repository)
+            service.set(name, SERVING if is_served else NOT_SERVING)
 
-    def _tell(self, name: str) -> None:
-        if name not in self._reserved:
-            is_served = any(model.name == name for model in self._repository)
-            self._service.set(name, SERVING if is_served else NOT_SERVING)
+    for name in repository.names():
+        tell(name)
+    repository.on_change(tell)

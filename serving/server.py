@@ -37,9 +37,7 @@ from serving.tokens import read_tokens
 from serving.watched_files import WatchedFiles
 from serving.worker_threads import WorkerThreads
 from sfumato.atomic import write_file
-from sfumato.inference.open_inference_pb2_grpc import (
-    add_GRPCInferenceServiceServicer_to_server,
-)
+from sfumato.inference.open_inference_pb2_grpc import add_GRPCInferenceServiceServicer_to_server
 from sfumato.v1.admin_service_pb2_grpc import add_AdminServiceServicer_to_server
 from sfumato.v1.stylization_service_pb2_grpc import add_StylizationServiceServicer_to_server
 

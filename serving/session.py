@@ -89,12 +89,7 @@ class OnnxSession:
                 ) from error
             raise
 
-    def _run(
-        self,
-        session: "ort.InferenceSession",
-        images: Pixels,
-        styles: Numbers,
-    ) -> Pixels:
+    def _run(self, session: "ort.InferenceSession", images: Pixels, styles: Numbers) -> Pixels:
         painted = np.empty(images.shape, np.uint8)
         binding = session.io_binding()
         binding.bind_cpu_input("image", np.ascontiguousarray(images))
@@ -130,14 +125,12 @@ class OnnxSession:
         return [functools.partial(self._try, n, size) for n, size in (*replayed, *shapes)]
 
     def _try(self, n: int, size: tuple[int, int]) -> None:
-        images = np.zeros((n, *size, 3), np.uint8)
-        styles = np.zeros((n, self._style_size), np.float32)
+        shape = (n, *size, 3)
         try:
-            self.run(images, styles)
+            self.run(np.zeros(shape, np.uint8), np.zeros((n, self._style_size), np.float32))
         except Exception as error:
             raise BundleError(
-                f"the network does not take {list(images.shape)} and keep that size: "
-                f"{first_line(error)}"
+                f"the network does not take {list(shape)} and keep that size: {first_line(error)}"
             ) from error
 
 

@@ -17,13 +17,7 @@ from serving.model import Model
 from serving.repository import Repository
 from serving.stage import Stage
 from serving.worker_threads import WorkerThreads
-from sfumato.image_codec import (
-    ImageFormat,
-    Photo,
-    check_sides,
-    decode_photo,
-    encode_photo,
-)
+from sfumato.image_codec import ImageFormat, Photo, check_sides, decode_photo, encode_photo
 
 T = TypeVar("T")
 

@@ -1,11 +1,6 @@
 """Reading photos from bytes and writing them to bytes; the parts are in ``sfumato.images``."""
 
-from sfumato.images.decoder import (
-    DEFAULT_MAX_PIXELS,
-    DEFAULT_MIN_SIDE,
-    decode_photo,
-    read_size,
-)
+from sfumato.images.decoder import DEFAULT_MAX_PIXELS, DEFAULT_MIN_SIDE, decode_photo, read_size
 from sfumato.images.encoder import DEFAULT_QUALITY, check_sides, encode_photo
 from sfumato.images.image_format import ImageFormat
 from sfumato.images.photo import Photo

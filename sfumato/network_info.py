@@ -2,11 +2,12 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from sfumato.errors import BundleError
 
+_MOST_MIN_SIDE = 4096  # a server warms up with photos of that size
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 
 
@@ -38,15 +39,14 @@ class NetworkInfo:
             value = getattr(self, name)
             if type(value) is not int or value < 1:
                 raise BundleError(f"the {name} must be a positive integer, not {value!r}")
+        if self.min_side > _MOST_MIN_SIDE:
+            raise BundleError(
+                f"the min_side is {self.min_side}; at most {_MOST_MIN_SIDE} makes sense"
+            )
 
     def to_json(self) -> dict[str, Any]:
         """Gives the object that ``from_json`` reads."""
-        return {
-            "architecture": self.architecture,
-            "digest": self.digest,
-            "style_size": self.style_size,
-            "min_side": self.min_side,
-        }
+        return asdict(self)
 
     @classmethod
     def from_json(cls, value: object) -> "NetworkInfo":

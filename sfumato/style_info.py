@@ -51,14 +51,7 @@ class StyleInfo:
 
     def to_json(self) -> dict[str, Any]:
         """Gives the object that ``from_json`` reads."""
-        return {
-            "id": self.id,
-            "title": self.title,
-            "artist": self.artist,
-            "year": self.year,
-            "licence": self.licence,
-            "card": dict(self.card),
-        }
+        return {**vars(self), "card": dict(self.card)}
 
     @classmethod
     def from_json(cls, value: object) -> "StyleInfo":
