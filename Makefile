@@ -12,7 +12,7 @@ INSTALL := $(PIP) install --constraint constraints.txt --editable
 export ORT_DISABLE_TELEMETRY := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo gpu install test foreign check format protos constraints clean
+.PHONY: help demo gpu video tracing install test foreign check format protos constraints clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -22,6 +22,12 @@ demo: $(VENV)/.serving ## serve the default model and paint photos into out/ (no
 
 gpu: $(VENV)/.serving ## install CUDA and cuDNN for the server (Linux, x86-64)
 	@$(INSTALL) '.[serving,gpu]'
+
+video: $(VENV)/.serving ## install PyAV, to paint videos
+	@$(INSTALL) '.[serving,video]'
+
+tracing: $(VENV)/.serving ## install OpenTelemetry, for --otlp-endpoint of the server
+	@$(INSTALL) '.[serving,tracing]'
 
 install: $(VENV)/.dev ## install everything, for training and for work on the code
 

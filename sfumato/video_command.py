@@ -74,7 +74,8 @@ def _video(options: argparse.Namespace) -> int:
         if not (error.name or "").startswith("av"):
             raise
         raise VideoError(
-            "painting videos needs PyAV 18.1: install it with pip install 'av>=18.1'"
+            "painting videos needs PyAV 18.1: `make video` in a checkout, else "
+            "pip install 'av>=18.1'"
         ) from None
     _check_paths(options.video, options.output)
     reader = VideoReader(

@@ -62,8 +62,14 @@ def test_every_option_in_a_document_is_in_the_help(document: Path) -> None:
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
 def test_every_make_target_in_a_document_exists(document: Path) -> None:
     makefile = (ROOT / "Makefile").read_text()
-    for target in re.findall(r"\bmake ([a-z]+)\b", "\n".join(shell_lines(document))):
+    named = re.findall(r"`make ([a-z]+)`", document.read_text())
+    for target in named + re.findall(r"\bmake ([a-z]+)\b", "\n".join(shell_lines(document))):
         assert f"\n{target}:" in makefile
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_no_command_wants_a_pip_that_the_environment_lacks(document: Path) -> None:
+    assert not [line for line in shell_lines(document) if line.startswith("pip install '.")]
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)

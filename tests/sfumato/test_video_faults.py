@@ -162,7 +162,9 @@ def test_without_pyav_it_says_what_to_install(
 ) -> None:
     forget_videos(monkeypatch)
     monkeypatch.setitem(sys.modules, "av", None)
-    assert "pip install 'av>=" in failure(capsys, "nowhere", clip, out)
+    assert "`make video` in a checkout, else pip install 'av>=" in failure(
+        capsys, "nowhere", clip, out
+    )
 
 
 def test_with_an_old_pyav_it_says_the_same(
@@ -170,7 +172,9 @@ def test_with_an_old_pyav_it_says_the_same(
 ) -> None:
     forget_videos(monkeypatch)
     monkeypatch.delattr("av.stream.Discard")  # an old one has none
-    assert "pip install 'av>=" in failure(capsys, "nowhere", clip, out)
+    assert "`make video` in a checkout, else pip install 'av>=" in failure(
+        capsys, "nowhere", clip, out
+    )
 
 
 def forget_videos(monkeypatch: pytest.MonkeyPatch) -> None:
