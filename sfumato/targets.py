@@ -4,27 +4,35 @@ import re
 import socket
 from collections.abc import Sequence
 
-from sfumato.address import is_loopback
+from sfumato.address import DEFAULT_TARGET, is_loopback
 from sfumato.errors import SfumatoError
 
 _SCHEME = re.compile(r"(?:dns|ipv4|ipv6|unix|unix-abstract|vsock|xds):")
-_HOST_AND_PORT = re.compile(r"(\[[^\[\]]*\]|[^\[\]:]+):(\d+)")
+_HOST_AND_PORT = re.compile(r"(\[[^\[\]]*\]|[^\[\]:]+):(\d+)", re.ASCII)
+_HOST = re.compile(r"(\[[^\[\]]*\]|[^\[\]:]+):?")
+_URL = re.compile(r"[\w+.-]+://([^/]+).*")
+_LAST_PORT = 65_535
+_DEFAULT_PORT = DEFAULT_TARGET.rpartition(":")[2]
 
 
 def grpc_target(target: str) -> str:
     """Gives the target as gRPC takes it.
 
     Args:
-        target: one address, which is passed on as it is, or several "host:port" with commas.
+        target: one "host:port", or several with commas, or an address of gRPC that begins with
+            what it is ("unix:", "dns:" …), which is passed on as it is.
             gRPC takes several only as numbers, so names are looked up here, and only now; for
             servers that come and go, give one name that has all of their addresses.
 
     Raises:
-        SfumatoError: an address of several is wrong, or a name is unknown.
+        SfumatoError: an address is wrong, or the name of one of several is unknown.
     """
-    if "," not in target or _SCHEME.match(target):
+    if _SCHEME.match(target):
         return target
-    found = [_look_up(*_parted(address)) for address in target.split(",")]
+    parted = [_parted(address.strip()) for address in target.split(",")]
+    if len(parted) == 1:
+        return target.strip()
+    found = [_look_up(host, port) for host, port in parted]
     for family, scheme in ((socket.AF_INET, "ipv4"), (socket.AF_INET6, "ipv6")):
         addresses = [by_family[family] for by_family in found if family in by_family]
         if len(addresses) == len(found):
@@ -58,10 +66,28 @@ def _hosts(target: str) -> Sequence[str]:
 
 
 def _parted(address: str) -> tuple[str, int]:
-    match = _HOST_AND_PORT.fullmatch(address.strip())
+    match = _HOST_AND_PORT.fullmatch(address)
     if match is None:
-        raise SfumatoError(f"{address!r} is no address; several are given as HOST:PORT,HOST:PORT")
-    return match[1].strip("[]"), int(match[2])
+        raise SfumatoError(f"{address!r} {_mistake(address)}")
+    host, port = match[1].strip("[]"), int(match[2])
+    if not 0 < port <= _LAST_PORT:
+        raise SfumatoError(f"{address!r} has a port that cannot be; ports are 1 to {_LAST_PORT}")
+    return host, port
+
+
+def _mistake(address: str) -> str:
+    """Says what is wrong with an address, and what would be right."""
+    url = _URL.fullmatch(address)
+    if url:
+        return f"is a URL; write {_with_port(url[1])}"
+    if _with_port(address) != address:
+        return f"has no port; write {_with_port(address)}"
+    return "is no address; write HOST:PORT, and [HOST]:PORT where the host is an IPv6 number"
+
+
+def _with_port(address: str) -> str:
+    host = _HOST.fullmatch(address)
+    return f"{host[1]}:{_DEFAULT_PORT}" if host else address
 
 
 def _look_up(host: str, port: int) -> dict[int, str]:
