@@ -4,6 +4,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Self, TypeVar
 
@@ -116,7 +117,7 @@ class AsyncClient:
             ),
             sender,
             frames,
-            lambda error: self._connection.error(error, timeout or 0),
+            partial(self._connection.error, timeout=timeout or 0),
         )
 
     async def list_styles(

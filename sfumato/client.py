@@ -1,6 +1,7 @@
 """A client that blocks. ``sfumato.async_client`` has the same for asyncio."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Self, TypeVar
 
@@ -166,7 +167,7 @@ class Client:
             metadata=self._connection.metadata,
             wait_for_ready=self._connection.wait_for_ready and timeout is not None,
         )
-        return receive(call, sender, lambda error: self._connection.error(error, timeout or 0))
+        return receive(call, sender, partial(self._connection.error, timeout=timeout or 0))
 
     def list_styles(self, model: str = "", *, timeout: float | None = None) -> list[StyleSummary]:
         """Lists the styles of a model, or of all models. Raises ServiceError."""

@@ -3,6 +3,7 @@
 import json
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import unquote
 
 import grpc
 from google.protobuf.message import Message
@@ -68,8 +69,8 @@ _WRITE_FAILED = "Internal error from Core"
 """How grpc.aio calls a message that could not be sent any more, if it notices that before it hears
 the reason: the server is gone, or has ended the stream."""
 
-_DEADLINE = "deadline exceeded"
-"""How gRPC begins what it says of a deadline that has passed."""
+_DEADLINE = ("deadline exceeded", "stream removed (deadline exceeded")
+"""How gRPC begins what it says of a deadline that has passed: of a call, and of a stream."""
 
 _SMALLER = "scale the photo down, or raise max_message_bytes at both ends"
 _START = "`python -m serving --models models`"
@@ -147,28 +148,41 @@ class Connection:
                 grpc.StatusCode.RESOURCE_EXHAUSTED,
             )
 
-    def error(self, error: grpc.RpcError, timeout: float) -> ServiceError:
+    def error(
+        self, error: grpc.RpcError, timeout: float, *, answered: bool = False
+    ) -> ServiceError:
         """Turns gRPC's error into ours.
 
         Args:
             error: what gRPC raised.
             timeout: seconds that the call had; 0 for any number.
+            answered: whether some frames of a stream were answered before.
         """
         code, details = error.code(), error.details() or ""
         if code is grpc.StatusCode.INTERNAL and details.startswith(_WRITE_FAILED):
             code, details = grpc.StatusCode.UNAVAILABLE, "the connection ended early"
-        return ServiceError(self._explain(code, details, timeout), code, _retry_after(error))
+        if code is grpc.StatusCode.DEADLINE_EXCEEDED and _is_grpcs_own(details):
+            message = self._too_late(timeout, answered)
+        else:
+            message = self._explain(code, details)
+        return ServiceError(message, code, _retry_after(error))
 
-    def _explain(self, code: grpc.StatusCode, details: str, timeout: float) -> str:
+    def _too_late(self, timeout: float, answered: bool) -> str:
+        within = f"within {timeout:g} s" if timeout else "in time"
+        if answered:
+            return f"not all frames were painted by {self.target} {within}; allow a longer timeout"
+        remedy = f"no answer from {self.target} {within}; allow a longer timeout, or "
+        if timeout and self.wait_for_ready:
+            # gRPC does not say whether there was a connection, nor why there was none.
+            return (
+                f"{remedy}check that a server is there ({_START}) and that both sides, or "
+                "neither, use TLS"
+            )
+        return f"{remedy}start a server there ({_START})"
+
+    def _explain(self, code: grpc.StatusCode, details: str) -> str:
         if code is grpc.StatusCode.UNAVAILABLE:
             return self._unavailable(details)
-        if code is grpc.StatusCode.DEADLINE_EXCEEDED and _is_grpcs_own(details):
-            # gRPC does not say whether there was a connection.
-            within = f" within {timeout:g} s" if timeout else " in time"
-            return (
-                f"no answer from {self.target}{within}; "
-                f"allow a longer timeout, or start a server there ({_START})"
-            )
         if code is grpc.StatusCode.UNAUTHENTICATED:
             mistake = "does not know this token" if self.token else "wants a token"
             return f"the server at {self.target} {mistake}; its operator has one"
@@ -201,7 +215,7 @@ class Connection:
         Of a name with several addresses gRPC tells one failure only, and servers that listen on
         127.0.0.1 refuse on [::1], the other address of "localhost".
         """
-        if "[::1]" in text and "localhost" in self.target:
+        if "[::1]" in unquote(text) and "localhost" in self.target:
             return "; if one runs, name 127.0.0.1 to learn what fails there"
         return ""
 

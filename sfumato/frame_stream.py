@@ -11,7 +11,7 @@ from collections.abc import (
 )
 from contextlib import aclosing
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import grpc
 import grpc.aio
@@ -21,6 +21,13 @@ from sfumato.frames import Frame, FrameAnswer, frame_answer, frame_message
 from sfumato.v1 import stylization_service_pb2 as pb
 
 AnyFrame = Frame | bytes | Path
+
+
+class Explain(Protocol):
+    """Turns gRPC's error into ours; knows whether frames were answered before."""
+
+    def __call__(self, error: grpc.RpcError, *, answered: bool) -> ServiceError:
+        """Gives our error."""
 
 
 class FrameSender:
@@ -79,16 +86,16 @@ class FrameSender:
             self._failure.__cause__ = error
 
 
-def receive(
-    call: Any, sender: FrameSender, explain: Callable[[grpc.RpcError], ServiceError]
-) -> Iterator[FrameAnswer]:
+def receive(call: Any, sender: FrameSender, explain: Explain) -> Iterator[FrameAnswer]:
     """Yields the answers of ``call``; ends it when nobody wants more."""
+    answered = False
     try:
         for response in call:
+            answered = True
             yield frame_answer(response)
     except grpc.RpcError as error:
         sender.check()
-        raise explain(error) from error
+        raise explain(error, answered=answered) from error
     finally:
         call.cancel()
     sender.check()
@@ -98,7 +105,7 @@ async def async_receive(
     open_call: Callable[[], Any],
     sender: FrameSender,
     frames: AsyncIterable[AnyFrame] | Iterable[AnyFrame],
-    explain: Callable[[grpc.RpcError], ServiceError],
+    explain: Explain,
 ) -> AsyncGenerator[FrameAnswer, None]:
     """Opens a call and yields its answers; ends it when nobody wants more.
 
@@ -106,12 +113,14 @@ async def async_receive(
     """
     call = open_call()
     sending = asyncio.create_task(sender.send(call, frames))
+    answered = False
     try:
         async for response in call:
+            answered = True
             yield frame_answer(response)
     except grpc.aio.AioRpcError as error:
         sender.check()
-        raise explain(error) from error
+        raise explain(error, answered=answered) from error
     finally:
         call.cancel()
         sending.cancel()

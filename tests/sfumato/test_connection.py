@@ -144,11 +144,41 @@ def test_a_failed_handshake_says_what_is_wrong(
 
 
 def test_a_refusal_of_one_address_does_not_hide_the_failure_of_another(free_target: str) -> None:
-    refusal = "failed to connect to all addresses; last error: ipv6:[::1]:1: Connection refused"
-    error = grpc.aio.AioRpcError(grpc.StatusCode.UNAVAILABLE, Metadata(), Metadata(), refusal)
-    message = str(Connection("localhost:1").error(error, 1.0))
+    port = free_target.rpartition(":")[2]
+    with (
+        Client(f"[::1]:{port}", wait_for_ready=False) as client,
+        pytest.raises(ServiceError) as refusal,
+    ):
+        client.list_styles()
+    error = refusal.value.__cause__  # what "localhost" gives where it has this address too
+    assert isinstance(error, grpc.RpcError)
+    message = str(Connection(f"localhost:{port}").error(error, 1.0))
     assert "if one runs, name 127.0.0.1 to learn what fails there" in message
+    assert "name 127.0.0.1" not in str(refusal.value)
     assert "name 127.0.0.1" not in failure(free_target, None)
+
+
+@pytest.mark.parametrize("target", ["http://127.0.0.1:8001", "127.0.0.1", "127.0.0.1:99999"])
+async def test_a_wrong_address_is_refused_before_the_first_call(target: str) -> None:
+    with pytest.raises(SfumatoError, match=target):
+        Client(target)
+    with pytest.raises(SfumatoError, match=target):
+        AsyncClient(target)
+
+
+def test_waiting_in_vain_for_a_connection_names_what_may_be_wrong(
+    authority: Authority, free_target: str
+) -> None:
+    with (
+        tls_server(authority.issue()) as target,
+        Client(target, timeout=0.5) as plain,
+        pytest.raises(ServiceError, match="that both sides, or neither, use TLS"),
+    ):
+        plain.list_styles()
+    with Client(free_target) as client, pytest.raises(ServiceError) as nobody:
+        list(client.stylize_stream([b"frame"], "a", timeout=0.2))
+    assert f"no answer from {free_target} within 0.2 s; allow" in str(nobody.value)
+    assert "check that a server is there (`python -m serving" in str(nobody.value)
 
 
 def test_what_cannot_be_sent_any_more_counts_as_a_server_that_is_not_there() -> None:
@@ -179,6 +209,14 @@ def test_a_call_without_a_deadline_is_not_told_of_one_of_0_seconds(server: Runni
     with Client(server.target) as client, pytest.raises(ServiceError) as error:
         list(client.stylize_stream([b"frame"], "a"))
     assert f"no answer from {server.target} in time; allow a longer" in str(error.value)
+
+
+def test_a_stream_that_was_answered_is_not_told_to_start_a_server() -> None:
+    removed = "Stream removed (Deadline Exceeded)"  # how gRPC calls it, now and then
+    status = grpc.StatusCode.DEADLINE_EXCEEDED
+    error = grpc.aio.AioRpcError(status, Metadata(), Metadata(), removed)
+    told = str(Connection("127.0.0.1:1").error(error, 2, answered=True))
+    assert told == "not all frames were painted by 127.0.0.1:1 within 2 s; allow a longer timeout"
 
 
 def test_files_of_tls_that_cannot_be_used_are_named(authority: Authority, tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Streams of frames through the two clients, against a real server with the tiny network."""
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -189,3 +190,18 @@ def test_a_window_that_no_message_can_hold_is_refused_at_once(client: Client, wi
 def test_a_stream_without_a_server_fails_soon(free_target: str) -> None:
     with Client(free_target) as client, pytest.raises(ServiceError, match="no server at"):
         list(client.stylize_stream(FRAMES, "plain"))
+
+
+def test_a_stream_that_ends_late_says_so(client: Client) -> None:
+    late = threading.Event()
+
+    def frames() -> Iterator[bytes]:
+        yield FRAMES[0]
+        late.wait(PATIENCE)
+
+    with pytest.raises(
+        ServiceError, match="^not all frames were painted by .* within 2 s"
+    ) as error:
+        list(client.stylize_stream(frames(), "dark", timeout=2))
+    late.set()
+    assert error.value.code is grpc.StatusCode.DEADLINE_EXCEEDED
