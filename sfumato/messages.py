@@ -1,10 +1,11 @@
 """Between the client's own types and the messages of the protocol."""
 
+import reprlib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from sfumato.blend_weights import normalize_weights
-from sfumato.errors import ImageError, SfumatoError
+from sfumato.errors import ImageError, SfumatoError, StyleError
 from sfumato.images.image_format import ImageFormat
 from sfumato.quality_card import QUALITY_KEY, QualityCard
 from sfumato.strength import checked_strength
@@ -63,7 +64,14 @@ def stylize_request(
 
 
 def _weights(styles: str | Mapping[str, float]) -> Iterable[tuple[str, float]]:
-    return [(styles, 1.0)] if isinstance(styles, str) else styles.items()
+    if isinstance(styles, str):
+        return [(styles, 1.0)]
+    if isinstance(styles, Mapping):
+        return styles.items()
+    raise StyleError(
+        f"{reprlib.repr(styles)} are no styles; give a style's name, or weights by name, such as "
+        '{"a": 0.3, "b": 0.7}'
+    )
 
 
 def stylized_photo(response: pb.StylizeResponse) -> StylizedPhoto:

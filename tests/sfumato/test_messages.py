@@ -26,6 +26,11 @@ def test_a_strength_out_of_range_is_never_sent(strength: float) -> None:
         stylize_request(b"", "a", "", None, None, None, strength)
 
 
+def test_a_list_of_styles_is_told_what_styles_are() -> None:
+    with pytest.raises(StyleError, match="give a style's name, or weights by name"):
+        stylize_request(b"", ["a"], "", None, None, None)  # type: ignore[arg-type]
+
+
 def summary(style: pb.Style) -> QualityCard | None:
     (read,) = style_summaries(pb.ListStylesResponse(styles=[style]))
     return read.quality

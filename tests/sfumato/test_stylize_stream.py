@@ -200,7 +200,7 @@ def test_a_stream_that_ends_late_says_so(client: Client) -> None:
         late.wait(PATIENCE)
 
     with pytest.raises(
-        ServiceError, match="^not all frames were painted by .* within 2 s"
+        ServiceError, match=r"^not all frames were painted by .* within 2 s"
     ) as error:
         list(client.stylize_stream(frames(), "dark", timeout=2))
     late.set()
