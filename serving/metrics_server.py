@@ -1,9 +1,14 @@
 """The port at which Prometheus fetches the metrics."""
 
 import asyncio
+import contextlib
 import logging
-from threading import Thread
-from wsgiref.simple_server import WSGIServer
+import socket
+import time
+from socketserver import ThreadingMixIn
+from threading import Lock, Thread
+from typing import Any, Final
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 
 from prometheus_client import (
     CollectorRegistry,
@@ -11,7 +16,7 @@ from prometheus_client import (
     Info,
     PlatformCollector,
     ProcessCollector,
-    start_http_server,
+    make_wsgi_app,
 )
 
 from serving.errors import ConfigError
@@ -19,6 +24,12 @@ from serving.port import address_of
 from sfumato import __version__
 
 _log = logging.getLogger(__name__)
+
+_MOST_CONNECTIONS: Final = 16
+"""Each takes a thread and a descriptor, which gRPC needs for its own connections."""
+
+_MOST_SECONDS: Final = 10.0
+"""How long Prometheus waits for an answer, unless told otherwise."""
 
 
 class MetricsServer:
@@ -49,7 +60,7 @@ class MetricsServer:
         try:
             # It looks the name of the host up, which may take a while.
             self._running = await asyncio.to_thread(
-                start_http_server, self.port, self._host, self._registry
+                _start, self._host, self.port, make_wsgi_app(self._registry)
             )
         except (OSError, UnicodeError) as error:  # the latter of a name that none can be
             raise ConfigError(
@@ -64,6 +75,66 @@ class MetricsServer:
         """Closes the port; an answer that is under way is finished."""
         if self._running:
             await asyncio.to_thread(_stop, *self._running)
+
+
+class _BoundedServer(ThreadingMixIn, WSGIServer):
+    """A thread for each connection, of which there are few and none for long."""
+
+    daemon_threads = True
+
+    def __init__(self, address: tuple[str, int], family: socket.AddressFamily) -> None:
+        self.address_family = family
+        self._since: dict[socket.socket, float] = {}
+        self._changing = Lock()
+        super().__init__(address, _SilentHandler)
+
+    def verify_request(self, _request: Any, _client: Any) -> bool:
+        return len(self._since) < _MOST_CONNECTIONS  # otherwise it is closed
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        with self._changing:
+            self._since[request] = time.monotonic()
+        super().process_request(request, client_address)
+
+    def service_actions(self) -> None:
+        """Ends what has taken too long, drop by drop or not at all; called twice a second."""
+        super().service_actions()
+        latest = time.monotonic() - _MOST_SECONDS
+        with self._changing:  # so that nobody closes it now, and another gets its number
+            for request in [one for one, since in self._since.items() if since < latest]:
+                with contextlib.suppress(OSError):  # the client was faster
+                    request.shutdown(socket.SHUT_RDWR)
+
+    def shutdown_request(self, request: Any) -> None:
+        with self._changing:
+            self._since.pop(request, None)
+        super().shutdown_request(request)
+
+    def handle_error(self, _request: Any, _client: Any) -> None:
+        _log.debug("a connection to the metrics broke", exc_info=True)
+
+
+class _SilentHandler(WSGIRequestHandler):
+    """Logs nothing."""
+
+    raw_requestline: bytes
+
+    def parse_request(self) -> bool:
+        # What was ended in the middle of its first line would pass for HTTP/0.9.
+        return self.raw_requestline.endswith(b"\n") and super().parse_request()
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+def _start(host: str, port: int, app: Any) -> tuple[WSGIServer, Thread]:
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    family, _, _, _, address = found[0]
+    server = _BoundedServer((str(address[0]), port), family)
+    server.set_app(app)
+    thread = Thread(target=server.serve_forever, name="metrics", daemon=True)
+    thread.start()
+    return server, thread
 
 
 def _stop(server: WSGIServer, thread: Thread) -> None:

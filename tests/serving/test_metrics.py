@@ -5,6 +5,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ import grpc
 import pytest
 import yaml
 
-from serving import live_metrics
+from serving import live_metrics, metrics_server
 from serving.config import ServerConfig
 from serving.errors import ConfigError
 from serving.server import Server
@@ -285,6 +286,31 @@ async def test_a_port_that_is_taken_is_told(models: Path) -> None:
         refusal.value
     )
     assert "--metrics-port" in str(refusal.value)
+
+
+async def test_connections_that_ask_for_nothing_are_bounded_and_ended(
+    measured: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    most = metrics_server._MOST_CONNECTIONS
+    idle = [await asyncio.open_connection("127.0.0.1", measured.metrics_port) for _ in range(most)]
+    for _, writer in idle:
+        writer.write(b"GET /met")
+    with pytest.raises(OSError):  # noqa: PT011 - closed or reset, as it comes
+        await scrape(measured.metrics_port)
+    monkeypatch.setattr(metrics_server, "_MOST_SECONDS", 0.1)
+    async with asyncio.timeout(PATIENCE):
+        for reader, writer in idle:
+            await reader.read()
+            writer.close()
+    assert (await scrape(measured.metrics_port)).sum("sfumato_ready") == 1
+
+
+async def test_idle_connections_do_not_hold_the_end_up(models: Path) -> None:
+    async with running(models, metrics_port=0) as server:
+        _, writer = await asyncio.open_connection("127.0.0.1", server.metrics_port)
+        stopping = time.monotonic()
+    assert time.monotonic() - stopping < metrics_server._MOST_SECONDS / 2
+    writer.close()
 
 
 async def test_the_build_and_the_process_are_described(measured: Server) -> None:
