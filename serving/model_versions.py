@@ -5,6 +5,7 @@ import logging
 import os
 from collections.abc import Callable, Collection, Iterator, Mapping
 from functools import partial
+from typing import TypeAlias
 from weakref import WeakSet
 
 from serving.errors import DamagedModelError, ModelNotFoundError, NotServingError
@@ -25,6 +26,8 @@ from sfumato.errors import SfumatoError
 from sfumato.style_file import parse_style_file
 
 _log = logging.getLogger(__name__)
+
+_NotServed: TypeAlias = ModelNotFoundError | DamagedModelError | NotServingError
 
 
 class ModelVersions:
@@ -73,10 +76,10 @@ class ModelVersions:
     def find(self, version: int | None, label: str) -> Model:
         """Looks a version up; see ``Repository.find``."""
         if label:
-            version = self._labels.version(label)
-        model = self._served(version) if label or version is not None else self.latest
+            return self._labelled(label)
+        model = self.latest if version is None else self._served(version)
         if model is None:
-            raise self._no_label(label) if label else self._no_version(version)
+            raise self._no_version(version)
         return model
 
     def index(self) -> list[IndexEntry]:
@@ -179,8 +182,9 @@ class ModelVersions:
             scan = await self._scan()
             if not self.differs_in_extras(scan):
                 return False
-            labels = await self._loader.read(partial(self._labels.read, scan.labels))
-            self._labels.take(scan.labels, labels)
+            if not self._labels.is_current(scan.labels):
+                labels = await self._loader.read(partial(self._labels.read, scan.labels))
+                self._labels.take(scan.labels, labels)
             if scan.styles is not None:
                 styles = await self._loader.read(partial(self._styles.read, scan.styles))
                 self._styles.take(styles)
@@ -228,7 +232,8 @@ class ModelVersions:
 
     def _tell(self) -> None:
         self._styles.tell()
-        self._labels.tell()
+        if self._slots and not self._is_unloaded:
+            self._labels.tell()
 
     def _has_seen(self, version: int, stamp: BundleStamp) -> bool:
         return version in self._slots and self._slots[version].seen == stamp
@@ -243,13 +248,22 @@ class ModelVersions:
         # Clients learn the reason, but not where the folder lies on this machine.
         return str(error).replace(f"{self._loader.root}{os.sep}", "")
 
-    def _no_label(self, label: str) -> ModelNotFoundError:
-        return ModelNotFoundError(
+    def _labelled(self, label: str) -> Model:
+        version = self._labels.version(label)
+        if version is None and self._labels.wanted(label) in self._slots:
+            version = self._labels.wanted(label)  # which has never been served
+        model = self._served(version)
+        if model is not None:
+            return model
+        if version is not None:
+            error = self._no_version(version)
+            raise type(error)(f"label {label!r} means version {version}: {error}")
+        raise ModelNotFoundError(
             f"no served version of model {self.name!r} has the label {label[:100]!r}; "
             f"labels are {name_list(map(repr, self._labels.names))}"
         )
 
-    def _no_version(self, version: int | None) -> SfumatoError:
+    def _no_version(self, version: int | None) -> _NotServed:
         """Gives the reason why a version, or None for any, is not served."""
         if self._is_unloaded:
             return ModelNotFoundError(f"model {self.name!r} is unloaded; load it first")

@@ -35,6 +35,7 @@ class VersionLabels:
         self._seen: Stamp | None = None
         self._wanted: Mapping[str, int] = {}
         self._now: dict[str, int] = {}
+        self._served: Collection[int] = ()
         self._told: set[str] = set()
 
     @property
@@ -45,6 +46,10 @@ class VersionLabels:
     def version(self, label: str) -> int | None:
         """Gives the version that has a label, if one has."""
         return self._now.get(label)
+
+    def wanted(self, label: str) -> int | None:
+        """Gives the version that a label should have, if there is one."""
+        return self._wanted.get(label)
 
     def is_current(self, stamp: Stamp | None) -> bool:
         """Whether the file with this stamp is what was read last."""
@@ -68,16 +73,17 @@ class VersionLabels:
 
     def move(self, served: Collection[int]) -> None:
         """Moves each label to where it should be, if that version is among those ``served``."""
+        self._served = served
         for label in self._now.keys() - self._wanted.keys():
             del self._now[label]
         self._now |= {label: v for label, v in self._wanted.items() if v in served}
 
     def tell(self) -> None:
-        """Warns, once for each, of labels that are not where they should be."""
-        late = {label for label, v in self._wanted.items() if self._now.get(label) != v}
+        """Warns, once for each, of labels that are not where they should be, or lead nowhere."""
+        late = {label for label, version in self._wanted.items() if version not in self._served}
         for label in sorted(late - self._told):
             now = self._now.get(label)
-            stays = "leads nowhere" if now is None else f"stays at version {now}"
+            stays = f"stays at version {now}" if now in self._served else "leads nowhere"
             _log.warning(
                 "label %r in %s %s: version %d is not served",
                 label,

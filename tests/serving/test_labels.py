@@ -2,17 +2,29 @@
 
 import asyncio
 import json
+import threading
 from pathlib import Path
 
 import grpc
 import pytest
 
-from serving.errors import ModelNotFoundError
+from serving.errors import DamagedModelError, ModelNotFoundError, NotServingError
+from serving.model import ModelState
 from serving.repository import Repository
 from sfumato.async_client import AsyncClient
+from sfumato.bundle import Bundle
 from sfumato.cli import main
+from sfumato.style_file import write_style_file
 from tests.serving.photos import draw, encode
-from tests.serving.repositories import put, started, until
+from tests.serving.repositories import (
+    FragileSession,
+    new_style,
+    opened,
+    put,
+    put_nan,
+    started,
+    until,
+)
 from tests.serving.running import PATIENCE, connected, order, refused, running
 
 
@@ -77,10 +89,69 @@ async def test_a_label_stays_with_a_version_that_is_unloaded(root: Path) -> None
     label(root, {"stable": 1})
     async with started(root) as repository:
         await repository.unload("default")
-        with pytest.raises(ModelNotFoundError, match="label 'stable'"):
+        with pytest.raises(ModelNotFoundError, match=r"label 'stable' .* is unloaded; load it"):
             labelled(repository, "stable")
         await repository.load("default")
         assert labelled(repository, "stable") == 1
+
+
+async def test_by_its_label_too_a_version_that_is_being_loaded_asks_for_patience(
+    root: Path,
+) -> None:
+    label(root, {"stable": 1})
+    may_open = threading.Event()
+    may_open.set()
+
+    def open_session(bundle: Bundle) -> FragileSession:
+        assert may_open.wait(PATIENCE)
+        return FragileSession(bundle)
+
+    async with opened(root, open_session) as repository:
+        await repository.start()
+        await repository.unload("default")
+        may_open.clear()
+        loading = asyncio.create_task(repository.load("default"))
+        await until(lambda: repository.index()[0].state is ModelState.LOADING)
+        with pytest.raises(NotServingError, match=r"label 'stable' .* try again soon"):
+            labelled(repository, "stable")
+        may_open.set()
+        await loading
+        assert labelled(repository, "stable") == 1
+
+
+async def test_a_label_whose_version_cannot_be_served_says_why(root: Path) -> None:
+    put_nan(root / "default" / "3")
+    label(root, {"new": 3})
+    async with started(root) as repository:
+        with pytest.raises(DamagedModelError, match=r"label 'new' means version 3: .* holds NaN"):
+            labelled(repository, "new")
+
+
+async def test_a_label_whose_version_is_gone_is_told_once(
+    root: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    label(root, {"stable": 2})
+    async with started(root) as repository:
+        (root / "default" / "2").unlink()
+        await repository.load("default")
+        await repository.load("default")
+        with pytest.raises(ModelNotFoundError, match=r"label 'stable' .* no version 2; there are"):
+            labelled(repository, "stable")
+        assert caplog.text.count("leads nowhere: version 2 is not served") == 1
+
+
+async def test_a_damaged_file_is_told_of_once_however_often_styles_change(
+    root: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    label(root, "{")
+    styles = root / "default" / "styles"
+    styles.mkdir()
+    async with started(root) as repository:
+        for name in ("one", "two"):
+            write_style_file(styles / f"{name}.safetensors", new_style(name))
+            await repository.versions_of("default").sync()
+            assert name in repository.find().bank.ids
+        assert caplog.text.count("it is not JSON") == 1
 
 
 async def test_labels_that_are_taken_away_are_gone(root: Path) -> None:
