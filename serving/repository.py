@@ -5,10 +5,10 @@ import difflib
 import logging
 from collections.abc import Callable, Coroutine, Iterator
 from functools import partial
-from typing import Any, Final, TypeVar
+from typing import Any, Final, NoReturn, TypeVar
 
 from serving.errors import ConfigError, DamagedModelError, ModelNotFoundError
-from serving.folder_scan import FolderScan, scan_folder
+from serving.folder_scan import FolderScan, ModelScan, scan_folder
 from serving.given_up import retrieve
 from serving.model import IndexEntry, Model
 from serving.model_loader import ModelLoader
@@ -109,8 +109,9 @@ class Repository:
         that fails, what was served before stays.
 
         Raises:
-            ModelNotFoundError: the folder has no model of that name.
-            DamagedModelError: a version cannot be served; the others are all the same.
+            ModelNotFoundError: the folder has no model of that name, or has it no more.
+            DamagedModelError: the folder cannot be read, or a version cannot be served; the others
+                are all the same.
         """
         name = name or DEFAULT_MODEL
         try:
@@ -118,7 +119,7 @@ class Repository:
         except OSError as error:
             raise DamagedModelError(f"the model folder cannot be read ({error.strerror})") from None
         if name not in scan.models:
-            raise self._no_model(name)
+            await self._tell_missing(name, scan)
         await self._to_its_end(self.versions_of(name).load())
 
     async def unload(self, name: str) -> None:
@@ -168,6 +169,22 @@ class Repository:
         if name not in self._models:
             self._models[name] = ModelVersions(name, self._loader, self._tell)
         return self._models[name]
+
+    async def _tell_missing(self, name: str, scan: FolderScan) -> NoReturn:
+        """Says why a model is not in ``scan``; drops it if it is gone."""
+        versions = self._models.get(name)
+        stays = "; what is loaded stays" if versions is not None and versions.is_known else ""
+        if name in scan.unreadable:
+            reason = scan.unreadable[name]
+            raise DamagedModelError(
+                f"the folder of model {name!r} cannot be read ({reason}){stays}"
+            )
+        if versions is None or not stays:
+            raise self._no_model(name)
+        if not scan.models:  # as when its file system is not mounted
+            raise DamagedModelError(f"the model folder holds no model{stays}")
+        await self._to_its_end(versions.follow(versions.missing(ModelScan())))
+        raise ModelNotFoundError(f"the model folder holds no model {name!r} any more")
 
     async def _to_its_end(self, change: Coroutine[Any, Any, T]) -> T:
         """Makes a change whole, even if who asked for it does not wait any more."""

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import grpc
 import pytest
 
 from serving import folder_scan
@@ -15,6 +16,7 @@ from serving.model import ModelState
 from serving.repository import Repository
 from sfumato import bundle
 from sfumato.bundle import Bundle
+from sfumato.inference import open_inference_pb2 as pb
 from tests.serving.repositories import (
     FragileSession,
     names,
@@ -24,7 +26,8 @@ from tests.serving.repositories import (
     started,
     until,
 )
-from tests.serving.running import PATIENCE
+from tests.serving.running import PATIENCE, running
+from tests.serving.tensors import inferring
 from tests.serving.tiny_network import write_tiny_bundle
 
 
@@ -111,6 +114,56 @@ async def test_a_folder_that_cannot_be_read_hides_no_other(
         assert [model.name for model in repository.latest()] == ["default", "other"]
         await repository.scan()
     assert caplog.text.count("lost+found cannot be read: Permission denied") == 1
+
+
+async def test_a_model_whose_folder_cannot_be_read_stays_and_loading_it_says_why(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(folder: Path) -> list[int]:
+        if folder.name in {"default", "new"}:
+            raise PermissionError(13, "Permission denied")
+        return bundle.list_versions(folder)
+
+    (root / "new").mkdir()
+    async with running(root, admin=True, poll_seconds=0) as server, inferring(server) as tensors:
+        monkeypatch.setattr(folder_scan, "list_versions", refuse)
+        status, message = await load_refused(tensors, "default")
+        assert status is grpc.StatusCode.FAILED_PRECONDITION
+        reason = "the folder of model 'default' cannot be read (Permission denied)"
+        assert message == f"{reason}; what is loaded stays"
+        assert names(server._models.repository) == ["default/1", "default/3", "other/2"]
+        assert await load_refused(tensors, "new") == (
+            grpc.StatusCode.FAILED_PRECONDITION,
+            "the folder of model 'new' cannot be read (Permission denied)",
+        )
+
+
+async def test_loading_a_model_whose_folder_is_gone_drops_it(root: Path) -> None:
+    async with running(root, admin=True, poll_seconds=0) as server, inferring(server) as tensors:
+        (root / "default").rename(root / ".default")
+        assert await load_refused(tensors, "default") == (
+            grpc.StatusCode.NOT_FOUND,
+            "the model folder holds no model 'default' any more",
+        )
+        assert names(server._models.repository) == ["other/2"]
+        _, message = await load_refused(tensors, "default")
+        assert message == "no model 'default'; there are 'other'"
+
+
+async def test_loading_from_an_empty_folder_leaves_what_is_served(root: Path) -> None:
+    async with started(root) as repository:
+        for name in ("default", "other"):
+            (root / name).rename(root / f".{name}")
+        with pytest.raises(DamagedModelError, match="holds no model; what is loaded stays"):
+            await repository.load("default")
+        assert names(repository) == ["default/1", "default/3", "other/2"]
+
+
+async def load_refused(tensors: Any, model: str) -> tuple[grpc.StatusCode, str]:
+    """Loads a model, which must fail; gives status and message."""
+    with pytest.raises(grpc.aio.AioRpcError) as refusal:
+        await tensors.RepositoryModelLoad(pb.RepositoryModelLoadRequest(model_name=model))
+    return refusal.value.code(), refusal.value.details() or ""
 
 
 async def test_a_network_that_fails_to_warm_up_counts_as_damage(broken: Path) -> None:
