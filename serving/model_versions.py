@@ -209,7 +209,7 @@ class ModelVersions:
         try:
             model = await self._loader.load(self.name, version, stamp, slot.model)
         except Exception as error:
-            slot.fail(stamp, self._reason(error))
+            slot.fail(stamp, self._reason(error), is_denied=_is_denied(error))
         else:
             if model is not slot.model:
                 self._retire(slot)
@@ -284,6 +284,12 @@ class ModelVersions:
             f"version {version} of model {self.name!r} cannot be served: {reason}"
             for version, reason in reasons.items()
         )
+
+
+def _is_denied(error: BaseException | None) -> bool:
+    while error is not None and not isinstance(error, PermissionError):
+        error = error.__cause__
+    return error is not None
 
 
 def _tell_loaded(model: Model) -> None:

@@ -18,12 +18,14 @@ class VersionSlot:
         seen: stamp of the files that were tried last, whether they could be loaded or not.
         reason: why those files are not served; empty if they are.
         is_loading: whether files are being tried now.
+        is_denied: whether the server may not read those files, not even whether they are there.
     """
 
     model: Model | None = None
     seen: BundleStamp | None = None
     reason: str = ""
     is_loading: bool = False
+    is_denied: bool = False
     _told: str = ""
 
     @property
@@ -35,16 +37,20 @@ class VersionSlot:
 
     @property
     def is_complete(self) -> bool:
-        """Whether the files that were tried last had a manifest, which is copied last."""
-        return self.seen is not None and self.seen[0] is not None
+        """Whether the files that were tried last had a manifest, which is copied last.
+
+        Files that may not be read count as complete: time does not mend them.
+        """
+        return self.is_denied or (self.seen is not None and self.seen[0] is not None)
 
     def serve(self, stamp: BundleStamp, model: Model) -> None:
         """Puts a model in place of what was served."""
         self.model, self.seen, self.reason, self._told = model, stamp, "", ""
+        self.is_denied = False
 
-    def fail(self, stamp: BundleStamp, reason: str) -> None:
+    def fail(self, stamp: BundleStamp, reason: str, *, is_denied: bool = False) -> None:
         """Notes why files cannot be served; what is served stays."""
-        self.seen, self.reason = stamp, reason
+        self.seen, self.reason, self.is_denied = stamp, reason, is_denied
 
     def unload(self) -> None:
         """Serves nothing."""

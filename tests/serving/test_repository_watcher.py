@@ -1,10 +1,12 @@
 """What happens in the model folder is followed while models are served."""
 
+import errno
 import json
 import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -148,6 +150,32 @@ async def test_a_folder_that_is_still_being_copied_makes_no_noise(
         with pytest.raises(DamagedModelError, match=r"bundle\.json cannot be read"):
             repository.find("default", 2)
         shutil.copy(root / ".source" / "2" / MANIFEST_FILE, target)
+        await until(lambda: repository.find().version == 2)
+
+
+async def test_a_new_version_that_may_not_be_read_is_told_of_once(
+    root: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    target = root / "default" / "2"
+
+    def guarded(work: Callable[..., Any]) -> Callable[..., Any]:
+        def refuse(path: Path, *arguments: Any, **options: Any) -> Any:
+            if path.parent == target:  # modes do not keep an administrator out
+                raise PermissionError(errno.EACCES, "Permission denied", str(path))
+            return work(path, *arguments, **options)
+
+        return refuse
+
+    async with followed(root) as repository:
+        with monkeypatch.context() as denied:
+            for method in ("stat", "open"):
+                denied.setattr(Path, method, guarded(getattr(Path, method)))
+            target.mkdir()
+            await until(lambda: "cannot serve model=default/2" in caplog.text)
+            await some_looks(repository, monkeypatch)
+            assert caplog.text.count("bundle.json cannot be read (Permission denied)") == 1
+        target.rmdir()
+        put(target)
         await until(lambda: repository.find().version == 2)
 
 
