@@ -143,6 +143,7 @@ class ModelVersions:
                 raise self._no_version(None)
             entry = await self._loader.read(partial(self._styles.store, style, data))
             self._styles.add(style, entry)
+            await self._prepare([*self])
             self._renew()
         versions = tuple(model.version for model in self if style.info.id in model.bank.ids)
         return AddedStyle(style.info.id, versions, stored=entry is not None)
@@ -188,6 +189,7 @@ class ModelVersions:
             if scan.styles is not None:
                 styles = await self._loader.read(partial(self._styles.read, scan.styles))
                 self._styles.take(styles)
+                await self._prepare([*self])
         return True
 
     async def _change(
@@ -208,8 +210,9 @@ class ModelVersions:
         slot.is_loading = True
         try:
             model = await self._loader.load(self.name, version, stamp, slot.model)
+            await self._prepare([model])
         except Exception as error:
-            slot.fail(stamp, self._reason(error), is_denied=_is_denied(error))
+            slot.fail(stamp, self._reason(error), error)
         else:
             if model is not slot.model:
                 self._retire(slot)
@@ -223,6 +226,10 @@ class ModelVersions:
         if slot.model is not None:
             self._replaced.add(slot.model)
             _log.info("retired model=%s, with %d inside", slot.model, slot.model.lane.inside)
+
+    async def _prepare(self, models: Collection[Model]) -> None:
+        """Puts banks together on a thread: thousands of styles would hold the event loop up."""
+        await self._loader.read(partial(self._styles.prepare, models))
 
     def _renew(self) -> None:
         models = [*self]
@@ -284,12 +291,6 @@ class ModelVersions:
             f"version {version} of model {self.name!r} cannot be served: {reason}"
             for version, reason in reasons.items()
         )
-
-
-def _is_denied(error: BaseException | None) -> bool:
-    while error is not None and not isinstance(error, PermissionError):
-        error = error.__cause__
-    return error is not None
 
 
 def _tell_loaded(model: Model) -> None:

@@ -1,9 +1,10 @@
 """Styles that were added to a model after its training: dropped into its folder, or sent."""
 
 import logging
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from weakref import WeakKeyDictionary
 
 from serving.errors import StyleExistsError
 from serving.folder_scan import Stamp, stamp
@@ -41,6 +42,23 @@ class StyleEntry:
     problem: str = ""
 
 
+@dataclass(frozen=True)
+class _Extended:
+    """The bank of a bundle together with added styles.
+
+    Attributes:
+        styles: the added styles, by the names of their files; also those that do not fit.
+        bank: all that can be served; None for the bundle's own, which this must not keep alive.
+        fitting: names of the styles that belong to this network.
+        problems: why some of these are not served, by name.
+    """
+
+    styles: Sequence[tuple[str, StyleFile]]
+    bank: StyleBank | None
+    fitting: Collection[str]
+    problems: Mapping[str, str]
+
+
 class StyleFolder:
     """The added styles of one model.
 
@@ -56,6 +74,8 @@ class StyleFolder:
         self._path = path
         self._files: dict[str, StyleEntry] = {}
         self._in_memory: dict[str, StyleFile] = {}
+        self._styles: Sequence[tuple[str, StyleFile]] = ()  # is replaced, and never changes
+        self._extended = WeakKeyDictionary[StyleBank, _Extended]()
         self._problems: dict[str, str] = {}
         self._told: dict[str, str] = {}
 
@@ -72,14 +92,23 @@ class StyleFolder:
         for name in [name for name in self._told if files.get(name) != self._files.get(name)]:
             del self._told[name]  # a changed file is worth another word
         self._files = dict(files)
+        self._arrange()
+
+    def prepare(self, models: Iterable[Model]) -> None:
+        """Does the long part of ``renew``, on any thread, so that it only has the short one."""
+        for model in models:
+            self._extend(model.bundle.bank)
 
     def renew(self, models: Collection[Model]) -> None:
         """Gives each version the styles of its bundle and those added for its network."""
         problems = {name: e.problem for name, e in self._files.items() if e.problem}
         fitting: set[str] = set()
         for model in models:
-            model.bank = self._bank(model.bundle.bank, fitting, problems)
-        for name, style in self._styles() if models else ():
+            extended = self._extend(model.bundle.bank)
+            model.bank = model.bundle.bank if extended.bank is None else extended.bank
+            fitting.update(extended.fitting)
+            problems |= extended.problems
+        for name, style in self._styles if models else ():
             if name not in fitting:
                 problems[name] = (
                     f"style {style.info.id!r} belongs to network {style.network_digest}, "
@@ -133,6 +162,7 @@ class StyleFolder:
             self._in_memory[style.info.id] = style
         else:
             self._files[_file_name(style)] = stored
+        self._arrange()
 
     def _read(self, name: str, stamp: Stamp) -> StyleEntry:
         known = self._files.get(name)
@@ -143,31 +173,41 @@ class StyleFolder:
         except Exception as error:  # whatever a file holds, the others are served
             return StyleEntry(stamp, None, str(error))
 
-    def _styles(self) -> Iterator[tuple[str, StyleFile]]:
-        """Yields all styles by the names of their files; those in memory come last."""
-        for name, entry in sorted(self._files.items()):
-            if entry.style is not None:
-                yield name, entry.style
-        for id_, style in self._in_memory.items():
-            yield f"{id_} (in memory)", style
+    def _arrange(self) -> None:
+        """Orders all styles by the names of their files; those in memory come last."""
+        files = [(name, e.style) for name, e in sorted(self._files.items()) if e.style is not None]
+        sent = [(f"{id_} (in memory)", style) for id_, style in self._in_memory.items()]
+        self._styles = (*files, *sent)
 
-    def _bank(self, own: StyleBank, fitting: set[str], problems: dict[str, str]) -> StyleBank:
-        added: dict[str, StyleFile] = {}
-        for name, style in self._styles():
-            if style.network_digest != own.network_digest:
-                continue
-            fitting.add(name)
-            if style.info.id in own.ids or style.info.id in added:
-                owner = "the bundle" if style.info.id in own.ids else "another file"
-                problems[name] = f"{owner} has a style {style.info.id!r}, which is served instead"
-                continue
-            try:
-                own.check_fits(style)
-            except StyleFileError as error:
-                problems[name] = str(error)
-            else:
-                added[style.info.id] = style
-        return own.with_styles([*added.values()]) if added else own
+    def _extend(self, own: StyleBank) -> _Extended:
+        styles = self._styles
+        extended = self._extended.get(own)
+        if extended is None or extended.styles is not styles:
+            extended = self._extended[own] = _extend(own, styles)
+        return extended
+
+
+def _extend(own: StyleBank, styles: Sequence[tuple[str, StyleFile]]) -> _Extended:
+    ids = frozenset(own.ids)
+    fitting: set[str] = set()
+    problems: dict[str, str] = {}
+    added: dict[str, StyleFile] = {}
+    for name, style in styles:
+        if style.network_digest != own.network_digest:
+            continue
+        fitting.add(name)
+        if style.info.id in ids or style.info.id in added:
+            owner = "the bundle" if style.info.id in ids else "another file"
+            problems[name] = f"{owner} has a style {style.info.id!r}, which is served instead"
+            continue
+        try:
+            own.check_fits(style)
+        except StyleFileError as error:
+            problems[name] = str(error)
+        else:
+            added[style.info.id] = style
+    bank = own.with_styles([*added.values()]) if added else None
+    return _Extended(styles, bank, fitting, problems)
 
 
 def _file_name(style: StyleFile) -> str:

@@ -48,9 +48,9 @@ class VersionSlot:
         self.model, self.seen, self.reason, self._told = model, stamp, "", ""
         self.is_denied = False
 
-    def fail(self, stamp: BundleStamp, reason: str, *, is_denied: bool = False) -> None:
-        """Notes why files cannot be served; what is served stays."""
-        self.seen, self.reason, self.is_denied = stamp, reason, is_denied
+    def fail(self, stamp: BundleStamp, reason: str, error: Exception) -> None:
+        """Notes why files cannot be served, in words and as it was raised; what is served stays."""
+        self.seen, self.reason, self.is_denied = stamp, reason, _is_denied(error)
 
     def unload(self) -> None:
         """Serves nothing."""
@@ -62,3 +62,9 @@ class VersionSlot:
             stays = "" if self.model is None else " (what was loaded before stays)"
             _log.error("cannot serve model=%s%s: %s", name, stays, self.reason)
         self._told = self.reason
+
+
+def _is_denied(error: BaseException | None) -> bool:
+    while error is not None and not isinstance(error, PermissionError):
+        error = error.__cause__
+    return error is not None

@@ -47,9 +47,9 @@ class StyleBank:
             raise StyleError("a style id occurs twice; ids must differ")
         if len(self._rows) != len(self._infos):
             raise StyleError(f"{len(self._infos)} styles need as many rows, not {len(self._rows)}")
-        for info, row in zip(self._infos, self._rows, strict=True):
-            if not np.isfinite(row).all():
-                raise StyleError(f"the row of style {info.id!r} holds NaN or infinity")
+        if not np.isfinite(self._rows).all():
+            row = int(np.isfinite(self._rows).all(axis=1).argmin())
+            raise StyleError(f"the row of style {self._infos[row].id!r} holds NaN or infinity")
 
     @property
     def infos(self) -> tuple[StyleInfo, ...]:

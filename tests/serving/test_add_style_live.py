@@ -1,5 +1,6 @@
 """Styles that are added while the server runs: as files in the folder, or sent to it."""
 
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -15,11 +16,12 @@ from sfumato.async_client import AsyncClient
 from sfumato.cli import main
 from sfumato.client import Client
 from sfumato.errors import ServiceError
+from sfumato.style_bank import StyleBank
 from sfumato.style_file import MAX_STYLE_FILE_BYTES, write_style_file
 from sfumato.v1 import admin_service_pb2 as pb
 from sfumato.v1.admin_service_pb2_grpc import AdminServiceStub
 from tests.serving.photos import decode, draw, encode
-from tests.serving.repositories import OTHER_DIGEST, new_style, put, until
+from tests.serving.repositories import OTHER_DIGEST, new_style, put, started, until
 from tests.serving.running import (
     MAX_MESSAGE,
     PATIENCE,
@@ -105,6 +107,32 @@ def _has_half(repository: Repository) -> bool:
 
 def _gain(repository: Repository) -> float:
     return float(repository.find().bank.row("plain")[0])
+
+
+async def test_the_event_loop_puts_no_banks_together(
+    root: Path, styles: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    threads: list[threading.Thread] = []
+    with_styles = StyleBank.with_styles
+
+    def recorded(bank: StyleBank, added: Any) -> StyleBank:
+        threads.append(threading.current_thread())
+        return with_styles(bank, added)
+
+    monkeypatch.setattr(StyleBank, "with_styles", recorded)
+    put(root / "default" / "2")
+    write_style_file(styles / "half.safetensors", new_style("half"))
+    async with started(root) as repository:
+        write_style_file(styles / "third.safetensors", new_style("third"))
+        await repository.versions_of("default").sync()
+        await repository.add_style("default", content(tmp_path, "fourth"))
+        put(root / "default" / "1", gain=2.0)
+        await repository.load("default")
+        await repository.unload("default")
+        await repository.load("default")
+        assert {model.bank.ids for model in repository} == {("plain", "fourth", "half", "third")}
+    assert threading.current_thread() not in threads
+    assert len(threads) == 2 + 2 + 2 + 1 + 2  # and none of them twice
 
 
 async def test_what_is_no_style_of_this_model_is_told_once_and_harms_nobody(
