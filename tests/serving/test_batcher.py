@@ -397,6 +397,22 @@ async def test_a_slow_network_cannot_starve_a_fast_one(rig: Rig) -> None:
     assert order == [11, 1, 2, 3, 12, 4, 5, 6, 13]
 
 
+async def test_sizes_of_a_slow_network_take_turns_beside_a_fast_one(rig: Rig) -> None:
+    """What a size had so far is not forgotten because another network had much more."""
+    rig.build(size=1)
+    slow, lane = rig.another()
+    lane.note_pace(10.0, 1)
+    rig.lane.note_pace(1.0, 1)
+    await rig.busy()
+    first = [await rig.send(tag, size=(1, 4), lane=lane) for tag in (11, 12, 13)]
+    second = [await rig.send(tag, size=(2, 2), lane=lane) for tag in (21, 22, 23)]
+    fast = [await rig.send(tag) for tag in range(60)]
+    slow.release(6)
+    rig.puppet.release(61)
+    await answers(*first, *second, *fast)
+    assert slow.batches == [[11], [21], [12], [22], [13], [23]]
+
+
 async def test_a_network_has_a_limit_of_its_own(rig: Rig) -> None:
     lane = Lane("full/1", rig.puppet, LaneSettings(max_queue_size=2))
     with lane.admitted(2), pytest.raises(QueueFullError, match=r"full/1 is full: 2 photos"):
