@@ -23,6 +23,7 @@ from serving.worker_threads import WorkerThreads
 from tests.serving.photos import draw, encode
 from tests.serving.running import PATIENCE, ROOT, connected, order, refused, running, until_inside
 from tests.serving.tensors import infer_refused, infer_request, inferring
+from tests.serving.tiny_network import write_tiny_bundle
 
 WAITING = {"max_batch_size": 64, "max_batch_delay_ms": 60_000}
 """Settings with which every photo waits until the server stops or the call ends."""
@@ -93,6 +94,20 @@ async def test_a_blend_of_very_many_styles_is_refused(stub: Any) -> None:
     assert message == "65 styles are too many; a blend has at most 64"
     status, _ = await refused(stub, order(photo, {f"style-{n}": 1.0 for n in range(64)}))
     assert status is grpc.StatusCode.NOT_FOUND
+
+
+async def test_a_blend_of_very_many_weights_is_refused(tmp_path: Path) -> None:
+    styles = {f"style-{number}": (float(number), 0.0) for number in range(66)}
+    write_tiny_bundle(tmp_path / "default" / "1", styles=styles)
+    weights = np.zeros((1, 66), np.float32)
+    weights[0, 1:65] = 1  # 64 of them
+    async with running(tmp_path) as server, inferring(server) as stub:
+        request: dict[str, np.ndarray[Any, Any]] = {"image": draw()[None], "style_weights": weights}
+        assert (await stub.ModelInfer(infer_request(request))).model_name == "default"
+        weights[0, 65] = 1
+        code, message = await infer_refused(stub, infer_request(request))
+    assert code is grpc.StatusCode.INVALID_ARGUMENT
+    assert message == "input 'style_weights' blends 65 styles; a blend has at most 64"
 
 
 async def test_the_names_of_a_tensor_request_are_counted(server: Server) -> None:

@@ -72,6 +72,15 @@ def test_another_safetensors_file_is_not_a_style_file(tmp_path: Path) -> None:
         read_style_file(file)
 
 
+def test_a_file_whose_texts_are_null_is_not_a_style_file(tmp_path: Path) -> None:
+    row = {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}
+    header = json.dumps({"__metadata__": None, "row": row}).encode()
+    file = tmp_path / "null.safetensors"
+    file.write_bytes(len(header).to_bytes(8, "little") + header + bytes(8))
+    with pytest.raises(StyleFileError, match="not a style file"):
+        read_style_file(file)
+
+
 GOOD = {"format_version": 1, "network_digest": DIGEST, "style": {"id": "a"}}
 
 
