@@ -154,7 +154,7 @@ def _parser() -> argparse.ArgumentParser:
         f"style {PHOTOGRAPH_STYLE!r} is the photo itself, which `stylize --strength` mixes in.",
     )
     styles.set_defaults(command=_styles)
-    _add_model(styles)
+    _add_model(styles, "all")
     add_server_options(styles, timeout=10.0)
     add_style = commands.add_parser(
         "add-style", help="give a running server a style that `python -m training add-style` made"
@@ -212,8 +212,8 @@ def _add_stylize(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     add_server_options(parser, timeout=60.0)
 
 
-def _add_model(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--model", default="", help="name of a model (default: the server's)")
+def _add_model(parser: argparse.ArgumentParser, default: str = "the server's") -> None:
+    parser.add_argument("--model", default="", help=f"name of a model (default: {default})")
 
 
 def _weighted_style(text: str) -> tuple[str, float]:
