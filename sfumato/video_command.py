@@ -22,6 +22,8 @@ _EXAMPLE = (
     "example: sfumato video in.mp4 out.mp4 --style hokusai-great-wave@0 --style munch-scream@10s"
 )
 
+_SUFFIXES = (".mp4", ".mov", ".mkv")
+
 
 def add_video(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Adds the command."""
@@ -98,7 +100,7 @@ def _video(options: argparse.Namespace) -> int:
             "left out",
             file=sys.stderr,
         )
-    print(f"{options.output}: {count} frames painted")
+    print(f"{options.output}: {count} {'frame' if count == 1 else 'frames'} painted")
     return 0
 
 
@@ -142,8 +144,8 @@ def _check_paths(video: Path, output: Path) -> None:
         raise VideoError(f"{video} is not a file; name the video to paint")
     if output.is_dir():
         raise VideoError(f"{output} is a folder; name the file to write, such as painted.mp4")
-    if not output.suffix:
-        raise VideoError(f"{output} has no suffix that says its format; use .mp4, .mov or .mkv")
+    if output.suffix.lower() not in _SUFFIXES:
+        raise VideoError(f"{output} is not a name for a video with H.264; use .mp4, .mov or .mkv")
     if output.exists() and output.samefile(video):
         raise VideoError(f"{output} is the video itself; name another file to write")
     output.parent.mkdir(parents=True, exist_ok=True)

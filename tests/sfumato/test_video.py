@@ -55,6 +55,13 @@ def test_a_video_is_painted_and_keeps_its_length_its_times_and_its_sound(
     assert capsys.readouterr().out == f"{out}: 10 frames painted\n"
 
 
+def test_one_frame_is_not_called_frames(
+    server: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = paint(server, write_video(tmp_path / "one.mp4", 1, sound=None), "--style", "dark")
+    assert capsys.readouterr().out == f"{out}: 1 frame painted\n"
+
+
 def test_a_style_turns_into_another_over_time(server: str, clip: Path) -> None:
     out = paint(server, clip, "--style", "dark@20%", "--style", "light@0.8s")
     pictures = read_video(out).pictures

@@ -141,11 +141,12 @@ def test_sound_that_the_new_file_cannot_hold(
     )
 
 
-@pytest.mark.parametrize("name", ["out", "out.txt"])
+@pytest.mark.parametrize("name", ["out", "out.txt", "out.webm"])
 def test_an_output_of_no_video_format(
     server: str, clip: Path, out: Path, name: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert "out" in failure(capsys, server, clip, out.with_name(name))
+    line = failure(capsys, server, clip, out.with_name(name))
+    assert line.endswith(f"{name} is not a name for a video with H.264; use .mp4, .mov or .mkv\n")
 
 
 def test_the_video_itself_as_output(
