@@ -101,6 +101,9 @@ def _styles(options: argparse.Namespace) -> int:
 
 
 def _add_style(options: argparse.Namespace) -> int:
+    from sfumato.style_file import read_style_file
+
+    read_style_file(options.file)  # what is no style file is told here, with its name
     with _client(options) as client:
         added = client.add_style(options.file, options.model)
     versions = ", ".join(map(str, added.versions))

@@ -20,6 +20,7 @@ STYLE_FILE_SUFFIX = ".safetensors"
 MAX_STYLE_FILE_BYTES = 1 << 20
 """Far more than any row and its card need: the row of the reference network has 13 KB."""
 
+_NO_STYLE = "this is not a style file, as `python -m training add-style` writes"
 _ROW = "row"
 _METADATA = "sfumato.style"
 
@@ -68,7 +69,7 @@ def read_style_file(path: Path) -> StyleFile:
         reason = error.strerror or str(error)
         raise StyleFileError(f"style file {path} cannot be read: {reason}") from error
     except StyleFileError as error:
-        raise StyleFileError(f"style file {path}: {error}") from error
+        raise StyleFileError(f"{path}: {error}") from error
 
 
 def parse_style_file(data: bytes) -> StyleFile:
@@ -82,10 +83,10 @@ def parse_style_file(data: bytes) -> StyleFile:
     try:
         tensors = safetensors.numpy.load(data)
     except (safetensors.SafetensorError, ValueError, KeyError) as error:
-        raise StyleFileError(f"not a safetensors file ({error})") from error
+        raise StyleFileError(f"{_NO_STYLE}: not a safetensors file ({error})") from error
     metadata = _metadata(data)
     if _ROW not in tensors or _METADATA not in metadata:
-        raise StyleFileError("this is not a style file; training writes those")
+        raise StyleFileError(_NO_STYLE)
     try:
         return _from_metadata(metadata[_METADATA], tensors[_ROW])
     except StyleError as error:

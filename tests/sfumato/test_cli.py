@@ -279,7 +279,28 @@ def test_a_disk_that_refuses_is_one_line(
     one_line(capsys.readouterr().err)
 
 
-def test_ctrl_c_ends_with_130_and_no_traceback(server: RunningServer, photos: Path) -> None:
+def test_a_file_that_cannot_be_written_is_named(
+    server: RunningServer, photo: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = photo.parent / f"{'long' * 60}.jpg"  # its name is allowed, but not that of its draft
+    assert run(server, "stylize", photo, "--style", "a", "-o", out) == 1
+    assert one_line(capsys.readouterr().err) == f"sfumato: {out}: File name too long\n"
+
+
+def test_a_photo_given_as_a_style_is_not_sent(
+    server: RunningServer, photo: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(server, "add-style", photo) == 1
+    assert f"{photo}: this is not a style file, as `python -m training add-style` writes" in (
+        one_line(capsys.readouterr().err)
+    )
+
+
+@pytest.mark.parametrize("name", ["photos", "photos/0.png"])
+@pytest.mark.parametrize(("sent", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_ends_a_command_with_its_status_and_no_traceback(
+    server: RunningServer, photos: Path, name: str, sent: signal.Signals, status: int
+) -> None:
     server.servicer.delay = 30
     out = photos.with_name("out")
     command = [sys.executable, "-m", "sfumato", "stylize", str(photos), "--style", "a"]

@@ -68,7 +68,7 @@ def test_a_truncated_file_is_refused(path: Path, size: int) -> None:
 def test_another_safetensors_file_is_not_a_style_file(tmp_path: Path) -> None:
     file = tmp_path / "other"
     file.write_bytes(safetensors.numpy.save({"weight": ROW}))
-    with pytest.raises(StyleFileError, match="not a style file"):
+    with pytest.raises(StyleFileError, match="other: this is not a style file, as `python -m tr"):
         read_style_file(file)
 
 
