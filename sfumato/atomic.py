@@ -4,7 +4,7 @@ import os
 import secrets
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 
@@ -18,8 +18,9 @@ def write_file(path: Path, data: bytes) -> None:
     try:
         write_durably(staging, data)
         staging.replace(path)
-    except BaseException:
-        staging.unlink(missing_ok=True)
+    except BaseException as error:
+        _name_the_place(error, staging, path)
+        _remove(staging)
         raise
     _sync_directory(path.parent)
 
@@ -40,8 +41,9 @@ def new_file(path: Path) -> Iterator[Path]:
         yield staging
         _sync_file(staging)
         staging.replace(path)
-    except BaseException:
-        staging.unlink(missing_ok=True)
+    except BaseException as error:
+        _name_the_place(error, staging, path)
+        _remove(staging)
         raise
     _sync_directory(path.parent)
 
@@ -78,6 +80,17 @@ def write_durably(path: Path, data: bytes) -> None:
         file.write(data)
         file.flush()
         os.fsync(file.fileno())
+
+
+def _name_the_place(error: BaseException, staging: Path, path: Path) -> None:
+    """Makes an error of the disk name the file that was asked for; nobody knows the other."""
+    if isinstance(error, OSError) and error.filename == str(staging):
+        error.filename = str(path)
+
+
+def _remove(staging: Path) -> None:
+    with suppress(OSError):  # the error on the way says more
+        staging.unlink()
 
 
 def _beside(path: Path) -> Path:

@@ -137,6 +137,8 @@ def _request(painting: Painting, options: argparse.Namespace) -> dict[str, Any]:
 
 
 def _complain(problem: object) -> None:
+    if isinstance(problem, OSError) and problem.filename and problem.strerror:
+        problem = f"{problem.filename}: {problem.strerror}"
     one_line = " ".join(str(problem).splitlines())
     print(f"sfumato: {one_line}", file=sys.stderr)
 

@@ -1,6 +1,7 @@
 """Files and directories that appear whole or not at all."""
 
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -70,3 +71,11 @@ def test_an_interrupted_block_leaves_nothing(tmp_path: Path) -> None:
 def test_a_directory_that_exists_is_never_touched(tmp_path: Path) -> None:
     with pytest.raises(FileExistsError), atomic.new_directory(tmp_path):
         pytest.fail("the block must not run")
+
+
+@pytest.mark.parametrize("name", ["absent/out.jpg", "file/out.jpg", "long" * 60 + ".jpg"])
+def test_an_error_names_the_file_that_was_asked_for(tmp_path: Path, name: str) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(OSError, match=re.escape(f"'{tmp_path / name}'")) as error:
+        atomic.write_file(tmp_path / name, b"")
+    assert ".tmp" not in str(error.value)
