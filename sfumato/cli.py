@@ -64,6 +64,7 @@ async def _stylize_folder(paintings: list[Painting], options: argparse.Namespace
     from sfumato.folder_painter import paint_all
 
     failures: list[str] = []
+    count = 0
     client = AsyncClient(**client_settings(options))
     bar = tqdm(total=len(paintings), unit="photo", disable=None)
 
@@ -71,19 +72,23 @@ async def _stylize_folder(paintings: list[Painting], options: argparse.Namespace
         await _paint(client, painting, options)
 
     def on_done(painting: Painting, failure: Exception | None) -> None:
+        nonlocal count
         bar.update()
-        if failure is not None:
+        if failure is None:
+            count += 1
+        else:
             failures.append(f"{painting.photo}: {failure}")
 
     try:
         async with client:
             await paint_all(paintings, paint, jobs=options.jobs, on_done=on_done)
+    except SfumatoError as error:
+        failures.append(str(error))
     finally:
         bar.close()
         for failure in failures:
             _complain(failure)
-    count = f"{len(paintings) - len(failures)} of {len(paintings)} photos"
-    print(f"{count} painted into {options.output}")
+    print(f"{count} of {len(paintings)} photos painted into {options.output}")
     return 1 if failures else 0
 
 

@@ -1,7 +1,7 @@
 """Painting many photos with several of them on the way at the same time."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Generator, Iterable
 
 import grpc
 
@@ -37,31 +37,35 @@ async def paint_all(
         on_done: called for each photo, with the error if there was one.
 
     Raises:
-        SfumatoError: an error after which no photo can be painted, such as no server.
+        SfumatoError: an error after which no photo can be painted, such as no server; the photos
+            that are on the way are waited for before.
     """
-    waiting = iter(paintings)  # shared: each worker takes the next
-    workers = [asyncio.create_task(_work(waiting, paint, on_done)) for _ in range(jobs)]
-    try:
-        await asyncio.gather(*workers)
-    finally:
-        for worker in workers:
-            worker.cancel()
-        await asyncio.gather(*workers, return_exceptions=True)
+    waiting = (painting for painting in paintings)  # shared: each worker takes the next
+    workers = [_work(waiting, paint, on_done) for _ in range(jobs)]
+    for end in await asyncio.gather(*workers, return_exceptions=True):
+        if end is not None:
+            raise end
 
 
 async def _work(
-    waiting: Iterator[Painting],
+    waiting: Generator[Painting, None, None],
     paint: Callable[[Painting], Awaitable[None]],
     on_done: Callable[[Painting, Exception | None], None],
 ) -> None:
-    for painting in waiting:
-        failure: Exception | None = None
-        try:
-            await paint(painting)
-        except ServiceError as error:
-            if error.code in _FATAL:
-                raise
-            failure = error
-        except (ImageError, OSError) as error:
-            failure = error
-        on_done(painting, failure)
+    try:
+        for painting in waiting:
+            on_done(painting, await _failure_of(paint(painting)))
+    finally:
+        waiting.close()  # nobody begins another photo; a server that stops ends those it has
+
+
+async def _failure_of(work: Awaitable[None]) -> Exception | None:
+    try:
+        await work
+    except ServiceError as error:
+        if error.code in _FATAL:
+            raise
+        return error
+    except (ImageError, OSError) as error:
+        return error
+    return None

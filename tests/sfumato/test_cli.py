@@ -192,6 +192,25 @@ def test_a_server_that_goes_away_ends_a_folder(
     assert "not available: draining" in one_line(capsys.readouterr().err)
 
 
+def test_a_folder_that_a_server_leaves_unfinished_is_counted(
+    server: RunningServer, photos: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    begin = server.servicer._begin
+
+    def drain(request: object, context: grpc.ServicerContext) -> None:
+        if len(server.servicer.requests) == 2:
+            server.servicer.failures = [(grpc.StatusCode.UNAVAILABLE, "draining")] * 50
+        begin(request, context)
+
+    server.servicer._begin = drain  # type: ignore[method-assign]
+    out = photos.with_name("out")
+    assert run(server, "stylize", photos, "--style", "a", "-o", out, "--jobs", "1") == 1
+    told = capsys.readouterr()
+    assert "not available: draining" in one_line(told.err)
+    assert told.out == f"2 of 6 photos painted into {out}\n"
+    assert len(files_below(out)) == 2
+
+
 @pytest.mark.parametrize(
     ("options", "reason"),
     [
