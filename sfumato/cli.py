@@ -17,27 +17,30 @@ from sfumato.painting_plan import Painting, plan_folder, plan_photo
 from sfumato.server_options import add_server_options, client_settings
 from sfumato.strength import PHOTOGRAPH_STYLE, checked_strength
 from sfumato.style_table import style_table
+from sfumato.termination import termination
 from sfumato.video_command import add_video
 
 if TYPE_CHECKING:
     from sfumato.async_client import AsyncClient
     from sfumato.client import Client
 
-_INTERRUPTED = 130  # as shells report a program that Ctrl-C ended
-
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs a command and returns its exit status: 0, 1 for a failure, 2 for wrong usage."""
+    """Runs a command and returns its exit status.
+
+    0, 1 for a failure, 2 for wrong usage, 130 and 143 where Ctrl-C and SIGTERM ended it.
+    """
     # gRPC prints its own view of failures that we report; set before it is imported.
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     options = _parser().parse_args(arguments)
-    try:
-        status: int = options.command(options)
-    except (SfumatoError, OSError) as error:
-        _complain(error)
-        return 1
-    except KeyboardInterrupt:
-        return _INTERRUPTED
+    with termination() as ended:
+        try:
+            status: int = options.command(options)
+        except (SfumatoError, OSError) as error:
+            _complain(error)
+            return 1
+        except KeyboardInterrupt:
+            return ended.status
     return status
 
 

@@ -321,8 +321,8 @@ def test_a_signal_ends_a_command_with_its_status_and_no_traceback(
     server: RunningServer, photos: Path, name: str, sent: signal.Signals, status: int
 ) -> None:
     server.servicer.delay = 30
-    out = photos.with_name("out")
-    command = [sys.executable, "-m", "sfumato", "stylize", str(photos), "--style", "a"]
+    out, asked = photos.with_name("out"), str(photos.parent / name)
+    command = [sys.executable, "-m", "sfumato", "stylize", asked, "--style", "a"]
     process = subprocess.Popen(
         [*command, "-o", str(out), "--server", server.target],
         cwd=ROOT,
@@ -334,10 +334,10 @@ def test_a_signal_ends_a_command_with_its_status_and_no_traceback(
     deadline = time.monotonic() + 20
     while not server.servicer.requests and time.monotonic() < deadline:
         time.sleep(0.05)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(sent)
     server.servicer.delay = 0
     output, errors = process.communicate(timeout=20)
-    assert (process.returncode, output, errors) == (130, "", "")
+    assert (process.returncode, output, errors) == (status, "", "")
 
 
 def test_the_module_runs_and_tells_its_version() -> None:

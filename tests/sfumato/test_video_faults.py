@@ -215,7 +215,10 @@ def test_a_full_disk_leaves_no_half_file(server: str, tmp_path: Path, out: Path)
     assert left_behind(out) == []
 
 
-def test_ctrl_c_leaves_no_half_file(models: Path, tmp_path: Path, out: Path) -> None:
+@pytest.mark.parametrize(("sent", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_command_that_is_ended_leaves_no_half_file(
+    models: Path, tmp_path: Path, out: Path, sent: signal.Signals, status: int
+) -> None:
     clip = write_video(tmp_path / "clip.mp4", 200)
     slowly = ("--max-batch-size", "64", "--max-batch-delay-ms", "200")
     with ServerProcess(models, tmp_path, *slowly) as server:
@@ -226,9 +229,9 @@ def test_ctrl_c_leaves_no_half_file(models: Path, tmp_path: Path, out: Path) -> 
             text=True,
         )
         wait_for_file(out.parent)
-        client.send_signal(signal.SIGINT)
+        client.send_signal(sent)
         _, complaint = client.communicate(timeout=PATIENCE)
-    assert client.returncode == 130
+    assert client.returncode == status
     assert "Traceback" not in complaint
     assert left_behind(out) == []
 
