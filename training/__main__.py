@@ -44,6 +44,9 @@ COMMANDS: dict[str, tuple[str, Callable[[Sequence[str]], None]]] = {
     "optimize": ("optimize one image: style transfer, textures, dreams, features", _optimize),
 }
 
+# What the commands import of what `make install` adds.
+_TRAINING_NEEDS = {"jsonargparse", "lightning", "onnx", "onnxruntime", "torch", "torchvision"}
+
 
 def usage() -> str:
     """Returns the command table as text."""
@@ -64,6 +67,15 @@ def main(arguments: Sequence[str]) -> int:
         return 2
     try:
         COMMANDS[name][1](rest)
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] not in _TRAINING_NEEDS:
+            raise
+        print(
+            f"python -m training {name}: training needs torch and Lightning "
+            f"(there is no {error.name}): run `make install`",
+            file=sys.stderr,
+        )
+        return 2
     except (SfumatoError, OSError) as error:
         print(f"python -m training {name}: {error}", file=sys.stderr)
         return 1

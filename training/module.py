@@ -77,7 +77,9 @@ class MultiStyleModule(L.LightningModule):
         """Loads the loss network and the paintings, and makes one style row for each."""
         hp, data = self.hparams, self._data
         settings = LossSettings.from_notes(hp)
-        network = load_loss_network(hp["loss_weights"], settings.layers)
+        network = load_loss_network(
+            hp["loss_weights"], settings.layers, option="--model.loss_weights"
+        )
         images = [painting.image for painting in data.paintings]
         self.loss, scales = build_loss(settings, network, images, data.calibration_photos())
         paintings = [painting.info for painting in data.paintings]

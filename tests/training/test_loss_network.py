@@ -134,6 +134,17 @@ def test_a_missing_file_is_an_error_that_says_what_to_give(tmp_path: Path) -> No
         load_loss_network(str(tmp_path / "absent.safetensors"), ["relu1_1"])
 
 
+def test_a_failed_download_names_the_option_of_the_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")  # nobody listens there
+    with pytest.raises(TrainingError, match=r"go online once, .* with --loss-weights FILE"):
+        load_loss_network("vgg16", ["relu1_1"])
+    with pytest.raises(TrainingError, match=r"with --model\.loss_weights FILE"):
+        load_loss_network("vgg16", ["relu1_1"], option="--model.loss_weights")
+
+
 def test_a_damaged_file_is_an_error(tmp_path: Path) -> None:
     file = tmp_path / "damaged.safetensors"
     file.write_bytes(b"not a tensor in sight")

@@ -21,10 +21,16 @@ TECHNIQUES: Final[dict[str, tuple[str, str]]] = {
 }
 """Name on the command line → module in ``training.baselines.techniques``, summary."""
 
+_WRONG_USAGE = 2
+
 
 def main(arguments: Sequence[str]) -> None:
     """Runs ``optimize`` with command-line ``arguments``."""
-    options = build_parser(arguments[0] if arguments else None).parse_args(arguments)
+    parser = build_parser(arguments[0] if arguments else None)
+    if not arguments:
+        parser.print_help()
+        raise SystemExit(_WRONG_USAGE)
+    options = parser.parse_args(arguments)
     from training.baselines.failures import OptimizationError
     from training.baselines.picture_file import keep_last_good
 

@@ -143,6 +143,7 @@ def load_loss_network(
     *,
     padding: PaddingMode | None = None,
     pooling: Pooling = "max",
+    option: str = "--loss-weights",
 ) -> LossNetwork:
     """Loads a loss network.
 
@@ -153,18 +154,21 @@ def load_loss_network(
         layers: names of the features it shall return.
         padding: None pads as the weights were trained.
         pooling: ``max`` or ``average``.
+        option: where the command takes ``source`` from, for a message.
 
     Raises:
         TrainingError: the file is missing or damaged, the download failed, or a layer is absent.
     """
-    weights, trained_padding = load_loss_weights(source)
+    weights, trained_padding = load_loss_weights(source, option)
     return LossNetwork(weights, layers, padding or trained_padding, pooling)
 
 
-def load_loss_weights(source: str) -> tuple[Mapping[str, Tensor], PaddingMode]:
+def load_loss_weights(
+    source: str, option: str = "--loss-weights"
+) -> tuple[Mapping[str, Tensor], PaddingMode]:
     """Returns the weights of ``source``, see ``load_loss_network``, and how they were padded."""
     if source in ("vgg16", "vgg19"):
-        return _torchvision_weights(source), "zeros"
+        return _torchvision_weights(source, option), "zeros"
     weights, metadata = _read_weights(Path(source))
     return weights, "reflect" if "reflection padding" in metadata else "zeros"
 
@@ -185,7 +189,7 @@ def channels_of(weights: Mapping[str, Tensor]) -> dict[str, int]:
     return channels
 
 
-def _torchvision_weights(name: str) -> Mapping[str, Tensor]:
+def _torchvision_weights(name: str, option: str) -> Mapping[str, Tensor]:
     from torchvision.models import VGG16_Weights, VGG19_Weights
 
     weights = {"vgg16": VGG16_Weights, "vgg19": VGG19_Weights}[name].IMAGENET1K_V1
@@ -194,7 +198,7 @@ def _torchvision_weights(name: str) -> Mapping[str, Tensor]:
     except OSError as error:
         raise TrainingError(
             f"torchvision could not download the weights of {name} ({error}): go online once, "
-            "or give a safetensors file with --model.loss_weights FILE"
+            f"or give a safetensors file with {option} FILE"
         ) from error
     return state
 

@@ -81,9 +81,9 @@ class Lesson:
         settings = LossSettings.from_notes(notes)
         if style.style_strength is not None:
             settings = replace(settings, style_strength=style.style_strength)
-        self.loss_network = loss_network_of(notes, settings, style.loss_weights)
         self.crop_size = options.data.crop_size or int(notes["crop_size"])
         image = load_painting(options.painting, style.style_size or int(notes["style_size"]))
+        self.loss_network = loss_network_of(notes, settings, style.loss_weights)
         self.photos, self.held_out = _photos(options.data, self.crop_size)
         self.grams = painting_grams(self.loss_network, [image], settings.style_layers)
         calibration = center_crops(self.photos.files, CALIBRATION_PHOTOS, self.crop_size)

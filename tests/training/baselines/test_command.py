@@ -41,6 +41,40 @@ def test_help_lists_every_technique_without_importing_torch() -> None:
         assert any(line.split() == [name, *says.split()] for line in lines), name
 
 
+def test_without_a_technique_they_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as wrong:
+        main([])
+    assert wrong.value.code == 2
+    told = capsys.readouterr().out
+    assert all(summary in told for _, summary in TECHNIQUES.values())
+
+
+@pytest.mark.parametrize("without", ["torch", "lightning"])
+def test_without_torch_or_lightning_there_is_one_line(without: str) -> None:
+    program = f"import sys; sys.modules[{without!r}] = None; from training.__main__ import main; "
+    command = "['fit']" if without == "lightning" else "['optimize', 'dream', 'x', '--out', 'y']"
+    answer = subprocess.run(
+        [sys.executable, "-c", f"{program} sys.exit(main({command}))"],
+        cwd=ROOT,
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    assert answer.returncode == 2
+    [line] = answer.stderr.splitlines()
+    assert "training needs torch and Lightning" in line
+    assert line.endswith("run `make install`")
+
+
+@pytest.mark.parametrize("command", ["style photo.png absent.png", "texture absent.png"])
+def test_a_picture_that_is_not_there_is_told_before_weights_are_loaded(
+    command: str, photo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(photo.parent)
+    with pytest.raises(TrainingError, match=r"absent\.png"):
+        main([*command.split(), "--out", "out.png", "--loss-weights", "no-weights"])
+
+
 @pytest.mark.parametrize("technique", ["texture", "invert"])
 def test_a_technique_has_the_shared_options(technique: str) -> None:
     parser = build_parser(technique)

@@ -98,8 +98,8 @@ def run(options: argparse.Namespace) -> None:
     """
     cells = plan(options)
     device = choose_device(options.device)
+    pictures = read_pictures(options, (options.painting,), device)  # before weights are downloaded
     network = load_loss_network(options.loss_weights, _judge(cells[-1].recipe).layers).to(device)
-    pictures = read_pictures(options, (options.painting,), device)
     painted: list[Cell] = []
     try:
         for cell in cells:

@@ -56,8 +56,8 @@ def run(options: argparse.Namespace) -> None:
     """
     layers = list(dict.fromkeys(options.layer))
     device = choose_device(options.device)
+    photo = read_picture(options.photo, options.size).to(device)  # before weights are downloaded
     network = load_loss_network(options.loss_weights, layers).to(device)
-    photo = read_picture(options.photo, options.size).to(device)
     pictures = [photo] if len(layers) > 1 else []
     for layer, result in _inversions(network, photo, layers, options):
         pictures.append(result.image)

@@ -68,12 +68,13 @@ def run(options: argparse.Namespace) -> None:
     """
     recipe = recipe_of(options)
     device = choose_device(options.device)
-    network = load_loss_network(options.loss_weights, recipe.layers).to(device)
     files = tuple(each.path for each in options.paintings)
+    pictures = read_pictures(options, files, device)  # before weights are downloaded
+    network = load_loss_network(options.loss_weights, recipe.layers).to(device)
     result = transfer(
         options,
         network,
-        read_pictures(options, files, device),
+        pictures,
         recipe,
         files=(options.photo, *files),
         shares=shares_of(options.paintings),

@@ -98,6 +98,7 @@ def run(options: argparse.Namespace) -> None:
             f"a tile's side must be a multiple of {TILE_STEP}: "
             f"--size {max(TILE_STEP, round(options.size / TILE_STEP) * TILE_STEP)} is near"
         )
+    texture = read_picture(options.texture, options.texture_size or options.size)
     weights, padding = load_loss_weights(options.loss_weights)
     channels = channels_of(weights)
     _check_depth(options, channels)
@@ -105,7 +106,7 @@ def run(options: argparse.Namespace) -> None:
     count = parameter_count([channels[n] for n in layers], options.statistic, options.components)
     print(f"{count:,} parameters: {options.statistic} of {', '.join(layers)}")
 
-    synthesis = _Synthesis(options, weights, padding, layers)
+    synthesis = _Synthesis(options, texture, weights, padding, layers)
     result = optimize_pyramid(
         _sizes(options),
         synthesis.build,
@@ -123,6 +124,7 @@ class _Synthesis:
     def __init__(
         self,
         options: argparse.Namespace,
+        texture: Tensor,
         weights: Mapping[str, Tensor],
         padding: PaddingMode,
         layers: tuple[str, ...],
@@ -135,8 +137,7 @@ class _Synthesis:
 
         self._network = network(padding)
         self._judge = network("circular") if options.tileable else self._network
-        self._texture = read_picture(options.texture, options.texture_size or options.size)
-        self._texture = self._texture.to(device)
+        self._texture = texture.to(device)
 
     def build(self, level: int, size: Size, previous: Tensor | None) -> Problem:
         options = self._options
