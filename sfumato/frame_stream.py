@@ -24,9 +24,9 @@ AnyFrame = Frame | bytes | Path
 
 
 class Explain(Protocol):
-    """Turns gRPC's error into ours; knows whether frames were answered before."""
+    """Turns gRPC's error into ours; knows whether frames were answered, and it was late."""
 
-    def __call__(self, error: grpc.RpcError, *, answered: bool) -> ServiceError:
+    def __call__(self, error: grpc.RpcError, *, answered: bool, late: bool = False) -> ServiceError:
         """Gives our error."""
 
 
@@ -120,7 +120,9 @@ async def async_receive(
             yield frame_answer(response)
     except grpc.aio.AioRpcError as error:
         sender.check()
-        raise explain(error, answered=answered) from error
+        left = call.time_remaining()
+        late = left is not None and left <= 0
+        raise explain(error, answered=answered, late=late) from error
     finally:
         call.cancel()
         sending.cancel()

@@ -1,6 +1,7 @@
 """How the clients connect: tokens, TLS, and what is said when it fails; a real server each time."""
 
-from collections.abc import Iterator
+import asyncio
+from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -189,6 +190,22 @@ def test_what_cannot_be_sent_any_more_counts_as_a_server_that_is_not_there() -> 
     told = Connection("127.0.0.1:1").error(error, 1)
     assert told.code is grpc.StatusCode.UNAVAILABLE
     assert str(told) == "the server at 127.0.0.1:1 is not available: the connection ended early"
+
+
+async def test_a_deadline_that_passes_while_frames_are_sent_is_told_as_one(
+    server: RunningServer,
+) -> None:
+    async def frames() -> AsyncIterator[bytes]:
+        while True:
+            await asyncio.sleep(0.001)
+            yield b"frame"
+
+    server.servicer.delay = 0.5
+    async with AsyncClient(server.target) as client:
+        for _ in range(8):  # whether a write or the answer hears of it first is chance
+            with pytest.raises(ServiceError, match=r"no answer from .* within 0\.2 s") as error:
+                await anext(client.stylize_stream(frames(), "a", timeout=0.2))
+            assert error.value.code is grpc.StatusCode.DEADLINE_EXCEEDED
 
 
 def test_a_deadline_that_the_server_has_set_is_told_in_its_words(server: RunningServer) -> None:
