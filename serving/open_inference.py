@@ -9,6 +9,7 @@ import grpc.aio
 
 import sfumato
 from serving.admission import Admission
+from serving.answer_size import Answer, fitting
 from serving.call import Call, Calls, Context, deadline_of, metadata_of
 from serving.errors import AdminDisabledError, InvalidRequestError
 from serving.infer_messages import (
@@ -38,7 +39,6 @@ from sfumato.inference import open_inference_pb2 as pb
 from sfumato.inference import open_inference_pb2_grpc as pb_grpc
 
 Request = TypeVar("Request")
-Response = TypeVar("Response")
 
 OPEN_INFERENCE: Final = pb.DESCRIPTOR.services_by_name["GRPCInferenceService"].full_name
 
@@ -47,17 +47,18 @@ _ADMIN_EXTENSION: Final = "model_repository"
 
 
 def _watched(
-    method: "Callable[[OpenInferenceService, Request], Awaitable[Response]]",
-) -> "Callable[[OpenInferenceService, Request, Context], Awaitable[Response]]":
+    method: "Callable[[OpenInferenceService, Request], Awaitable[Answer]]",
+) -> "Callable[[OpenInferenceService, Request, Context], Awaitable[Answer]]":
     """Makes an RPC of a method that only needs the request: a call that is watched over."""
 
     @wraps(method)
-    async def answer(
-        service: "OpenInferenceService", request: Request, context: Context
-    ) -> Response:
+    async def answer(service: "OpenInferenceService", request: Request, context: Context) -> Answer:
         model = getattr(request, "name", "") or getattr(request, "model_name", "")
         call = Call(method.__name__, OPEN_INFERENCE, metadata_of(context), model=model)
-        return await service.calls.answer(method(service, request), context, call)
+        return await service.calls.answer(work(service, request), context, call)
+
+    async def work(service: "OpenInferenceService", request: Request) -> Answer:
+        return fitting(await method(service, request), service.limits.max_message_bytes)
 
     return answer
 
@@ -67,6 +68,7 @@ class OpenInferenceService(pb_grpc.GRPCInferenceServiceServicer):
 
     Attributes:
         calls: watches over the calls.
+        limits: what a request and an answer may have.
     """
 
     def __init__(
@@ -90,7 +92,7 @@ class OpenInferenceService(pb_grpc.GRPCInferenceServiceServicer):
             admission: bounds the requests inside the server.
             calls: watches over the calls.
             streams: bounds the streams of each client.
-            limits: what a request may have.
+            limits: what a request and an answer may have.
             admin: whether clients may load and unload models.
         """
         self.calls = calls
@@ -99,7 +101,7 @@ class OpenInferenceService(pb_grpc.GRPCInferenceServiceServicer):
         self._statistics = statistics
         self._admission = admission
         self._streams = streams
-        self._limits = limits
+        self.limits = limits
         self._admin = admin
 
     # The names of the methods are the protocol's.
@@ -222,7 +224,7 @@ class OpenInferenceService(pb_grpc.GRPCInferenceServiceServicer):
         inside.callback(self._admission.leave)
         model = self._find(request.model_name, request.model_version)
         call.model, call.version = model.name, model.version
-        order = tensor_order_of(request, call, model, self._limits, deadline_of(context))
+        order = tensor_order_of(request, call, model, self.limits, deadline_of(context))
         painted = await self._stylizer.paint_tensor(model, order)
         note_painted_tensor(call, painted)
         return infer_response_to(request, model, painted)

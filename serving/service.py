@@ -3,6 +3,7 @@
 import logging
 from typing import Final
 
+from serving.answer_size import fitting
 from serving.call import Call, Context, deadline_of, metadata_of
 from serving.frame_stream import FrameStream, StylizationParts
 from serving.repository import Repository
@@ -77,4 +78,5 @@ class StylizationService(pb_grpc.StylizationServiceServicer):
             models = [self._repository.find(request.model)]
         else:
             models = self._repository.latest()
-        return pb.ListStylesResponse(styles=[style for m in models for style in styles_of(m)])
+        response = pb.ListStylesResponse(styles=[style for m in models for style in styles_of(m)])
+        return fitting(response, self._parts.max_message_bytes)
