@@ -30,6 +30,10 @@ class AdminService(pb_grpc.AdminServiceServicer):
 
     async def _add_style(self, request: pb.AddStyleRequest, call: Call) -> pb.AddStyleResponse:
         self._admission.check_open()
+        meant = self._repository.meant_by(request.model)
+        if meant is not None:
+            call.model, call.version = meant.name, meant.version
         added = await self._repository.add_style(request.model, request.style_file)
+        call.version = max(added.versions, default=call.version)
         call.notes |= {"style": added.id, "stored": added.stored}
         return pb.AddStyleResponse(style_id=added.id, versions=added.versions, stored=added.stored)

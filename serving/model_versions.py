@@ -214,11 +214,13 @@ class ModelVersions:
         except Exception as error:
             slot.fail(stamp, self._reason(error), error)
         else:
-            if model is not slot.model:
+            is_new = model is not slot.model
+            if is_new:
                 self._retire(slot)
-                _tell_loaded(model)
             slot.serve(stamp, model)
             self._renew()
+            if is_new:
+                _tell_loaded(model)
         finally:
             slot.is_loading = False
 
@@ -297,7 +299,7 @@ def _tell_loaded(model: Model) -> None:
     _log.info(
         "loaded model=%s styles=%d provider=%s max_batch_size=%d",
         model,
-        len(model.bundle.styles),
+        len(model.bank.infos),
         model.session.provider,
         model.lane.settings.max_batch_size,
     )

@@ -204,6 +204,20 @@ async def test_a_style_that_is_sent_is_served_at_once_and_after_a_restart(
         assert ids(server._models.repository) == ("plain", "half")
 
 
+async def test_the_log_names_the_model_that_got_a_style_and_counts_added_styles(
+    root: Path, styles: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    write_style_file(styles / "half.safetensors", new_style("half"))
+    put(root / "default" / "2")
+    async with running(root, admin=True, poll_seconds=0) as server:
+        assert "loaded model=default/2 styles=2 " in caplog.text
+        await add(server, content(tmp_path, "third"))
+        assert "AddStyle model='default' version=2 style=third stored=True" in caplog.text
+        await refusal(server, b"no style")
+        assert caplog.text.count("AddStyle model='default' version=2 ") == 2
+
+
 async def test_styles_that_cannot_be_added_are_refused_with_the_reason(
     root: Path, tmp_path: Path
 ) -> None:
