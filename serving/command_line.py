@@ -6,11 +6,13 @@ import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields
+from typing import Any
 
 from jsonargparse import ArgumentParser
 
 from serving.config import ModelConfig, ServerConfig
 from serving.errors import ConfigError
+from sfumato import __version__
 
 PROGRAM = "python -m serving"
 ENVIRONMENT_PREFIX = "SFUMATO"
@@ -20,6 +22,7 @@ _DESCRIPTION = (
     "win over the file that SFUMATO_CONFIG names; on the command line the last one wins, so put "
     "--config first. Words of an option may be joined by - or _."
 )
+_CONFIG_VARIABLE = f"{ENVIRONMENT_PREFIX}_CONFIG"
 _UNION = r"Does not validate .*?Subtypes: \[(?:NoneType, )?(.*?)(?:, NoneType)?\]"
 
 
@@ -28,7 +31,7 @@ def read_config(arguments: Sequence[str]) -> ServerConfig:
 
     Raises:
         ConfigError: an unknown option or a value that does not fit; one line that says which.
-        SystemExit: after printing, for --help and --print_config.
+        SystemExit: after printing, for --help, --version and --print_config.
     """
     parser = _parser()
     try:
@@ -39,8 +42,15 @@ def read_config(arguments: Sequence[str]) -> ServerConfig:
         raise ConfigError(f"the file of --config cannot be read as YAML: {error}") from None
     # A name with nothing behind it, in YAML, leaves the setting as it is without the name.
     given = {name: settings[name] for name in ServerConfig.names() if settings[name] is not None}
-    per_model = {name: ModelConfig(**own) for name, own in given.pop("per_model", {}).items()}
+    per_model = {name: _model(name, own) for name, own in given.pop("per_model", {}).items()}
     return ServerConfig(**given, per_model=per_model)
+
+
+def _model(name: str, own: Mapping[str, Any]) -> ModelConfig:
+    try:
+        return ModelConfig(**own)
+    except ConfigError as error:
+        raise ConfigError(f"per_model.{name}: {error}") from None
 
 
 def unknown_variables(environment: Mapping[str, str] = os.environ) -> list[str]:
@@ -53,6 +63,7 @@ def unknown_variables(environment: Mapping[str, str] = os.environ) -> list[str]:
 def _parser() -> ArgumentParser:
     parser = ArgumentParser(
         prog=PROGRAM,
+        version=__version__,
         description=_DESCRIPTION,
         default_env=True,
         env_prefix=ENVIRONMENT_PREFIX,
@@ -79,16 +90,22 @@ def _underscored(word: str) -> str:
 def _one_line(message: str) -> str:
     """Says on one line, in words of the command line, what jsonargparse says on several."""
     text = " ".join(message.split())
+    if "Unexpected config" in text and not os.environ.get(_CONFIG_VARIABLE, "named").strip():
+        return f"{_CONFIG_VARIABLE} is empty; let it name a YAML file, or unset it"
     if "Unexpected config" in text:
         return "the file of --config names no settings; a line is like port: 8001"
     if "class_path" in text:  # of what is no mapping; per_model alone consists of objects
         names = ", ".join(field.name for field in fields(ModelConfig))
         return f"per_model: expected settings of models by their names, each with {names}"
+    text = text.replace(' in "<unicode string>", line', " at line")
+    text = re.sub(r"^Problems parsing config:", "the file of --config is not YAML:", text)
+    text = re.sub(r"^(argument --admin: expected one argument)", r"\1; write --admin true", text)
     text = re.sub(r"typing\.Literal\[(.*?)\]", r"one of \1", text)
     text = re.sub(r"<class '(?:\w+\.)*(\w+)'>", r"\1", text)
     text = re.sub(r'^Parser key "(\w+)": ', r"\1: ", text)
     text = re.sub(_UNION + r" .* Given value: (.*)", r"expected \1, not \2", text)
     text = re.sub(r"Expected an? (.*?)\. Got value: (.*)", r"expected \1, not \2", text)
+    text = re.sub(r"Expected an? (.*?)\. Got value:$", r"expected \1, not an empty value", text)
     return text + "".join(f"; did you mean {name}?" for name in _close_options(text))
 
 

@@ -17,6 +17,8 @@ LogFormat = Literal["text", "json"]
 
 MEBIBYTE = 1024 * 1024
 
+_EVERY_ADDRESS = ("0.0.0.0", "::")  # noqa: S104 - compared with, not opened
+
 # (lowest, highest) value of each number. An unset (None) value is always allowed.
 _RANGES: dict[str, tuple[float, float]] = {
     "port": (0, 65535),
@@ -174,6 +176,8 @@ class ServerConfig:
         for name in ("host", "metrics_host"):
             if not getattr(self, name):
                 raise ConfigError(f"{name} must not be empty; 0.0.0.0 is every address")
+        if self.port and self.port == self.metrics_port and self._is_one_host():
+            raise ConfigError(f"port and metrics_port are both {self.port}; each needs its own")
         if self.port_file is not None and not self.port_file.name:
             raise ConfigError("port_file must name a file")
         if self.otlp_endpoint is not None:
@@ -193,6 +197,10 @@ class ServerConfig:
     def replayed_batches(self) -> tuple[BatchShape, ...]:
         """What ``cuda_graphs`` says."""
         return read_batch_shapes(self.cuda_graphs) if self.cuda_graphs else ()
+
+    def _is_one_host(self) -> bool:
+        hosts = {self.host, self.metrics_host}
+        return len(hosts) == 1 or not hosts.isdisjoint(_EVERY_ADDRESS)
 
     def _check_graphs(self) -> None:
         for shape in self.replayed_batches:

@@ -8,6 +8,7 @@ import pytest
 from serving.command_line import read_config, unknown_variables
 from serving.config import ModelConfig, ServerConfig
 from serving.errors import ConfigError
+from sfumato import __version__
 
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "serving.md"
 
@@ -91,6 +92,9 @@ def test_settings_made_in_python_are_checked_too(wrong: dict[str, int]) -> None:
         (["--cuda-graphs", "16x16x1,"], "'' is not the shape of a batch"),
         (["--cuda-graphs", "9000x3000x1"], "a batch of 27,000,000 pixels, which is more than the"),
         (["--cuda-graphs=16x16x1", "--batches-at-once=2"], "cuda_graphs needs batches_at_once 1"),
+        (["--per-model.big.max_batch_size=0"], "per_model.big: max_batch_size must be between"),
+        (["--port=8001", "--metrics-port=8001"], "port and metrics_port are both 8001"),
+        (["--admin"], "argument --admin: expected one argument; write --admin true"),
         (["--config", "absent.yaml"], "File does not exist"),
         (["models"], "unrecognized arguments: models"),
     ],
@@ -111,6 +115,10 @@ def test_wrong_settings_are_told_on_one_line(options: list[str], words: str) -> 
         (b"a: &a [*a]", "cannot be read as YAML"),
         (b"per_model: {x: 3}", "per_model: expected settings of models by their names, each with"),
         (b"per_model: {x: {max_batch_sise: 3}}", "each with max_batch_size, max_batch_delay_ms"),
+        (
+            b"models: [a\nport: }",
+            "the file of --config is not YAML: while parsing a flow",
+        ),
         (b'port_file: ""', "port_file must name a file"),
     ],
 )
@@ -122,6 +130,29 @@ def test_a_file_that_makes_no_sense_is_told_on_one_line(
         read_config(["--config", str(tmp_path / "serving.yaml")])
     assert words in str(refusal.value)
     assert "\n" not in str(refusal.value)
+
+
+def test_an_empty_variable_is_told_by_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SFUMATO_PORT", "")
+    with pytest.raises(ConfigError, match=r"^port: expected int, not an empty value$"):
+        read_config([])
+    monkeypatch.setenv("SFUMATO_CONFIG", "")
+    with pytest.raises(ConfigError, match=r"^SFUMATO_CONFIG is empty; let it name a YAML file"):
+        read_config([])
+
+
+def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as end:
+        read_config(["--version"])
+    assert end.value.code == 0
+    assert __version__ in capsys.readouterr().out
+
+
+def test_two_addresses_can_have_the_same_port() -> None:
+    config = ServerConfig(port=8001, metrics_port=8001, metrics_host="127.0.0.2")
+    assert config.port == config.metrics_port
+    with pytest.raises(ConfigError, match="are both 8001"):
+        ServerConfig(port=8001, metrics_port=8001, metrics_host="0.0.0.0")
 
 
 def test_a_name_without_a_value_leaves_the_default(tmp_path: Path) -> None:
