@@ -64,9 +64,7 @@ async def test_without_a_server_the_error_says_how_to_start_one(free_target: str
 
 async def test_waiting_for_a_server_ends_at_the_deadline(free_target: str) -> None:
     async with AsyncClient(free_target) as client:
-        with pytest.raises(
-            ServiceError, match=r"within 0\.3 s; .* check that a server is there"
-        ):
+        with pytest.raises(ServiceError, match=r"within 0\.3 s; .* check that a server is there"):
             await client.stylize(PNG, "a", timeout=0.3)
 
 
