@@ -209,7 +209,10 @@ class Connection:
                 return reason
         if "socket closed" in text or "connection reset" in text:  # as if nobody were at home
             wanted = "a certificate of the client" if self.credentials else "TLS"
-            return f"it closes the connection; it may demand {wanted}"
+            return (
+                f"it closes the connection; it may demand {wanted}, or be a proxy or published "
+                "port with no server behind it"
+            )
         return None
 
     def _hint(self, text: str) -> str:
