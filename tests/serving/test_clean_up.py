@@ -126,7 +126,7 @@ FAULTS: dict[str, tuple[str, type[Exception] | None, float]] = {
 
 def kept() -> list[object]:
     """Gives all that holds photos in a server."""
-    return [o for o in gc.get_objects() if isinstance(o, Order | TensorOrder | WaitingPhoto)]
+    return [o for o in gc.get_objects() if type(o) in (Order, TensorOrder, WaitingPhoto)]
 
 
 @each_kind
