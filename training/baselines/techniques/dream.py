@@ -171,7 +171,7 @@ def _network(
     if not all(_OF_A_VGG.fullmatch(name) for name in plain):
         return chosen_classifier(options, device)
     source = str(options.weights or options.network or "vgg19")
-    return load_loss_network(source, plain).to(device)
+    return load_loss_network(source, plain, option="--weights").to(device)
 
 
 def _check(network: FeatureNetwork, objective: Objective, image: Tensor) -> None:
