@@ -15,7 +15,9 @@ from serving.errors import DamagedModelError, ModelNotFoundError
 from serving.model import ModelState
 from serving.repository import Repository
 from serving.repository_watcher import RepositoryWatcher
+from sfumato import bundle
 from sfumato.bundle import MANIFEST_FILE, MODEL_FILE
+from sfumato.regular_file import open_regular
 from tests.serving.repositories import names, put, put_nan, started, until
 from tests.serving.tiny_network import write_tiny_bundle
 
@@ -168,8 +170,8 @@ async def test_a_new_version_that_may_not_be_read_is_told_of_once(
 
     async with followed(root) as repository:
         with monkeypatch.context() as denied:
-            for method in ("stat", "open"):
-                denied.setattr(Path, method, guarded(getattr(Path, method)))
+            denied.setattr(Path, "stat", guarded(Path.stat))
+            denied.setattr(bundle, "open_regular", guarded(open_regular))
             target.mkdir()
             await until(lambda: "cannot serve model=default/2" in caplog.text)
             await some_looks(repository, monkeypatch)
