@@ -97,8 +97,8 @@ def _traces(config: ServerConfig) -> "Traces | None":
         from serving.tracing import Traces
     except ModuleNotFoundError as error:
         raise ConfigError(
-            "--otlp-endpoint needs OpenTelemetry, which is not installed: "
-            "pip install '.[serving,tracing]'"
+            "--otlp-endpoint needs OpenTelemetry, which is not installed: `make tracing` in a "
+            "checkout, else pip install '.[serving,tracing]'"
         ) from error
     try:
         return Traces.to_collector(config.otlp_endpoint)

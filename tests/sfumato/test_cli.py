@@ -321,7 +321,7 @@ def test_a_signal_ends_a_command_with_its_status_and_no_traceback(
     server: RunningServer, photos: Path, name: str, sent: signal.Signals, status: int
 ) -> None:
     server.servicer.delay = 30
-    out, asked = photos.with_name("out"), str(photos.parent / name)
+    out, asked = photos.with_name("out.png"), str(photos.parent / name)
     command = [sys.executable, "-m", "sfumato", "stylize", asked, "--style", "a"]
     process = subprocess.Popen(
         [*command, "-o", str(out), "--server", server.target],
