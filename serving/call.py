@@ -128,22 +128,16 @@ class Calls:
         self.end(call, grpc.StatusCode.INTERNAL.name, "unexpected error")
         return grpc.StatusCode.INTERNAL, _UNEXPECTED
 
-    def fail(self, error: Exception, context: Context, call: Call) -> None:
-        """Ends ``call`` because of ``error``, and has the client told once its method returns.
-
-        Not by ``context.abort``: the context keeps the error that raises, and so the frames of its
-        traceback and the photo in them, until the garbage collector finds the circle.
-        """
+    async def fail(self, error: Exception, context: Context, call: Call) -> None:
+        """Ends ``call`` because of ``error``, and tells the client its status."""
         status, message = self.end_by(call, error, context)
         trailing = trailing_metadata(error) if isinstance(error, SfumatoError) else ()
-        context.set_trailing_metadata((*trailing, *(context.trailing_metadata() or ())))
-        context.set_code(status)
-        context.set_details(message)
+        await send_status(context, status, message, trailing)
 
-    def refuse(self, method: str, error: SfumatoError, context: Context) -> None:
+    async def refuse(self, method: str, error: SfumatoError, context: Context) -> None:
         """Tells the client of ``/service/method`` an error; nothing else is known of the call."""
         service, _, name = method.strip("/").rpartition("/")
-        self.fail(error, context, Call(name, service, metadata_of(context)))
+        await self.fail(error, context, Call(name, service, metadata_of(context)))
 
     async def answer(self, work: Awaitable[Response], context: Context, call: Call) -> Response:
         """Awaits the answer to ``call``; an error of ours becomes the status of the call."""
@@ -153,10 +147,28 @@ class Calls:
             self.end_by(call, error, context)
             raise
         except Exception as error:
-            self.fail(error, context, call)
-            return cast("Response", None)  # gRPC sends nothing beside such a status
+            await self.fail(error, context, call)
+            return cast("Response", None)  # the status has gone, and this goes nowhere
         self.end(call, grpc.StatusCode.OK.name)
         return response
+
+
+async def send_status(
+    context: Context,
+    status: grpc.StatusCode,
+    message: str,
+    trailing: Sequence[tuple[str, str]] = (),
+) -> None:
+    """Ends a call of gRPC with an error; its method has nothing to do but return.
+
+    The context keeps the error by which ``abort`` would end the method. With its traceback, or
+    that of the error before it, and so the frames of the method and the photo in them, they are a
+    circle that only the garbage collector finds.
+    """
+    try:
+        await context.abort(status, message, (*trailing, *(context.trailing_metadata() or ())))
+    except grpc.aio.AbortError as error:
+        error.__traceback__ = error.__context__ = None
 
 
 def deadline_of(context: Context) -> float | None:

@@ -88,7 +88,7 @@ class MessageCheck:
             try:
                 request = await _read_within(seconds, context)
             except (InvalidRequestError, DeadlineExpiredError) as error:
-                return self._calls.refuse(method, error, context)
+                return await self._calls.refuse(method, error, context)
             if request is grpc.aio.EOF:  # nothing was asked, most likely the client is gone
                 await context.abort(grpc.StatusCode.CANCELLED, "the call ended without a message")
             self._is_there()
@@ -112,7 +112,7 @@ class MessageCheck:
                         await context.write(response)
             except TimeoutError:
                 late = f"such a stream ends after {self._max_upload_seconds:g} seconds"
-                self._calls.refuse(method, DeadlineExpiredError(late), context)
+                await self._calls.refuse(method, DeadlineExpiredError(late), context)
 
         return grpc.stream_stream_rpc_method_handler(
             answer, handler.request_deserializer, handler.response_serializer

@@ -61,7 +61,7 @@ class Methods(grpc.GenericRpcHandler):
         # One of streams, whatever the method is, because only those begin before a message has
         # come: a photo that is going to be refused is neither received nor kept.
         async def answer(_: object, context: Context) -> None:
-            self._calls.refuse(method, error, context)
+            await self._calls.refuse(method, error, context)
 
         return grpc.stream_stream_rpc_method_handler(answer)
 

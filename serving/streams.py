@@ -9,7 +9,7 @@ from typing import Any
 import grpc.aio
 
 from serving.access_log import log_stream
-from serving.call import Call, Calls, Context, status_of_cancelled
+from serving.call import Call, Calls, Context, send_status, status_of_cancelled
 from serving.client_name import client_of
 from serving.errors import AnswerNotTakenError, TooManyStreamsError
 from serving.given_up import retrieve
@@ -95,8 +95,9 @@ class Streams:
                     await run(answers)
                 except AnswerNotTakenError as error:
                     call.notes |= answers.written
-                    self._calls.fail(error, context, call)
+                    status, message = self._calls.end_by(call, error, context)
                     await answers.last_one_taken()  # its frames have gone, its place stays
+                    await send_status(context, status, message)
                     return
         except (asyncio.CancelledError, grpc.aio.BaseError):  # by the client, or the connection
             if not call.status:
@@ -105,7 +106,7 @@ class Streams:
             raise
         except Exception as error:
             call.notes |= answers.written
-            self._calls.fail(error, context, call)
+            await self._calls.fail(error, context, call)
             return
         call.end(grpc.StatusCode.OK.name)
         log_stream(call, answers.written)
