@@ -173,7 +173,7 @@ class VideoReader:
             frames = self._decode()
             first = next(frames, None)
             # A key frame is stored up to a second before it is shown, if others overtake it.
-            if place < self._origin - 1 or (first is not None and _begins(first) <= begin):
+            if place < self._origin - 1 or (first is not None and (first.time or 0) <= begin):
                 break
             back = max(1.0, 4 * back)
         if first is not None:
@@ -214,11 +214,6 @@ class VideoReader:
         height, width, _ = rgb.shape
         self.cut = (height % 2, width % 2)
         return np.ascontiguousarray(rgb[: height - height % 2, : width - width % 2])
-
-
-def _begins(frame: VideoFrame) -> float:
-    """Tells when a frame is shown, in seconds; 0 where it does not say."""
-    return frame.time or 0.0
 
 
 def open_video(path: Path) -> InputContainer:

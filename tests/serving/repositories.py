@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import json
+import threading
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
@@ -60,6 +61,25 @@ async def opened(
                 device=device,
             )
         )
+
+
+@asynccontextmanager
+async def held_up(root: Path) -> AsyncIterator[tuple[Repository, threading.Event]]:
+    """Gives a repository that has loaded everything, and opens no more before the event."""
+    may_open = threading.Event()
+    may_open.set()
+
+    def open_session(bundle: Bundle) -> FragileSession:
+        assert may_open.wait(PATIENCE)
+        return FragileSession(bundle)
+
+    async with opened(root, open_session) as repository:
+        await repository.start()
+        may_open.clear()
+        try:
+            yield repository, may_open
+        finally:
+            may_open.set()
 
 
 @asynccontextmanager

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import threading
 from pathlib import Path
 
 import grpc
@@ -12,14 +11,12 @@ from serving.errors import DamagedModelError, ModelNotFoundError, NotServingErro
 from serving.model import ModelState
 from serving.repository import Repository
 from sfumato.async_client import AsyncClient
-from sfumato.bundle import Bundle
 from sfumato.cli import main
 from sfumato.style_file import write_style_file
 from tests.serving.photos import draw, encode
 from tests.serving.repositories import (
-    FragileSession,
+    held_up,
     new_style,
-    opened,
     put,
     put_nan,
     started,
@@ -99,17 +96,8 @@ async def test_by_its_label_too_a_version_that_is_being_loaded_asks_for_patience
     root: Path,
 ) -> None:
     label(root, {"stable": 1})
-    may_open = threading.Event()
-    may_open.set()
-
-    def open_session(bundle: Bundle) -> FragileSession:
-        assert may_open.wait(PATIENCE)
-        return FragileSession(bundle)
-
-    async with opened(root, open_session) as repository:
-        await repository.start()
+    async with held_up(root) as (repository, may_open):
         await repository.unload("default")
-        may_open.clear()
         loading = asyncio.create_task(repository.load("default"))
         await until(lambda: repository.index()[0].state is ModelState.LOADING)
         with pytest.raises(NotServingError, match=r"label 'stable' .* try again soon"):

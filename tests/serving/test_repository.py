@@ -1,9 +1,6 @@
 import asyncio
 import gc
 import shutil
-import threading
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +10,11 @@ import pytest
 from serving import folder_scan
 from serving.errors import ConfigError, DamagedModelError, ModelNotFoundError, NotServingError
 from serving.model import ModelState
-from serving.repository import Repository
 from sfumato import bundle
-from sfumato.bundle import Bundle
 from sfumato.inference import open_inference_pb2 as pb
 from tests.serving.repositories import (
     FragileSession,
+    held_up,
     names,
     opened,
     put,
@@ -26,7 +22,7 @@ from tests.serving.repositories import (
     started,
     until,
 )
-from tests.serving.running import PATIENCE, running
+from tests.serving.running import running
 from tests.serving.tensors import inferring
 from tests.serving.tiny_network import write_tiny_bundle
 
@@ -349,25 +345,6 @@ async def test_listeners_are_told_what_changed(root: Path) -> None:
         await repository.load("other")
         assert set(changed) == {"other"}
         assert len(changed) > 1
-
-
-@asynccontextmanager
-async def held_up(root: Path) -> AsyncIterator[tuple[Repository, threading.Event]]:
-    """Gives a repository that has loaded everything, and opens no more before the event."""
-    may_open = threading.Event()
-    may_open.set()
-
-    def open_session(bundle: Bundle) -> FragileSession:
-        assert may_open.wait(PATIENCE)
-        return FragileSession(bundle)
-
-    async with opened(root, open_session) as repository:
-        await repository.start()
-        may_open.clear()
-        try:
-            yield repository, may_open
-        finally:
-            may_open.set()
 
 
 async def test_who_gives_up_waiting_leaves_no_model_half_loaded(root: Path) -> None:
