@@ -17,6 +17,7 @@ import grpc
 import numpy as np
 import numpy.typing as npt
 import simplejpeg
+import uvloop
 
 from serving.command_line import read_config
 from serving.server import codec_threads
@@ -72,4 +73,4 @@ async def _serve(seconds: float, options: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(asyncio.run(_serve(float(sys.argv[1]) / 1000, sys.argv[2:])))
+    sys.exit(uvloop.run(_serve(float(sys.argv[1]) / 1000, sys.argv[2:])))

@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 import numpy.typing as npt
+import uvloop
 
 from serving.command_line import read_config
 from serving.config import ServerConfig
@@ -81,7 +82,7 @@ def main() -> int:
     config = read_config(["--batches-at-once", "1", *options])
     configure_logging(config.log_level)
     map_large_blocks()
-    return asyncio.run(_serve(config, float(milliseconds) / 1000))
+    return uvloop.run(_serve(config, float(milliseconds) / 1000))
 
 
 if __name__ == "__main__":

@@ -7,6 +7,8 @@ import signal
 import sys
 from typing import Final, NoReturn
 
+import uvloop
+
 from serving import token_command
 from serving.command_line import PROGRAM, read_config, unknown_variables
 from serving.config import ServerConfig
@@ -40,7 +42,7 @@ def main() -> int:
     for name in unknown_variables():
         _log.warning("%s sets no option; see %s --help", name, PROGRAM)
     try:
-        status = 0 if asyncio.run(_serve(config)) else 1
+        status = 0 if uvloop.run(_serve(config)) else 1
     except SfumatoError as error:
         status = _complain(error, 1)
     return _end_at_once(status)

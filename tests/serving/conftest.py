@@ -1,13 +1,20 @@
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
+import uvloop
 
 from serving.server import Server
 from tests.serving.running import connected, running
 from tests.serving.tensors import inferring
 from tests.serving.tiny_network import write_tiny_bundle
+
+
+def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """Runs servers in the event loop that they have in production."""
+    return {"uvloop": uvloop.new_event_loop}
 
 
 @pytest.fixture
