@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from sfumato.bundle import MANIFEST_FILE, MODEL_FILE, MODEL_FILE_FLOAT16, STYLES_FILE, list_versions
+from sfumato.bundle import list_versions
+from sfumato.manifest import MANIFEST_FILE, MODEL_FILE, MODEL_FILE_FLOAT16, STYLES_FILE
 from sfumato.style_file import STYLE_FILE_SUFFIX
 
 LABELS_FILE: Final = "labels.json"

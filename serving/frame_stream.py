@@ -2,45 +2,24 @@
 
 import asyncio
 from collections import deque
-from dataclasses import dataclass
 from typing import Final
 
 import grpc.aio
 
-from serving.admission import Admission
-from serving.call import Call, Calls, Context, deadline_of
+from serving.call import Call, Context, deadline_of
+from serving.engine import Engine
 from serving.errors import InvalidRequestError, QueueFullError
 from serving.frame import Frame
-from serving.frame_inheritance import FrameInheritance
+from serving.frame_inheritance import inherit
 from serving.message_check import read_message
 from serving.reading_ahead import reading_ahead
 from serving.streams import Answers
 from serving.stylize_messages import note_painting, note_request, order_of, response_to
-from serving.stylizer import Stylizer
 from sfumato.errors import SfumatoError
 from sfumato.v1 import stylization_service_pb2 as pb
 
 _DEFAULT_WINDOW: Final = 4  # one on the device, one behind it, one in each codec
 _MOST_UNANSWERED: Final = 1000  # frames that were dropped and wait for their turn to be told
-
-
-@dataclass(frozen=True)
-class StylizationParts:
-    """What the calls and streams of ``StylizationService`` work with.
-
-    Attributes:
-        stylizer: paints the photos.
-        admission: bounds the photos inside the server.
-        calls: watches over calls and frames.
-        max_window: most frames of one stream inside at once.
-        max_message_bytes: largest answer in bytes.
-    """
-
-    stylizer: Stylizer
-    admission: Admission
-    calls: Calls
-    max_window: int
-    max_message_bytes: int
 
 
 class FrameStream:
@@ -50,13 +29,14 @@ class FrameStream:
     ``drop_oldest`` nothing is read while the window is full, so HTTP/2 stops the client.
     """
 
-    def __init__(self, call: Call, context: Context, parts: StylizationParts) -> None:
+    def __init__(self, call: Call, context: Context, engine: Engine) -> None:
         """Begins with the default settings, until the first message says otherwise."""
         self._call = call
         self._context = context
-        self._parts = parts
-        self._inheritance = FrameInheritance()
-        self._window = min(_DEFAULT_WINDOW, parts.max_window)
+        self._engine = engine
+        self._config = engine.config
+        self._before = pb.StylizeRequest()  # whose styles the next frame inherits
+        self._window = min(_DEFAULT_WINDOW, self._config.max_stream_window)
         self._drops = False
         self._room = asyncio.Semaphore(0)  # frames that may be read beyond the first
         self._inside: deque[Frame] = deque()  # in order; neither answered nor dropped
@@ -72,7 +52,7 @@ class FrameStream:
                 accepted have been answered.
             AnswerNotTakenError: see ``Answers.write``.
         """
-        async with reading_ahead(self._read, self._parts.admission):
+        async with reading_ahead(self._read, self._engine.admission):
             try:
                 while frame := await self._unanswered.get():
                     answer = await frame.answer
@@ -108,7 +88,7 @@ class FrameStream:
         return message if isinstance(message, pb.StylizeStreamRequest) else None
 
     def _settle(self, settings: pb.StreamSettings) -> None:
-        most = self._parts.max_window
+        most = self._config.max_stream_window
         if settings.window > most:
             raise InvalidRequestError(
                 f"the window is {settings.window}; this server allows 1 to {most}, and 0 for its "
@@ -121,7 +101,7 @@ class FrameStream:
 
     def _accept(self, message: pb.StylizeStreamRequest) -> bool:
         image = message.frame.image
-        request = self._inheritance.complete(message.frame)
+        request = self._before = inherit(message.frame, self._before)
         if not image:
             return False
         call = Call(self._call.method, self._call.service, self._call.metadata)
@@ -137,7 +117,7 @@ class FrameStream:
 
     def _begin(self, frame: Frame, request: pb.StylizeRequest, image: bytes) -> None:
         try:
-            self._parts.admission.enter()
+            self._engine.admission.enter()
         except SfumatoError as error:
             self._fail(frame, error)
             return
@@ -147,17 +127,17 @@ class FrameStream:
     async def _paint(self, frame: Frame, request: pb.StylizeRequest, image: bytes) -> None:
         try:
             order = order_of(request, image, deadline_of(self._context), on_start=frame.start)
-            model, painting = await self._parts.stylizer.paint(order)
+            model, painting = await self._engine.stylizer.paint(order)
             note_painting(frame.call, model, painting)
-            response = response_to(model, painting, self._parts.max_message_bytes)
+            response = response_to(model, painting, self._config.max_message_bytes)
         except Exception as error:
             self._fail(frame, error)
         else:
-            self._parts.calls.end(frame.call, grpc.StatusCode.OK.name)
+            self._engine.calls.end(frame.call, grpc.StatusCode.OK.name)
             frame.reply(painting=response)
 
     def _fail(self, frame: Frame, error: Exception) -> None:
-        status, message = self._parts.calls.end_by(frame.call, error, self._context)
+        status, message = self._engine.calls.end_by(frame.call, error, self._context)
         retry = error.retry_after_ms if isinstance(error, QueueFullError) else None
         frame.reply(
             error=pb.FrameError(code=status.value[0], message=message, retry_after_ms=retry)
@@ -165,7 +145,7 @@ class FrameStream:
 
     def _drop(self, frame: Frame) -> None:
         frame.stop()
-        self._parts.calls.end(
+        self._engine.calls.end(
             frame.call, grpc.StatusCode.CANCELLED.name, "a newer frame took its place"
         )
         frame.reply(dropped=pb.DroppedFrame())
@@ -177,13 +157,13 @@ class FrameStream:
             self._inside.remove(frame)
         if frame.admitted:
             frame.admitted = False
-            self._parts.admission.leave()
+            self._engine.admission.leave()
 
     def _abandon(self) -> None:
         """Ends all work: nobody waits for an answer any more."""
         for frame in list(self._inside):
             frame.stop()
             if not frame.call.status:
-                self._parts.calls.end_by(frame.call, asyncio.CancelledError(), self._context)
+                self._engine.calls.end_by(frame.call, asyncio.CancelledError(), self._context)
             self._leave(frame)
         self._unanswered = asyncio.Queue()  # with what was painted; the stream may stay for long

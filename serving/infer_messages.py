@@ -2,13 +2,13 @@
 
 import difflib
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 
 from serving.call import Call
 from serving.client_text import quoted
+from serving.config import ServerConfig
 from serving.errors import AnswerTooLargeError, InvalidRequestError
 from serving.lane import Pixels
 from serving.model import Model
@@ -56,27 +56,14 @@ def note_infer_request(call: Call, request: pb.ModelInferRequest) -> None:
             call.notes[name] = quoted(str(parameter_value(request.parameters[name])))
 
 
-@dataclass(frozen=True)
-class InferLimits:
-    """What a request may have.
-
-    Attributes:
-        max_pixels: pixels of all its photos together.
-        max_message_bytes: bytes of its answer.
-    """
-
-    max_pixels: int
-    max_message_bytes: int
-
-
 def tensor_order_of(
     request: pb.ModelInferRequest,
     call: Call,
     model: Model,
-    limits: InferLimits,
+    config: ServerConfig,
     deadline: float | None,
 ) -> TensorOrder:
-    """Reads a request for ``model``; notes its size in ``call``.
+    """Reads a request for ``model`` within the limits of ``config``; notes its size in ``call``.
 
     Raises:
         InvalidRequestError: tensors or parameters that the model does not take.
@@ -92,8 +79,8 @@ def tensor_order_of(
     photos = _photos(image)
     rows = style_rows(request, tensors, model, photos)
     if image.datatype == "BYTES":
-        return TensorOrder(lambda: _decoded(image, model, limits), rows, deadline)
-    _check_size(image.shape[1:3], photos, model, limits)
+        return TensorOrder(lambda: _decoded(image, model, config), rows, deadline)
+    _check_size(image.shape[1:3], photos, model, config)
     image.check_size()
     return TensorOrder(lambda: _pixels(image), rows, deadline)
 
@@ -176,7 +163,7 @@ def _photos(image: Tensor) -> int:
     return image.shape[0]
 
 
-def _check_size(size: Sequence[int], photos: int, model: Model, limits: InferLimits) -> None:
+def _check_size(size: Sequence[int], photos: int, model: Model, config: ServerConfig) -> None:
     height, width = size
     lowest = model.bundle.network.min_side
     if min(size) < lowest:
@@ -185,12 +172,12 @@ def _check_size(size: Sequence[int], photos: int, model: Model, limits: InferLim
             f"least {lowest}"
         )
     pixels = photos * height * width
-    if pixels > limits.max_pixels:
+    if pixels > config.max_pixels:
         raise InvalidRequestError(
             f"input 'image' holds {photos} x {width:,} x {height:,} pixels; a request may hold "
-            f"{limits.max_pixels:,} in all"
+            f"{config.max_pixels:,} in all"
         )
-    most_bytes = limits.max_message_bytes - _ENVELOPE_BYTES
+    most_bytes = config.max_message_bytes - _ENVELOPE_BYTES
     if 3 * pixels > most_bytes:
         raise AnswerTooLargeError(
             f"the painted photos would have {3 * pixels:,} bytes, more than the "
@@ -202,10 +189,10 @@ def _pixels(image: Tensor) -> Pixels:
     return np.asarray(image.numbers(), np.uint8)
 
 
-def _decoded(image: Tensor, model: Model, limits: InferLimits) -> Pixels:
+def _decoded(image: Tensor, model: Model, config: ServerConfig) -> Pixels:
     """Decodes image files; each may have its share of the pixels, as all have the same size."""
     files, lowest = image.texts(), model.bundle.network.min_side
-    share = limits.max_pixels // len(files)
+    share = config.max_pixels // len(files)
     photos: list[Pixels] = []
     for number, file in enumerate(files):
         try:
@@ -218,5 +205,5 @@ def _decoded(image: Tensor, model: Model, limits: InferLimits) -> Pixels:
                 f"photo {number} of input 'image' has another size than photo 0; "
                 "send photos of different sizes in requests of their own"
             )
-    _check_size(photos[0].shape[:2], len(photos), model, limits)
+    _check_size(photos[0].shape[:2], len(photos), model, config)
     return np.stack(photos)

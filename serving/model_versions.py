@@ -18,11 +18,11 @@ from serving.folder_scan import (
 )
 from serving.model import IndexEntry, Model, ModelState
 from serving.model_loader import ModelLoader
-from serving.name_list import name_list
 from serving.style_folder import AddedStyle, StyleFolder
 from serving.version_labels import VersionLabels
 from serving.version_slot import VersionSlot
 from sfumato.errors import SfumatoError
+from sfumato.name_list import name_list
 from sfumato.style_file import parse_style_file
 
 _log = logging.getLogger(__name__)

@@ -8,12 +8,11 @@ from typing import Final, TypeVar
 import grpc.aio
 
 import sfumato
-from serving.admission import Admission
 from serving.answer_size import Answer, fitting
-from serving.call import Call, Calls, Context, deadline_of, metadata_of
+from serving.call import Call, Context, deadline_of, metadata_of
+from serving.engine import Engine
 from serving.errors import AdminDisabledError, InvalidRequestError
 from serving.infer_messages import (
-    InferLimits,
     infer_response_to,
     note_infer_request,
     note_painted_tensor,
@@ -30,10 +29,6 @@ from serving.model_messages import (
     metadata_message,
     statistics_message,
 )
-from serving.model_statistics import ModelStatistics
-from serving.repository import Repository
-from serving.streams import Streams
-from serving.stylizer import Stylizer
 from sfumato.errors import SfumatoError
 from sfumato.inference import open_inference_pb2 as pb
 from sfumato.inference import open_inference_pb2_grpc as pb_grpc
@@ -55,10 +50,10 @@ def _watched(
     async def answer(service: "OpenInferenceService", request: Request, context: Context) -> Answer:
         model = getattr(request, "name", "") or getattr(request, "model_name", "")
         call = Call(method.__name__, OPEN_INFERENCE, metadata_of(context), model=model)
-        return await service.calls.answer(work(service, request), context, call)
+        return await service.engine.calls.answer(work(service, request), context, call)
 
     async def work(service: "OpenInferenceService", request: Request) -> Answer:
-        return fitting(await method(service, request), service.limits.max_message_bytes)
+        return fitting(await method(service, request), service.engine.config.max_message_bytes)
 
     return answer
 
@@ -67,42 +62,14 @@ class OpenInferenceService(pb_grpc.GRPCInferenceServiceServicer):
     """Translates between the protocol's messages and the stylizer.
 
     Attributes:
-        calls: watches over the calls.
-        limits: what a request and an answer may have.
+        engine: does the work.
     """
 
-    def __init__(
-        self,
-        *,
-        repository: Repository,
-        stylizer: Stylizer,
-        statistics: ModelStatistics,
-        admission: Admission,
-        calls: Calls,
-        streams: Streams,
-        limits: InferLimits,
-        admin: bool,
-    ) -> None:
-        """Serves ``repository`` through ``stylizer`` to whom ``admission`` lets in.
-
-        Args:
-            repository: the models.
-            stylizer: does the work of ModelInfer.
-            statistics: what the models have done.
-            admission: bounds the requests inside the server.
-            calls: watches over the calls.
-            streams: bounds the streams of each client.
-            limits: what a request and an answer may have.
-            admin: whether clients may load and unload models.
-        """
-        self.calls = calls
-        self._repository = repository
-        self._stylizer = stylizer
-        self._statistics = statistics
-        self._admission = admission
-        self._streams = streams
-        self.limits = limits
-        self._admin = admin
+    def __init__(self, engine: Engine) -> None:
+        """Serves the models of ``engine``."""
+        self.engine = engine
+        self._repository = engine.repository
+        self._admission = engine.admission
 
     # The names of the methods are the protocol's.
     # ruff: noqa: N802
@@ -129,7 +96,7 @@ class OpenInferenceService(pb_grpc.GRPCInferenceServiceServicer):
     @_watched
     async def ServerMetadata(self, _: pb.ServerMetadataRequest) -> pb.ServerMetadataResponse:
         """Names the server."""
-        extensions = [*_EXTENSIONS, *([_ADMIN_EXTENSION] if self._admin else [])]
+        extensions = [*_EXTENSIONS, *([_ADMIN_EXTENSION] if self.engine.config.admin else [])]
         return pb.ServerMetadataResponse(
             name="sfumato", version=sfumato.__version__, extensions=extensions
         )
@@ -158,7 +125,9 @@ class OpenInferenceService(pb_grpc.GRPCInferenceServiceServicer):
         elif request.name:
             self._find(request.name)
             models = [model for model in models if model.name == request.name]
-        stats = [statistics_message(m, self._statistics.of(m.name, m.version)) for m in models]
+        stats = [
+            statistics_message(m, self.engine.statistics.of(m.name, m.version)) for m in models
+        ]
         return pb.ModelStatisticsResponse(model_stats=stats)
 
     async def ModelInfer(
@@ -170,7 +139,7 @@ class OpenInferenceService(pb_grpc.GRPCInferenceServiceServicer):
         context.add_done_callback(lambda _: inside.close())  # type: ignore[arg-type]
         call = Call("ModelInfer", OPEN_INFERENCE, metadata_of(context))
         work = self._infer(request, context, call, inside)
-        return await self.calls.answer(work, context, call)
+        return await self.engine.calls.answer(work, context, call)
 
     # A coroutine and no generator: gRPC ends it at once when the call is cancelled.
     async def ModelStreamInfer(  # type: ignore[override]
@@ -180,7 +149,7 @@ class OpenInferenceService(pb_grpc.GRPCInferenceServiceServicer):
         call = Call("ModelStreamInfer", OPEN_INFERENCE, metadata_of(context))
         answer = partial(self._infer_in_stream, call, context)
         stream = InferStream(context, self._admission, answer)
-        await self._streams.answer(call, context, stream.run)
+        await self.engine.streams.answer(call, context, stream.run)
 
     @_watched
     async def RepositoryIndex(
@@ -224,8 +193,8 @@ class OpenInferenceService(pb_grpc.GRPCInferenceServiceServicer):
         inside.callback(self._admission.leave)
         model = self._find(request.model_name, request.model_version)
         call.model, call.version = model.name, model.version
-        order = tensor_order_of(request, call, model, self.limits, deadline_of(context))
-        painted = await self._stylizer.paint_tensor(model, order)
+        order = tensor_order_of(request, call, model, self.engine.config, deadline_of(context))
+        painted = await self.engine.stylizer.paint_tensor(model, order)
         note_painted_tensor(call, painted)
         return infer_response_to(request, model, painted)
 
@@ -236,11 +205,11 @@ class OpenInferenceService(pb_grpc.GRPCInferenceServiceServicer):
         try:
             response = await self._infer(request, context, call, inside)
         except BaseException as error:
-            _, message = self.calls.end_by(call, error, context)
+            _, message = self.engine.calls.end_by(call, error, context)
             if not isinstance(error, Exception):
                 raise
             return stream_error_to(request, message)
-        self.calls.end(call, grpc.StatusCode.OK.name)
+        self.engine.calls.end(call, grpc.StatusCode.OK.name)
         return stream_response_to(response)
 
     def _find(self, name: str, version: str = "") -> Model:
@@ -250,7 +219,7 @@ class OpenInferenceService(pb_grpc.GRPCInferenceServiceServicer):
 
     def _check_admin(self) -> None:
         self._admission.check_open()
-        if not self._admin:
+        if not self.engine.config.admin:
             raise AdminDisabledError(
                 "this server lets nobody load or unload models; its operator can allow it by "
                 "--admin true"

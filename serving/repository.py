@@ -13,9 +13,9 @@ from serving.given_up import retrieve
 from serving.model import IndexEntry, Model
 from serving.model_loader import ModelLoader
 from serving.model_versions import ModelVersions
-from serving.name_list import name_list
 from serving.style_folder import AddedStyle
 from sfumato.errors import SfumatoError
+from sfumato.name_list import name_list
 
 T = TypeVar("T")
 

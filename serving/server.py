@@ -16,11 +16,10 @@ from serving.batcher import Batcher
 from serving.call import Calls
 from serving.config import ServerConfig
 from serving.cores import usable_cores
+from serving.engine import Engine
 from serving.errors import ConfigError
 from serving.exposure import warn_of_exposure
-from serving.frame_stream import StylizationParts
 from serving.health_service import HEALTH, NOT_SERVING, OVERALL, SERVING, HealthService
-from serving.infer_messages import InferLimits
 from serving.live_models import LiveModels, OpenSession
 from serving.message_check import MessageCheck
 from serving.methods import Door, Methods
@@ -192,30 +191,21 @@ class Server:
         )
         methods = Methods([*_authorization(config), self._overload], messages, calls)
         server = cast(grpc.aio.Server, methods)
-        stylizer = Stylizer(repository, self._batcher, self._codecs, max_pixels=config.max_pixels)
-        parts = StylizationParts(
-            stylizer,
-            self._admission,
-            calls,
-            max_window=config.max_stream_window,
-            max_message_bytes=config.max_message_bytes,
-        )
-        stylization = StylizationService(repository, self._streams, parts)
-        add_StylizationServiceServicer_to_server(stylization, server)
-        open_inference = OpenInferenceService(
+        engine = Engine(
+            config=config,
             repository=repository,
-            stylizer=stylizer,
             statistics=self._statistics,
+            stylizer=Stylizer(
+                repository, self._batcher, self._codecs, max_pixels=config.max_pixels
+            ),
             admission=self._admission,
             calls=calls,
             streams=self._streams,
-            limits=InferLimits(config.max_pixels, config.max_message_bytes),
-            admin=config.admin,
         )
-        add_GRPCInferenceServiceServicer_to_server(open_inference, server)
+        add_StylizationServiceServicer_to_server(StylizationService(engine), server)
+        add_GRPCInferenceServiceServicer_to_server(OpenInferenceService(engine), server)
         if config.admin:
-            admin = AdminService(repository=repository, admission=self._admission, calls=calls)
-            add_AdminServiceServicer_to_server(admin, server)
+            add_AdminServiceServicer_to_server(AdminService(engine), server)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
         names = (*self._services, HEALTH, reflection.SERVICE_NAME)
         # The library takes a server that is not gRPC's own for one of threads.

@@ -5,9 +5,8 @@ from typing import Final
 
 from serving.answer_size import fitting
 from serving.call import Call, Context, deadline_of, metadata_of
-from serving.frame_stream import FrameStream, StylizationParts
-from serving.repository import Repository
-from serving.streams import Streams
+from serving.engine import Engine
+from serving.frame_stream import FrameStream
 from serving.stylize_messages import (
     note_painting,
     note_request,
@@ -26,11 +25,10 @@ SERVICE_NAME: Final = pb.DESCRIPTOR.services_by_name["StylizationService"].full_
 class StylizationService(pb_grpc.StylizationServiceServicer):
     """Translates between messages and the stylizer."""
 
-    def __init__(self, repository: Repository, streams: Streams, parts: StylizationParts) -> None:
-        """Serves ``repository`` by ``parts``; ``streams`` bounds the streams of each client."""
-        self._repository = repository
-        self._streams = streams
-        self._parts = parts
+    def __init__(self, engine: Engine) -> None:
+        """Serves the models of ``engine``."""
+        self._engine = engine
+        self._max_message_bytes = engine.config.max_message_bytes
 
     async def Stylize(  # noqa: N802 - the protocol's name
         self, request: pb.StylizeRequest, context: Context
@@ -40,7 +38,7 @@ class StylizationService(pb_grpc.StylizationServiceServicer):
         image = request.image
         note_request(call, request, image)
         work = self._stylize(request, image, context, call)
-        return await self._parts.calls.answer(work, context, call)
+        return await self._engine.calls.answer(work, context, call)
 
     # Not a generator: when a call is cancelled, gRPC ends a coroutine at once, and a generator
     # whenever the garbage collector finds it.
@@ -49,34 +47,32 @@ class StylizationService(pb_grpc.StylizationServiceServicer):
     ) -> None:
         """Paints frames; see the protocol."""
         call = Call("StylizeStream", SERVICE_NAME, metadata_of(context))
-        stream = FrameStream(call, context, self._parts)
-        await self._streams.answer(call, context, stream.run)
+        stream = FrameStream(call, context, self._engine)
+        await self._engine.streams.answer(call, context, stream.run)
 
     async def ListStyles(  # noqa: N802 - the protocol's name
         self, request: pb.ListStylesRequest, context: Context
     ) -> pb.ListStylesResponse:
         """Lists what can be painted with; see the protocol."""
         call = Call("ListStyles", SERVICE_NAME, metadata_of(context), model=request.model)
-        return await self._parts.calls.answer(self._list_styles(request), context, call)
+        return await self._engine.calls.answer(self._list_styles(request), context, call)
 
     async def _stylize(
         self, request: pb.StylizeRequest, image: bytes, context: Context, call: Call
     ) -> pb.StylizeResponse:
-        admission = self._parts.admission
+        admission = self._engine.admission
         admission.enter()
         _log.debug("admitted a request, %d inside", admission.inside)
         # Not before the answer is sent: it occupies memory until then.
         context.add_done_callback(lambda _: admission.leave())  # type: ignore[arg-type]
         order = order_of(request, image, deadline_of(context))
-        model, painting = await self._parts.stylizer.paint(order)
+        model, painting = await self._engine.stylizer.paint(order)
         note_painting(call, model, painting)
-        return response_to(model, painting, self._parts.max_message_bytes)
+        return response_to(model, painting, self._max_message_bytes)
 
     async def _list_styles(self, request: pb.ListStylesRequest) -> pb.ListStylesResponse:
-        self._parts.admission.check_open()
-        if request.model:
-            models = [self._repository.find(request.model)]
-        else:
-            models = self._repository.latest()
+        self._engine.admission.check_open()
+        repository = self._engine.repository
+        models = [repository.find(request.model)] if request.model else repository.latest()
         response = pb.ListStylesResponse(styles=[style for m in models for style in styles_of(m)])
-        return fitting(response, self._parts.max_message_bytes)
+        return fitting(response, self._max_message_bytes)

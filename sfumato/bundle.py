@@ -22,7 +22,6 @@ import safetensors.numpy
 from sfumato.atomic import new_directory, write_durably
 from sfumato.errors import BundleError, StyleError
 from sfumato.manifest import (
-    FORMAT_VERSION,
     MANIFEST_FILE,
     MODEL_FILE,
     MODEL_FILE_FLOAT16,
@@ -33,22 +32,6 @@ from sfumato.network_info import NetworkInfo
 from sfumato.regular_file import open_regular
 from sfumato.style_bank import StyleBank
 from sfumato.style_info import StyleInfo
-
-__all__ = [
-    "FORMAT_VERSION",
-    "MANIFEST_FILE",
-    "MODEL_FILE",
-    "MODEL_FILE_FLOAT16",
-    "STYLES_FILE",
-    "Bundle",
-    "NetworkInfo",
-    "StyleInfo",
-    "list_versions",
-    "next_version",
-    "read_bundle",
-    "read_latest_bundle",
-    "write_bundle",
-]
 
 _VERSION = re.compile(r"[1-9][0-9]{0,9}")
 _LARGEST_MANIFEST = 1 << 24  # bytes; a style takes about a thousand

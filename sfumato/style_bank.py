@@ -9,13 +9,12 @@ import numpy.typing as npt
 
 from sfumato.blend_weights import normalize_weights
 from sfumato.errors import FixedStrengthError, StyleError, StyleFileError, UnknownStyleError
+from sfumato.name_list import name_list
 from sfumato.strength import PHOTOGRAPH_STYLE, checked_strength, toward_photograph
 from sfumato.style_info import StyleInfo
 
 if TYPE_CHECKING:
     from sfumato.style_file import StyleFile
-
-_MAX_LISTED = 20
 
 
 class StyleBank:
@@ -157,9 +156,7 @@ class StyleBank:
         if close:
             hint = "did you mean " + " or ".join(repr(name) for name in close) + "?"
         else:
-            more = len(self._index) - _MAX_LISTED
-            hint = "there are " + ", ".join(self.ids[:_MAX_LISTED])
-            hint += f" and {more} more" if more > 0 else ""
+            hint = f"there are {name_list(self._index)}"
         return f"no style {style[:100]!r}; {hint}"
 
 

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import torch
 
-from sfumato.bundle import Bundle, NetworkInfo, StyleInfo, next_version, write_bundle
+from sfumato.bundle import Bundle, next_version, write_bundle
+from sfumato.network_info import NetworkInfo
+from sfumato.style_info import StyleInfo
 from training.checkpoint import read_checkpoint
 from training.data.paintings import read_metadata, style_info
 from training.errors import TrainingError

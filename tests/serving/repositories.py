@@ -17,8 +17,9 @@ from serving.lane import LaneSettings
 from serving.model_loader import ModelLoader
 from serving.repository import Repository
 from serving.worker_threads import WorkerThreads
-from sfumato.bundle import MANIFEST_FILE, STYLES_FILE, Bundle
+from sfumato.bundle import Bundle
 from sfumato.errors import BundleError
+from sfumato.manifest import MANIFEST_FILE, STYLES_FILE
 from sfumato.style_file import StyleFile
 from sfumato.style_info import StyleInfo
 from tests.serving.running import PATIENCE

@@ -8,7 +8,7 @@ import grpc
 import numpy as np
 import pytest
 
-from serving.frame_inheritance import FrameInheritance
+from serving.frame_inheritance import inherit
 from serving.server import Server
 from sfumato.v1 import stylization_service_pb2 as pb
 from tests.serving.frames import (
@@ -106,9 +106,9 @@ async def test_another_model_does_not_inherit_the_version(models: Path) -> None:
 async def test_no_more_styles_are_inherited_than_it_takes_to_refuse_them(stub: Any) -> None:
     many = pb.StylizeRequest(styles=[pb.WeightedStyle(style_id="plain")] * 100_000)
     heir = pb.StylizeRequest(image=encode(draw()))
-    inheritance = FrameInheritance()
-    assert len(inheritance.complete(many).styles) == 65
-    assert len(inheritance.complete(heir).styles) == 65
+    before = inherit(many, pb.StylizeRequest())
+    assert len(before.styles) == 65
+    assert len(inherit(heir, before).styles) == 65
     [answer] = await answers_to(stub, [frame(many), frame(pb.StylizeRequest(image=encode(draw())))])
     assert answer.error.message == "65 styles are too many; a blend has at most 64"
 

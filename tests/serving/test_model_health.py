@@ -8,7 +8,7 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from serving.server import Server
-from sfumato.bundle import MODEL_FILE
+from sfumato.manifest import MODEL_FILE
 from tests.serving.repositories import put
 from tests.serving.running import PATIENCE, running
 from tests.serving.tiny_network import write_tiny_bundle

@@ -15,9 +15,10 @@ import pytest
 
 from serving.config import ServerConfig
 from serving.server import Server
-from sfumato.bundle import MODEL_FILE, Bundle
+from sfumato.bundle import Bundle
 from sfumato.inference import open_inference_pb2 as oip
 from sfumato.inference.open_inference_pb2_grpc import GRPCInferenceServiceStub
+from sfumato.manifest import MODEL_FILE
 from tests.serving.photos import decode, draw, encode
 from tests.serving.repositories import FragileSession, put, put_nan, rewrite, until
 from tests.serving.running import (

@@ -16,7 +16,7 @@ from serving.model import ModelState
 from serving.repository import Repository
 from serving.repository_watcher import RepositoryWatcher
 from sfumato import bundle
-from sfumato.bundle import MANIFEST_FILE, MODEL_FILE
+from sfumato.manifest import MANIFEST_FILE, MODEL_FILE
 from sfumato.regular_file import open_regular
 from tests.serving.repositories import names, put, put_nan, started, until
 from tests.serving.tiny_network import write_tiny_bundle

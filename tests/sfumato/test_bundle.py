@@ -8,16 +8,10 @@ import numpy as np
 import pytest
 
 from sfumato.atomic import write_durably
-from sfumato.bundle import (
-    Bundle,
-    NetworkInfo,
-    StyleInfo,
-    list_versions,
-    next_version,
-    read_bundle,
-    write_bundle,
-)
+from sfumato.bundle import Bundle, list_versions, next_version, read_bundle, write_bundle
 from sfumato.errors import BundleError
+from sfumato.network_info import NetworkInfo
+from sfumato.style_info import StyleInfo
 
 NETWORK = NetworkInfo("lite", "sha256:" + "0" * 64, style_size=3)
 STYLES = [StyleInfo("scream", "Skrik", "Edvard Munch", "1893", "public domain"), StyleInfo("a")]

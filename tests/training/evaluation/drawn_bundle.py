@@ -6,7 +6,9 @@ import torch
 from safetensors.torch import save_file
 from torchvision.models import squeezenet1_1
 
-from sfumato.bundle import NetworkInfo, StyleInfo, write_bundle
+from sfumato.bundle import write_bundle
+from sfumato.network_info import NetworkInfo
+from sfumato.style_info import StyleInfo
 from tests.training.drawn_data import draw_paintings, draw_photos, write_slim_vgg
 from training.data.paintings import load_paintings
 from training.data.photos import center_crops, find_images
