@@ -15,14 +15,8 @@ def write_file(path: Path, data: bytes) -> None:
         OSError: the file cannot be written; the old one is untouched.
     """
     staging = _beside(path)
-    try:
+    with _replacing(path, staging):
         write_durably(staging, data)
-        staging.replace(path)
-    except BaseException as error:
-        _name_the_place(error, staging, path)
-        _remove(staging)
-        raise
-    _sync_directory(path.parent)
 
 
 @contextmanager
@@ -37,15 +31,9 @@ def new_file(path: Path) -> Iterator[Path]:
     """
     staging = _beside(path)
     staging = staging.with_name(staging.name + path.suffix)
-    try:
+    with _replacing(path, staging):
         yield staging
         _sync_file(staging)
-        staging.replace(path)
-    except BaseException as error:
-        _name_the_place(error, staging, path)
-        _remove(staging)
-        raise
-    _sync_directory(path.parent)
 
 
 @contextmanager
@@ -82,15 +70,19 @@ def write_durably(path: Path, data: bytes) -> None:
         os.fsync(file.fileno())
 
 
-def _name_the_place(error: BaseException, staging: Path, path: Path) -> None:
-    """Makes an error of the disk name the file that was asked for; nobody knows the other."""
-    if isinstance(error, OSError) and error.filename == str(staging):
-        error.filename = str(path)
-
-
-def _remove(staging: Path) -> None:
-    with suppress(OSError):  # the error on the way says more
-        staging.unlink()
+@contextmanager
+def _replacing(path: Path, staging: Path) -> Iterator[None]:
+    """Moves a file to its place when the block ends well, and removes it otherwise."""
+    try:
+        yield
+        staging.replace(path)
+    except BaseException as error:
+        if isinstance(error, OSError) and error.filename == str(staging):
+            error.filename = str(path)  # which was asked for; nobody knows the other
+        with suppress(OSError):  # the error on the way says more
+            staging.unlink()
+        raise
+    _sync_directory(path.parent)
 
 
 def _beside(path: Path) -> Path:
