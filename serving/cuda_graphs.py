@@ -9,9 +9,8 @@ Source: ONNX Runtime's documentation, CUDA execution provider, "Using CUDA Graph
 do all of it: ONNX Runtime captures a graph for the thread that asks for it.
 """
 
-from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -20,7 +19,7 @@ from serving.lane import Numbers, Pixels
 from serving.onnx_runtime import (
     CUDA,
     SessionSettings,
-    array_on_device,
+    array_on_gpu,
     create_on_cuda,
     first_line,
     provider_of,
@@ -32,59 +31,30 @@ if TYPE_CHECKING:
     import onnxruntime as ort
 
 
-class CudaGraphs:
-    """The batches that are replayed. The first run of a shape captures it.
+class CudaGraph:
+    """The batches of one shape. The first run captures it."""
 
-    Attributes:
-        shapes: theirs.
-    """
-
-    def __init__(
-        self,
-        network: "ort.InferenceSession",
-        shapes: Sequence[BatchShape],
-        style_size: int,
-        *,
-        memory: str = "cuda",
-        device_id: int = 0,
-    ) -> None:
-        """Takes memory for the arrays of each shape.
-
-        Args:
-            network: opened for graphs; for nothing else.
-            shapes: what is replayed.
-            style_size: P, numbers in the row of a style.
-            memory: kind of device that holds the arrays.
-            device_id: which of them.
-        """
-        self.shapes: Final = tuple(shapes)
-        self._batches: Final = {
-            shape.image: _FixedBatch(network, number, shape, style_size, (memory, device_id))
-            for number, shape in enumerate(shapes, start=1)
-        }
-
-    def __contains__(self, image: tuple[int, ...]) -> bool:
-        """Whether batches of the shape ``image`` are replayed."""
-        return image in self._batches
-
-    def run(self, images: Pixels, styles: Numbers) -> Pixels:
-        """Paints ``images`` [N, H, W, 3], of a shape that is in here, with ``styles`` [N, P]."""
-        return self._batches[images.shape].run(images, styles)
-
-
-class _FixedBatch:
     def __init__(
         self,
         network: "ort.InferenceSession",
         number: int,
         shape: BatchShape,
         style_size: int,
-        place: tuple[str, int],
+        device_id: int,
     ) -> None:
+        """Takes memory for the arrays of a batch.
+
+        Args:
+            network: opened for graphs; for nothing else.
+            number: that of the graph in the network, from 1.
+            shape: that of the batch.
+            style_size: P, numbers in the row of a style.
+            device_id: which GPU holds the arrays.
+        """
         self._network = network
-        self._images = array_on_device(shape.image, np.uint8, *place)
-        self._styles = array_on_device((shape.photos, style_size), np.float32, *place)
-        self._painted = array_on_device(shape.image, np.uint8, *place)
+        self._images = array_on_gpu(shape.image, np.uint8, device_id)
+        self._styles = array_on_gpu((shape.photos, style_size), np.float32, device_id)
+        self._painted = array_on_gpu(shape.image, np.uint8, device_id)
         self._binding = network.io_binding()
         self._binding.bind_ortvalue_input("image", self._images)
         self._binding.bind_ortvalue_input("style", self._styles)
@@ -92,6 +62,7 @@ class _FixedBatch:
         self._options = replaying_run(number)
 
     def run(self, images: Pixels, styles: Numbers) -> Pixels:
+        """Paints ``images`` [N, H, W, 3], of this shape, with ``styles`` [N, P]."""
         self._images.update_inplace(np.ascontiguousarray(images))
         self._styles.update_inplace(styles)
         # Copies and graph are on different streams of the device.
@@ -104,7 +75,7 @@ class _FixedBatch:
 
 def open_graphs(
     path: Path, settings: SessionSettings, alone: "ort.InferenceSession", style_size: int
-) -> CudaGraphs | None:
+) -> dict[tuple[int, ...], CudaGraph]:
     """Opens a network once more, for the batches that CUDA replays.
 
     Args:
@@ -114,16 +85,20 @@ def open_graphs(
         style_size: P, numbers in the row of a style.
 
     Returns:
-        None if nothing is to be replayed, or the network does not run on CUDA.
+        The graphs by the shape of their images, [N, H, W, 3]; none if nothing is to be replayed,
+        or the network does not run on CUDA.
 
     Raises:
         BundleError: the network cannot be replayed, or the memory does not suffice.
     """
     if not settings.cuda_graphs or provider_of(alone) != CUDA:
-        return None
+        return {}
     network = create_on_cuda(path, settings, enable_cuda_graph="1")
     device_id = int(settings.cuda_options.get("device_id", "0"))
     try:
-        return CudaGraphs(network, settings.cuda_graphs, style_size, device_id=device_id)
+        return {
+            shape.image: CudaGraph(network, number, shape, style_size, device_id)
+            for number, shape in enumerate(settings.cuda_graphs, start=1)
+        }
     except Exception as error:
         raise BundleError(f"no CUDA graphs for {path}: {first_line(error)}") from error

@@ -177,11 +177,9 @@ def replaying_run(number: int) -> ort.RunOptions:
     return options
 
 
-def array_on_device(
-    shape: Sequence[int], kind: type[np.generic], memory: str, device_id: int
-) -> ort.OrtValue:
-    """Reserves an array on a device, such as number 0 of those with ``cuda`` memory."""
-    return ort.OrtValue.ortvalue_from_shape_and_type(shape, kind, memory, device_id)
+def array_on_gpu(shape: Sequence[int], kind: type[np.generic], device_id: int) -> ort.OrtValue:
+    """Reserves an array in the memory of a GPU, of which the first has the id 0."""
+    return ort.OrtValue.ortvalue_from_shape_and_type(shape, kind, "cuda", device_id)
 
 
 def _threads(settings: SessionSettings) -> int:

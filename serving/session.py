@@ -76,8 +76,8 @@ class OnnxSession:
             OutOfMemoryError: the device has not enough memory for the batch.
         """
         try:
-            if self._graphs and images.shape in self._graphs:
-                return self._graphs.run(images, styles)
+            if graph := self._graphs.get(images.shape):
+                return graph.run(images, styles)
             with self._device.taken() as others:
                 return self._run(self._sharing if others else self._session, images, styles)
         except Exception as error:
@@ -120,8 +120,7 @@ class OnnxSession:
         smallest = (self._min_side, self._min_side + 1)
         # Last come the small ones, and leave little memory behind.
         shapes = ((1, _USUAL), (1, _USUAL), (1, smallest), (batch_size, smallest))
-        graphs = self._graphs.shapes if self._graphs else ()
-        replayed = ((shape.photos, (shape.height, shape.width)) for shape in graphs)
+        replayed = ((n, (height, width)) for n, height, width, _ in self._graphs)
         return [functools.partial(self._try, n, size) for n, size in (*replayed, *shapes)]
 
     def _try(self, n: int, size: tuple[int, int]) -> None:
