@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Final, Generic, TypeVar
 
 from serving.errors import ConfigError
+from serving.folder_scan import Stamp, stamp
 
 _log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
 _LOOK_EVERY: Final = 1.0  # seconds
-_State = tuple[tuple[int, int, int] | None, ...]
 
 
 class WatchedFiles(Generic[T]):
@@ -45,7 +45,7 @@ class WatchedFiles(Generic[T]):
         self._read = read
         self._clock = clock
         self._lock = threading.Lock()
-        self._state = self._look()  # before they are read: a change meanwhile is not missed
+        self._stamps = self._look()  # before they are read: a change meanwhile is not missed
         self._content = read()
         self._looked = clock()
 
@@ -58,10 +58,10 @@ class WatchedFiles(Generic[T]):
             return self._content
 
     def _refresh(self) -> None:
-        state = self._look()
-        if state == self._state:
+        stamps = self._look()
+        if stamps == self._stamps:
             return
-        self._state = state
+        self._stamps = stamps
         names = ", ".join(str(path) for path in self._paths)
         try:
             self._check_kind()
@@ -79,13 +79,5 @@ class WatchedFiles(Generic[T]):
             if path.exists() and not path.is_file():
                 raise ConfigError(f"{path} is not a regular file any more")
 
-    def _look(self) -> _State:
-        return tuple(_state(path) for path in self._paths)
-
-
-def _state(path: Path) -> tuple[int, int, int] | None:
-    try:
-        status = path.stat()
-    except OSError:
-        return None
-    return status.st_mtime_ns, status.st_size, status.st_ino
+    def _look(self) -> list[Stamp | None]:
+        return [stamp(path) for path in self._paths]

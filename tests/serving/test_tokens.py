@@ -106,6 +106,15 @@ def test_a_changed_file_is_read_again_and_a_broken_one_is_not_taken(
     assert watched.content() == (first,)
 
 
+def test_a_file_that_may_be_read_now_is_read_again(file: Path) -> None:
+    now = 0.0
+    file.touch()
+    watched = WatchedFiles([file], lambda: file.stat().st_mode, clock=lambda: now)
+    file.chmod(0o400)
+    now = 1.0
+    assert watched.content() == file.stat().st_mode
+
+
 def run_token(*options: str) -> "subprocess.CompletedProcess[str]":
     command = [sys.executable, "-m", "serving", "token", *options]
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
