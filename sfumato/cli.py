@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from sfumato import __version__
 from sfumato.blend_weights import normalize_weights
-from sfumato.errors import SfumatoError, StyleError
+from sfumato.errors import SfumatoError
 from sfumato.images.image_format import ImageFormat
-from sfumato.option_types import positive, version_or_label
+from sfumato.option_types import positive, strength, version_or_label
 from sfumato.painting_plan import Painting, plan_folder, plan_photo
 from sfumato.server_options import add_server_options, client_settings
-from sfumato.strength import PHOTOGRAPH_STYLE, checked_strength
+from sfumato.strength import PHOTOGRAPH_STYLE
 from sfumato.style_table import style_table
 from sfumato.termination import termination
 from sfumato.video_command import add_video
@@ -202,7 +202,7 @@ def _add_stylize(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     )
     parser.add_argument(
         "--strength",
-        type=_strength,
+        type=strength,
         metavar="0-1",
         help="0 gives the photo, 1 the styles (default: 1)",
     )
@@ -235,13 +235,6 @@ def _weighted_style(text: str) -> tuple[str, float]:
         return style, float(weight) if equals else 1.0
     except ValueError:
         raise argparse.ArgumentTypeError(f"{text!r} is not STYLE or STYLE=WEIGHT") from None
-
-
-def _strength(text: str) -> float:
-    try:
-        return checked_strength(float(text))
-    except (ValueError, StyleError):
-        raise argparse.ArgumentTypeError(f"{text} is not from 0 to 1") from None
 
 
 def _quality(text: str) -> int:

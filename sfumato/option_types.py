@@ -5,6 +5,9 @@ import math
 from collections.abc import Callable
 from typing import TypeVar
 
+from sfumato.errors import StyleError
+from sfumato.strength import checked_strength
+
 _Number = TypeVar("_Number", int, float)
 
 
@@ -19,6 +22,14 @@ def positive(kind: type[_Number]) -> Callable[[str], _Number]:
 
     parse.__name__ = kind.__name__  # argparse names it where a value is no number at all
     return parse
+
+
+def strength(text: str) -> float:
+    """Reads the strength of a style, for argparse."""
+    try:
+        return checked_strength(float(text))
+    except (ValueError, StyleError):
+        raise argparse.ArgumentTypeError(f"{text} is not from 0 to 1") from None
 
 
 def version_or_label(text: str) -> int | str:

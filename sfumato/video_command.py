@@ -4,18 +4,15 @@ import argparse
 import asyncio
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 from sfumato.atomic import new_file
 from sfumato.errors import StyleError, VideoError
-from sfumato.option_types import positive, version_or_label
+from sfumato.option_types import positive, strength, version_or_label
 from sfumato.server_options import add_server_options, client_settings
-from sfumato.strength import checked_strength
 from sfumato.style_fade import StyleFade, StyleKey
 
 if TYPE_CHECKING:
-    from tqdm import tqdm
-
     from sfumato.video_reader import VideoReader
 
 _EXAMPLE = (
@@ -41,7 +38,7 @@ def add_video(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -
         "blended by weight, and between two times one blend turns into the other",
     )
     parser.add_argument(
-        "--strength", type=_strength, metavar="0-1", help="0 gives the video, 1 the styles"
+        "--strength", type=strength, metavar="0-1", help="0 gives the video, 1 the styles"
     )
     parser.add_argument("--model", default="", help="name of a model (default: the server's)")
     parser.add_argument(
@@ -126,17 +123,11 @@ async def _paint(reader: "VideoReader", fade: StyleFade, options: argparse.Names
             with new_file(options.output) as staging:
                 writer = VideoWriter(staging, reader, crf=options.crf, audio=not options.no_audio)
                 try:
-                    return await VideoPainter(client, reader, writer, order).paint(
-                        lambda: _advance(bar)
-                    )
+                    return await VideoPainter(client, reader, writer, order).paint(bar.update)
                 finally:
                     writer.close()
     finally:
         bar.close()
-
-
-def _advance(bar: "tqdm[NoReturn]") -> None:
-    bar.update()
 
 
 def _check_paths(video: Path, output: Path) -> None:
@@ -156,13 +147,6 @@ def _style_key(text: str) -> StyleKey:
         return StyleKey.parse(text)
     except StyleError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
-
-
-def _strength(text: str) -> float:
-    try:
-        return checked_strength(float(text))
-    except (ValueError, StyleError):
-        raise argparse.ArgumentTypeError(f"{text} is not from 0 to 1") from None
 
 
 def _crf(text: str) -> int:

@@ -80,7 +80,7 @@ class VideoPainter:
         self._decoder: ThreadPoolExecutor
         self._encoder: ThreadPoolExecutor
 
-    async def paint(self, on_frame: Callable[[], None]) -> int:
+    async def paint(self, on_frame: Callable[[], object]) -> int:
         """Paints all frames.
 
         Args:
@@ -100,7 +100,7 @@ class VideoPainter:
             finally:
                 self._reader.stop()  # or whoever gives up waits for a long way to a frame
 
-    async def _paint_all(self, on_frame: Callable[[], None]) -> int:
+    async def _paint_all(self, on_frame: Callable[[], object]) -> int:
         count = 0
         while True:
             begun = count
