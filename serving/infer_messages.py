@@ -1,6 +1,5 @@
 """Between ModelInfer's messages and the server's own types."""
 
-import difflib
 from collections.abc import Sequence
 from typing import Final
 
@@ -19,6 +18,7 @@ from serving.tensor_styles import parameter_value, style_rows
 from sfumato.errors import ImageError
 from sfumato.image_codec import decode_photo
 from sfumato.inference import open_inference_pb2 as pb
+from sfumato.name_list import close_names
 
 MAX_PHOTOS: Final = 64
 """Photos in a request. Pixels are bounded anyhow; this bounds what a request costs beside them:
@@ -133,8 +133,7 @@ def _check_names(request: pb.ModelInferRequest) -> None:
         )
     for name in request.parameters:
         if not (name in (*_PARAMETERS, *_IGNORED) or name.startswith(_IGNORED_PREFIX)):
-            close = difflib.get_close_matches(name[:100], _PARAMETERS, 1)
-            hint = f"did you mean {close[0]!r}?" if close else "there are style and strength"
+            hint = close_names(name, _PARAMETERS) or "there are style and strength"
             raise InvalidRequestError(f"no parameter {quoted(name)}; {hint}")
     if len(request.outputs) > 1:
         raise InvalidRequestError(

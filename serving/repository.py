@@ -1,7 +1,6 @@
 """The model folder: which models and versions are served, and why the others are not."""
 
 import asyncio
-import difflib
 import logging
 from collections.abc import Callable, Coroutine, Iterator
 from functools import partial
@@ -15,7 +14,7 @@ from serving.model_loader import ModelLoader
 from serving.model_versions import ModelVersions
 from serving.style_folder import AddedStyle
 from sfumato.errors import SfumatoError
-from sfumato.name_list import name_list
+from sfumato.name_list import close_names, name_list
 
 T = TypeVar("T")
 
@@ -206,11 +205,8 @@ class Repository:
         return versions
 
     def _no_model(self, name: str) -> ModelNotFoundError:
-        close = difflib.get_close_matches(name[:100], self.names())
-        if close:
-            hint = "did you mean " + " or ".join(repr(match) for match in close) + "?"
-        else:
-            hint = "there are " + name_list(map(repr, self.names()))
+        names = self.names()
+        hint = close_names(name, names) or f"there are {name_list(map(repr, names))}"
         return ModelNotFoundError(f"no model {name[:100]!r}; {hint}")
 
     def _require_one(self) -> None:

@@ -1,6 +1,5 @@
 """The styles of one network: one row of numbers per style, and blends of rows."""
 
-import difflib
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
@@ -9,7 +8,7 @@ import numpy.typing as npt
 
 from sfumato.blend_weights import normalize_weights
 from sfumato.errors import FixedStrengthError, StyleError, StyleFileError, UnknownStyleError
-from sfumato.name_list import name_list
+from sfumato.name_list import close_names, name_list
 from sfumato.strength import PHOTOGRAPH_STYLE, checked_strength, toward_photograph
 from sfumato.style_info import StyleInfo
 
@@ -149,15 +148,8 @@ class StyleBank:
         try:
             return self._index[style]
         except KeyError:
-            raise UnknownStyleError(self._unknown(style)) from None
-
-    def _unknown(self, style: str) -> str:
-        close = difflib.get_close_matches(style[:100], self._index)
-        if close:
-            hint = "did you mean " + " or ".join(repr(name) for name in close) + "?"
-        else:
-            hint = f"there are {name_list(self._index)}"
-        return f"no style {style[:100]!r}; {hint}"
+            hint = close_names(style, self._index) or f"there are {name_list(self._index)}"
+            raise UnknownStyleError(f"no style {style[:100]!r}; {hint}") from None
 
 
 def _frozen_rows(rows: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
