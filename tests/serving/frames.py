@@ -8,7 +8,7 @@ import grpc
 
 from serving.server import Server
 from sfumato.v1 import stylization_service_pb2 as pb
-from tests.serving.running import PATIENCE, until_inside
+from tests.serving.running import PATIENCE, until, until_inside
 
 WAITING: dict[str, Any] = {"max_batch_size": 64, "max_batch_delay_ms": 60_000}
 """Settings with which every frame waits until the server stops or the stream ends."""
@@ -67,7 +67,4 @@ async def status_of(call: Any) -> tuple[grpc.StatusCode, str]:
 async def until_clean(server: Server) -> None:
     """Waits until nothing of any stream is left in the server."""
     await until_inside(server, 0)
-    assert server._batcher is not None
-    async with asyncio.timeout(PATIENCE):
-        while server._batcher.waiting:  # noqa: ASYNC110 - nothing tells the event
-            await asyncio.sleep(0.001)
+    await until(lambda: not server._batcher.waiting)

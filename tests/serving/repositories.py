@@ -1,6 +1,5 @@
 """Repositories for tests: of tiny bundles, with networks that break where a test wants it."""
 
-import asyncio
 import hashlib
 import json
 import threading
@@ -89,13 +88,6 @@ async def started(root: Path) -> AsyncIterator[Repository]:
     async with opened(root) as repository:
         await repository.start()
         yield repository
-
-
-async def until(holds: Callable[[], bool]) -> None:
-    """Waits until something holds."""
-    async with asyncio.timeout(PATIENCE):
-        while not holds():  # noqa: ASYNC110 - nothing tells the event
-            await asyncio.sleep(0.002)
 
 
 def names(repository: Repository) -> list[str]:

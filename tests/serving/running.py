@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Self
@@ -64,11 +64,16 @@ async def refused(stub: Any, request: Any) -> tuple[grpc.StatusCode, str]:
     raise AssertionError("the server accepted the request")
 
 
+async def until(holds: Callable[[], bool]) -> None:
+    """Waits until something holds of which no event tells."""
+    async with asyncio.timeout(PATIENCE):
+        while not holds():  # noqa: ASYNC110
+            await asyncio.sleep(0.001)
+
+
 async def until_inside(server: Server, requests: int) -> None:
     """Waits until so many requests are inside the server."""
-    async with asyncio.timeout(PATIENCE):
-        while server._admission.inside != requests:  # noqa: ASYNC110 - nothing tells the event
-            await asyncio.sleep(0.001)
+    await until(lambda: server._admission.inside == requests)
 
 
 class ServerProcess:
@@ -103,9 +108,7 @@ class ServerProcess:
 
     async def logs(self, words: str, times: int = 1) -> None:
         """Waits until the log has ``words`` so many times."""
-        async with asyncio.timeout(PATIENCE):
-            while self.log.count(words) < times:  # noqa: ASYNC110 - it is another process
-                await asyncio.sleep(0.01)
+        await until(lambda: self.log.count(words) >= times)
 
     def send(self, number: signal.Signals) -> None:
         """Sends a signal to the server."""

@@ -21,7 +21,7 @@ from sfumato.style_file import MAX_STYLE_FILE_BYTES, write_style_file
 from sfumato.v1 import admin_service_pb2 as pb
 from sfumato.v1.admin_service_pb2_grpc import AdminServiceStub
 from tests.serving.photos import decode, draw, encode
-from tests.serving.repositories import OTHER_DIGEST, new_style, put, started, until
+from tests.serving.repositories import OTHER_DIGEST, new_style, put, started
 from tests.serving.running import (
     MAX_MESSAGE,
     PATIENCE,
@@ -29,6 +29,7 @@ from tests.serving.running import (
     connected,
     order,
     running,
+    until,
 )
 from tests.serving.tiny_network import paint
 

@@ -247,7 +247,6 @@ async def test_twice_as_much_as_it_can_do_does_not_hurt_the_server(models: Path)
         while not crowd.done():
             assert await health_of(server) == health_pb2.HealthCheckResponse.SERVING
             assert server._admission.inside <= 4
-            assert server._batcher is not None
             assert server._batcher.waiting <= 4
         outcomes = [outcome for outcomes in await crowd for outcome in outcomes]
         assert (await stub.Stylize(photo, timeout=PATIENCE)).width == 200

@@ -20,8 +20,7 @@ from serving.stylizer import Order, TensorOrder
 from tests.serving.every_call import INSIDE, KINDS, Kind, paintings
 from tests.serving.frames import WAITING
 from tests.serving.held_device import held
-from tests.serving.repositories import until
-from tests.serving.running import MAX_MESSAGE, PATIENCE, ROOT, running, until_inside
+from tests.serving.running import MAX_MESSAGE, PATIENCE, ROOT, running, until, until_inside
 
 AT_ONCE = 4
 WARM_UP = 5
@@ -42,7 +41,6 @@ each_kind = pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
 
 def left_in(server: Server) -> dict[str, int]:
     """Counts all that can be left of a call."""
-    assert server._batcher is not None
     return {
         "inside": server._admission.inside,
         "waiting": server._batcher.waiting,

@@ -25,7 +25,6 @@ from tests.serving.frames import (
 )
 from tests.serving.held_device import held
 from tests.serving.photos import draw, encode
-from tests.serving.repositories import until
 from tests.serving.running import (
     MAX_MESSAGE,
     PATIENCE,
@@ -34,6 +33,7 @@ from tests.serving.running import (
     connected,
     order,
     running,
+    until,
     until_inside,
 )
 from tests.serving.tiny_network import endless_graph, write_tiny_bundle

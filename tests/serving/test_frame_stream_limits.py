@@ -22,7 +22,7 @@ from tests.serving.frames import (
 )
 from tests.serving.held_device import held
 from tests.serving.photos import draw, encode
-from tests.serving.running import PATIENCE, connected, order, running, until_inside
+from tests.serving.running import PATIENCE, connected, order, running, until, until_inside
 
 PHOTO = encode(draw())
 RESOURCE_EXHAUSTED = grpc.StatusCode.RESOURCE_EXHAUSTED
@@ -30,9 +30,7 @@ RESOURCE_EXHAUSTED = grpc.StatusCode.RESOURCE_EXHAUSTED
 
 async def logged(log: pytest.LogCaptureFixture, words: str, times: int) -> None:
     """Waits until so many lines of the log have ``words``."""
-    async with asyncio.timeout(PATIENCE):
-        while sum(words in line for line in log.messages) < times:  # noqa: ASYNC110
-            await asyncio.sleep(0.001)
+    await until(lambda: sum(words in line for line in log.messages) >= times)
 
 
 async def still(log: pytest.LogCaptureFixture, words: str) -> int:
@@ -159,9 +157,7 @@ async def test_a_full_server_refuses_the_frame_and_not_the_stream(
     async with running(models, max_queue_size=2, **WAITING) as server, connected(server) as stub:
         call = stub.StylizeStream(timeout=PATIENCE)
         await write(call, numbered([order(PHOTO)] * 3, window=4))
-        async with asyncio.timeout(PATIENCE):
-            while "RESOURCE_EXHAUSTED" not in caplog.text:  # noqa: ASYNC110 - nothing else tells
-                await asyncio.sleep(0.001)
+        await logged(caplog, "RESOURCE_EXHAUSTED", 1)
         stopping = asyncio.create_task(server.stop())
         answers = await read(call, 3)
         assert results(answers) == [(0, "painting"), (1, "painting"), (2, "error")]

@@ -14,15 +14,8 @@ from sfumato.async_client import AsyncClient
 from sfumato.cli import main
 from sfumato.style_file import write_style_file
 from tests.serving.photos import draw, encode
-from tests.serving.repositories import (
-    held_up,
-    new_style,
-    put,
-    put_nan,
-    started,
-    until,
-)
-from tests.serving.running import PATIENCE, connected, order, refused, running
+from tests.serving.repositories import held_up, new_style, put, put_nan, started
+from tests.serving.running import PATIENCE, connected, order, refused, running, until
 
 
 @pytest.fixture

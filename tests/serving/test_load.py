@@ -8,8 +8,7 @@ import pytest
 
 from serving.errors import OutOfMemoryError
 from tests.serving.photos import decode, draw, encode
-from tests.serving.repositories import until
-from tests.serving.running import PATIENCE, connected, order, refused, running, until_inside
+from tests.serving.running import PATIENCE, connected, order, refused, running, until, until_inside
 
 WAITING = {"max_batch_size": 64, "max_batch_delay_ms": 60_000}
 """Settings with which every photo waits until the server stops or the call ends."""
@@ -33,9 +32,7 @@ async def test_a_refused_photo_costs_no_decoding(
     photo = encode(draw())
     async with running(models, max_queue_size=1, **WAITING) as server, connected(server) as stub:
         inside = stub.Stylize(order(photo), timeout=PATIENCE)
-        batcher = server._batcher
-        assert batcher is not None
-        await until(lambda: batcher.waiting == 1)  # it has been decoded
+        await until(lambda: server._batcher.waiting == 1)  # it has been decoded
         monkeypatch.delattr("serving.stylizer.decode_photo")
         status, _ = await refused(stub, order(photo))
         assert status is grpc.StatusCode.RESOURCE_EXHAUSTED

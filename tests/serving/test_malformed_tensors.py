@@ -89,7 +89,6 @@ def is_message(file: bytes) -> bool:
 async def assert_unharmed(server: Server, tensors: Any) -> None:
     """Checks that nothing is left inside and that a good request is painted."""
     await until_inside(server, 0)
-    assert server._batcher is not None
     assert server._batcher.waiting == 0
     photo = draw()
     answer = await tensors.ModelInfer(infer_request({"image": photo[None]}, style="dark"))

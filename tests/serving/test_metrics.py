@@ -23,8 +23,17 @@ from sfumato.inference import open_inference_pb2 as pb
 from tests.serving.frames import answers_to, frame, numbered, until_clean
 from tests.serving.held_device import HeldDevice, held
 from tests.serving.photos import draw, encode
-from tests.serving.repositories import put, until
-from tests.serving.running import PATIENCE, ROOT, connected, order, refused, running, until_inside
+from tests.serving.repositories import put
+from tests.serving.running import (
+    PATIENCE,
+    ROOT,
+    connected,
+    order,
+    refused,
+    running,
+    until,
+    until_inside,
+)
 from tests.serving.scraping import Scrape, scrape
 from tests.serving.tensors import infer_refused, infer_request, inferring
 

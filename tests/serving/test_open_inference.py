@@ -1,4 +1,3 @@
-import asyncio
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ from serving.server import Server
 from sfumato.inference import open_inference_pb2 as pb
 from sfumato.v1.stylization_service_pb2_grpc import StylizationServiceStub
 from tests.serving.photos import Pixels, decode, draw, encode
-from tests.serving.running import MAX_MESSAGE, PATIENCE, order, running, until_inside
+from tests.serving.running import MAX_MESSAGE, PATIENCE, order, running, until, until_inside
 from tests.serving.tensors import (
     files_request,
     infer_refused,
@@ -265,7 +264,4 @@ async def test_a_photo_that_fails_takes_its_siblings_back(models: Path) -> None:
 
 async def until_waiting(server: Server, number: int) -> None:
     """Waits until so many photos wait for the device."""
-    assert server._batcher is not None
-    async with asyncio.timeout(PATIENCE):
-        while server._batcher.waiting != number:  # noqa: ASYNC110 - nothing tells the event
-            await asyncio.sleep(0.001)
+    await until(lambda: server._batcher.waiting == number)

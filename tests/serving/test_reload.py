@@ -20,7 +20,7 @@ from sfumato.inference import open_inference_pb2 as oip
 from sfumato.inference.open_inference_pb2_grpc import GRPCInferenceServiceStub
 from sfumato.manifest import MODEL_FILE
 from tests.serving.photos import decode, draw, encode
-from tests.serving.repositories import FragileSession, put, put_nan, rewrite, until
+from tests.serving.repositories import FragileSession, put, put_nan, rewrite
 from tests.serving.running import (
     MAX_MESSAGE,
     PATIENCE,
@@ -28,6 +28,7 @@ from tests.serving.running import (
     order,
     refused,
     running,
+    until,
     until_inside,
 )
 from tests.serving.tiny_network import paint, tiny_graph

@@ -12,17 +12,8 @@ from serving.errors import ConfigError, DamagedModelError, ModelNotFoundError, N
 from serving.model import ModelState
 from sfumato import bundle
 from sfumato.inference import open_inference_pb2 as pb
-from tests.serving.repositories import (
-    FragileSession,
-    held_up,
-    names,
-    opened,
-    put,
-    put_nan,
-    started,
-    until,
-)
-from tests.serving.running import running
+from tests.serving.repositories import FragileSession, held_up, names, opened, put, put_nan, started
+from tests.serving.running import running, until
 from tests.serving.tensors import inferring
 from tests.serving.tiny_network import write_tiny_bundle
 

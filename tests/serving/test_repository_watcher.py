@@ -18,7 +18,8 @@ from serving.repository_watcher import RepositoryWatcher
 from sfumato import bundle
 from sfumato.manifest import MANIFEST_FILE, MODEL_FILE
 from sfumato.regular_file import open_regular
-from tests.serving.repositories import names, put, put_nan, started, until
+from tests.serving.repositories import names, put, put_nan, started
+from tests.serving.running import until
 from tests.serving.tiny_network import write_tiny_bundle
 
 # ruff: noqa: ASYNC240 - the few files of a test are no reason to wait for a thread

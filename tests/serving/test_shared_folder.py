@@ -10,8 +10,8 @@ from sfumato.style_file import write_style_file
 from sfumato.v1 import admin_service_pb2 as pb
 from sfumato.v1.admin_service_pb2_grpc import AdminServiceStub
 from tests.serving.photos import decode, draw, encode
-from tests.serving.repositories import new_style, put, until
-from tests.serving.running import PATIENCE, connected, order, running
+from tests.serving.repositories import new_style, put
+from tests.serving.running import PATIENCE, connected, order, running, until
 from tests.serving.tiny_network import paint
 
 

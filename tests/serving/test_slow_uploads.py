@@ -16,7 +16,7 @@ from serving.server import Server
 from sfumato.v1 import stylization_service_pb2 as pb
 from sfumato.v1.stylization_service_pb2_grpc import StylizationServiceStub
 from tests.serving.photos import draw, encode
-from tests.serving.running import PATIENCE, order, running
+from tests.serving.running import PATIENCE, order, running, until
 
 STYLIZE = "/sfumato.v1.StylizationService/Stylize"
 LIST = "/sfumato.v1.StylizationService/ListStyles"
@@ -25,9 +25,7 @@ PHOTO = encode(draw())
 
 
 async def until_open(server: Server, calls: int) -> None:
-    async with asyncio.timeout(PATIENCE):
-        while len(server._overload._open) != calls:  # noqa: ASYNC110 - nothing tells the event
-            await asyncio.sleep(0.001)
+    await until(lambda: len(server._overload._open) == calls)
 
 
 @asynccontextmanager

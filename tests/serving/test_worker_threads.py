@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from serving.worker_threads import WorkerThreads
-from tests.serving.running import PATIENCE
+from tests.serving.running import PATIENCE, until
 
 
 @pytest.fixture
@@ -98,9 +98,7 @@ async def test_a_thread_that_waits_keeps_nothing_of_its_last_work(thread: Worker
     gone = weakref.ref(photo)
     await thread.run(lambda photo=photo: None)  # type: ignore[misc]
     del photo
-    async with asyncio.timeout(PATIENCE):
-        while gone() is not None:  # noqa: ASYNC110 - nothing tells when the thread waits again
-            await asyncio.sleep(0.001)
+    await until(lambda: gone() is None)
 
 
 async def test_an_error_does_not_keep_what_was_worked_on(thread: WorkerThreads) -> None:

@@ -23,8 +23,7 @@ from sfumato.video_painter import VideoOrder, VideoPainter
 from sfumato.video_reader import VideoPicture, VideoReader
 from sfumato.video_writer import VideoWriter
 from tests.serving.held_device import held
-from tests.serving.repositories import until
-from tests.serving.running import PATIENCE, ROOT, ServerProcess, connected, order
+from tests.serving.running import PATIENCE, ROOT, ServerProcess, connected, order, until
 from tests.serving.tiny_network import write_tiny_bundle
 from tests.sfumato.image_files import encode, picture
 from tests.sfumato.videos import grey, read_video, write_video
