@@ -25,7 +25,7 @@ from tests.serving.photos import draw, encode
 from tests.serving.repositories import new_style
 from tests.serving.running import PATIENCE, ROOT, command, connected, order, refused, running
 from tests.serving.scraping import until_in_flight
-from tests.serving.tiny_network import endless_graph, write_tiny_bundle
+from tests.serving.tiny_network import endless_models
 
 UNAVAILABLE = grpc.StatusCode.UNAVAILABLE
 LOGS = {"a closed pipe": "", "a full pipe": "", "a full disk": "2>/dev/full", "closed": "2>&-"}
@@ -132,9 +132,7 @@ async def test_without_a_log_a_second_signal_ends_the_server_all_the_same(
 ) -> None:
     metrics_port = free_port()
     photo = order(encode(draw()), "now")
-    rows = {"now": (0.0, 0.0), "never": (1e18, 0.0)}
-    write_tiny_bundle(tmp_path / "models" / "default" / "1", styles=rows, graph=endless_graph())
-    with unlogged(tmp_path / "models", tmp_path, log, "--metrics-port", str(metrics_port)) as (
+    with unlogged(endless_models(tmp_path), tmp_path, log, "--metrics-port", str(metrics_port)) as (
         process,
         address,
     ):

@@ -16,7 +16,7 @@ from tests.serving.every_call import INSIDE, KINDS, paintings
 from tests.serving.photos import decode, draw, encode
 from tests.serving.running import PATIENCE, ROOT, ServerProcess, command, connected, order
 from tests.serving.scraping import until_in_flight
-from tests.serving.tiny_network import endless_graph, write_tiny_bundle
+from tests.serving.tiny_network import endless_models
 
 # Photos wait for a batch that never fills, so they are inside when the signal comes.
 WAITING = ("--max-batch-size", "64", "--max-batch-delay-ms", "60000", "--log-level", "debug")
@@ -44,13 +44,6 @@ async def test_a_signal_under_load_finishes_every_accepted_photo(
         assert "Traceback" not in server.log
     for photo, answer in zip(photos, answers, strict=True):
         np.testing.assert_array_equal(decode(answer.image), photo)
-
-
-def endless_models(folder: Path) -> Path:
-    """A model whose style "now" is painted at once and whose style "never" takes for ever."""
-    rows = {"now": (0.0, 0.0), "never": (1e18, 0.0)}
-    write_tiny_bundle(folder / "endless" / "default" / "1", styles=rows, graph=endless_graph())
-    return folder / "endless"
 
 
 async def test_while_it_drains_the_server_refuses_new_photos(tmp_path: Path) -> None:

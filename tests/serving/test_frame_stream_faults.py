@@ -36,7 +36,7 @@ from tests.serving.running import (
     until,
     until_inside,
 )
-from tests.serving.tiny_network import endless_graph, write_tiny_bundle
+from tests.serving.tiny_network import endless_models
 
 PHOTO = encode(draw())
 
@@ -186,10 +186,8 @@ async def test_an_idle_stream_does_not_hold_up_a_stopping_server(
 
 
 async def test_a_stream_that_comes_while_the_server_stops_is_refused(tmp_path: Path) -> None:
-    rows = {"now": (0.0, 0.0), "never": (1e18, 0.0)}
-    write_tiny_bundle(tmp_path / "models" / "default" / "1", styles=rows, graph=endless_graph())
     options = ("--log-level", "debug", "--grace-seconds", "600")
-    with ServerProcess(tmp_path / "models", tmp_path, *options) as server:
+    with ServerProcess(endless_models(tmp_path), tmp_path, *options) as server:
         async with connected(server) as stub:
             call = stub.Stylize(order(PHOTO, "never"), timeout=PATIENCE)
             await server.logs("admitted a request")
