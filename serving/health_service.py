@@ -1,11 +1,12 @@
 """grpc.health.v1: whether the server, and each of its services and models, is serving."""
 
 import asyncio
-from typing import Any, Final
+from typing import Final
 
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from serving.call import Context
 from serving.client_text import quoted
 
 SERVING: Final = health_pb2.HealthCheckResponse.SERVING
@@ -18,8 +19,6 @@ OVERALL: Final = ""
 HEALTH: Final = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
 HEALTH_METHODS: Final = f"/{HEALTH}/"
 _LONGEST_NAME: Final = 1000  # a stream that watches a name keeps it
-
-_Context = grpc.aio.ServicerContext[Any, Any]
 
 
 class HealthService(health_pb2_grpc.HealthServicer):
@@ -52,7 +51,7 @@ class HealthService(health_pb2_grpc.HealthServicer):
     # ruff: noqa: N802
 
     async def Check(
-        self, request: health_pb2.HealthCheckRequest, context: _Context
+        self, request: health_pb2.HealthCheckRequest, context: Context
     ) -> health_pb2.HealthCheckResponse:
         """Tells how a service stands now."""
         if request.service not in self._statuses:
@@ -62,7 +61,7 @@ class HealthService(health_pb2_grpc.HealthServicer):
         return health_pb2.HealthCheckResponse(status=self._statuses[request.service])
 
     async def Watch(  # a coroutine, not a generator: it ends at once when it is cancelled
-        self, request: health_pb2.HealthCheckRequest, context: _Context
+        self, request: health_pb2.HealthCheckRequest, context: Context
     ) -> None:
         """Tells how a service stands, and again whenever that changes."""
         service, told = request.service, None

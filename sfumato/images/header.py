@@ -32,6 +32,11 @@ class Header:
             return self.height, self.width
         return self.width, self.height
 
+    def check_stored_size(self, size: tuple[int, int]) -> None:
+        """Raises ValueError if the picture itself has another width and height, as stored."""
+        if size != (self.width, self.height):
+            raise ValueError("two sizes in one file")
+
 
 def damaged(image_format: ImageFormat, reason: object) -> InvalidImageError:
     """Makes the error for a file that begins well and goes wrong."""

@@ -38,7 +38,7 @@ def decode_jpeg(data: bytes, header: Header) -> Pixels:
 
 def _decode_plain(data: bytes, header: Header) -> npt.NDArray[np.uint8]:
     height, width, space, _ = simplejpeg.decode_jpeg_header(data, strict=False)
-    _check_size((int(width), int(height)), header)
+    header.check_stored_size((int(width), int(height)))
     if space in ("CMYK", "YCCK"):
         # Adobe's programs, which write nearly all such files, store the inks inverted.
         return 255 - _uint8(simplejpeg.decode_jpeg(data, "CMYK"))
@@ -50,15 +50,10 @@ def _decode_plain(data: bytes, header: Header) -> npt.NDArray[np.uint8]:
 def _decode_odd(data: bytes, header: Header) -> npt.NDArray[np.uint8]:
     # The class, not Image.open: its limit on pixels is global, and ours has been checked.
     image: Image.Image = JpegImageFile(BytesIO(data))
-    _check_size(image.size, header)
+    header.check_stored_size(image.size)
     if image.mode not in ("L", "CMYK"):
         image = image.convert("RGB")
     return np.asarray(image)
-
-
-def _check_size(size: tuple[int, int], header: Header) -> None:
-    if size != (header.width, header.height):
-        raise ValueError("two sizes in one file")
 
 
 def _uint8(array: npt.NDArray[np.generic]) -> npt.NDArray[np.uint8]:

@@ -30,7 +30,7 @@ def decode_png(data: bytes, header: Header) -> Pixels:
     data = picture_only(data)
     # The class, not Image.open: its limit on pixels is global, and ours has been checked.
     image = PngImageFile(BytesIO(data))
-    _check_size(image, header)
+    header.check_stored_size(image.size)
     image.load()
     if _may_lack_rows(image, data) and not holds_all_rows(data):
         raise ValueError("rows are missing")
@@ -44,14 +44,9 @@ def decode_webp(data: bytes, header: Header) -> Pixels:
         Exception: truncated or damaged, in whatever form Pillow says it.
     """
     image = WebPImageFile(BytesIO(data))
-    _check_size(image, header)
+    header.check_stored_size(image.size)
     image.load()
     return _split(image) if image.mode in _ALPHA_MODES else Pixels(np.asarray(image.convert("RGB")))
-
-
-def _check_size(image: Image.Image, header: Header) -> None:
-    if image.size != (header.width, header.height):
-        raise ValueError("two sizes in one file")
 
 
 def _may_lack_rows(image: Image.Image, data: bytes) -> bool:
