@@ -7,6 +7,7 @@ import pytest
 import uvloop
 
 from serving.server import Server
+from tests.serving.repositories import put
 from tests.serving.running import connected, running
 from tests.serving.tensors import inferring
 from tests.serving.tiny_network import write_tiny_bundle
@@ -21,6 +22,13 @@ def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], asyncio.Abstrac
 def models(tmp_path: Path) -> Path:
     """A model folder with one tiny network, the default model."""
     write_tiny_bundle(tmp_path / "models" / "default" / "1")
+    return tmp_path / "models"
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """A model folder whose default model can be replaced; it has the style "plain", of gain 1."""
+    put(tmp_path / "models" / "default" / "1")
     return tmp_path / "models"
 
 

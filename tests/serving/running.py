@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Self
 
 import grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from serving.config import ServerConfig
 from serving.server import Server
@@ -57,11 +58,25 @@ def order(image: bytes, styles: Mapping[str, float] | str = "plain", **fields: A
 
 async def refused(stub: Any, request: Any) -> tuple[grpc.StatusCode, str]:
     """Sends a request that must fail; gives status and message."""
+    status, message = await outcome(stub.Stylize(request, timeout=PATIENCE))
+    assert status is not grpc.StatusCode.OK, "the server accepted the request"
+    return status, message
+
+
+async def outcome(call: Any) -> tuple[grpc.StatusCode, str]:
+    """Waits for an answer; gives its status and message."""
     try:
-        await stub.Stylize(request, timeout=PATIENCE)
+        await call
     except grpc.aio.AioRpcError as error:
         return error.code(), error.details() or ""
-    raise AssertionError("the server accepted the request")
+    return grpc.StatusCode.OK, ""
+
+
+async def health_of(channel: grpc.aio.Channel, service: str = "") -> str:
+    """Asks for the health of a server, or of one service or model of it."""
+    stub: Any = health_pb2_grpc.HealthStub(channel)
+    answer = await stub.Check(health_pb2.HealthCheckRequest(service=service), timeout=PATIENCE)
+    return health_pb2.HealthCheckResponse.ServingStatus.Name(answer.status)
 
 
 async def until(holds: Callable[[], bool]) -> None:

@@ -12,7 +12,7 @@ from serving.server import Server
 from sfumato.inference import open_inference_pb2 as pb
 from sfumato.inference.open_inference_pb2_grpc import GRPCInferenceServiceStub
 from tests.serving.photos import Pixels
-from tests.serving.running import MAX_MESSAGE, PATIENCE, ServerProcess
+from tests.serving.running import MAX_MESSAGE, PATIENCE, ServerProcess, outcome
 
 SERVICE = "inference.GRPCInferenceService"
 
@@ -61,12 +61,3 @@ async def infer_refused(stub: Any, request: Any) -> tuple[grpc.StatusCode, str]:
     status, message = await outcome(stub.ModelInfer(request, timeout=PATIENCE))
     assert status is not grpc.StatusCode.OK, "the server accepted the request"
     return status, message
-
-
-async def outcome(call: Any) -> tuple[grpc.StatusCode, str]:
-    """Waits for an answer; gives its status and message."""
-    try:
-        await call
-    except grpc.aio.AioRpcError as error:
-        return error.code(), error.details() or ""
-    return grpc.StatusCode.OK, ""

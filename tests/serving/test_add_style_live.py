@@ -35,13 +35,6 @@ from tests.serving.tiny_network import paint
 
 
 @pytest.fixture
-def root(tmp_path: Path) -> Path:
-    """A folder whose model has the style "plain"."""
-    put(tmp_path / "models" / "default" / "1")
-    return tmp_path / "models"
-
-
-@pytest.fixture
 def styles(root: Path) -> Path:
     """The folder for style files of the model."""
     (root / "default" / "styles").mkdir()

@@ -8,7 +8,6 @@ from typing import Any
 
 import grpc
 import pytest
-from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 from serving.authorization import Authorization, scope_of
@@ -22,10 +21,9 @@ from serving.server import Server
 from serving.tokens import Scope, make_token, read_tokens
 from serving.watched_files import WatchedFiles
 from sfumato.v1 import stylization_service_pb2 as pb
-from sfumato.v1 import stylization_service_pb2_grpc
 from tests.serving.held_device import held
 from tests.serving.photos import draw, encode
-from tests.serving.running import PATIENCE, order, running
+from tests.serving.running import PATIENCE, connected, health_of, order, outcome, running
 
 PAINTER, PAINTER_TOKEN = make_token("painter-1", [Scope.PAINT])
 ADMIN, ADMIN_TOKEN = make_token("admin-1", [Scope.ADMIN])
@@ -48,22 +46,8 @@ async def guarded(models: Path, token_file: Path) -> AsyncIterator[Server]:
         yield server
 
 
-@asynccontextmanager
-async def stub_of(server: Server) -> AsyncIterator[Any]:
-    async with grpc.aio.insecure_channel(server.address) as channel:
-        yield stylization_service_pb2_grpc.StylizationServiceStub(channel)
-
-
-async def status_of(call: Any) -> tuple[grpc.StatusCode, str]:
-    try:
-        await call
-    except grpc.aio.AioRpcError as error:
-        return error.code(), error.details() or ""
-    return grpc.StatusCode.OK, ""
-
-
 async def test_who_has_a_token_may_paint(guarded: Server) -> None:
-    async with stub_of(guarded) as stub:
+    async with connected(guarded) as stub:
         photo = order(encode(draw()))
         answer = await stub.Stylize(photo, metadata=bearer(PAINTER), timeout=PATIENCE)
     assert answer.width == 40
@@ -84,18 +68,18 @@ async def test_who_has_a_token_may_paint(guarded: Server) -> None:
 async def test_without_a_known_token_nobody_paints(
     guarded: Server, metadata: Sequence[tuple[str, str]], reason: str
 ) -> None:
-    async with stub_of(guarded) as stub:
+    async with connected(guarded) as stub:
         photo = order(encode(draw()))
-        code, message = await status_of(stub.Stylize(photo, metadata=metadata, timeout=PATIENCE))
+        code, message = await outcome(stub.Stylize(photo, metadata=metadata, timeout=PATIENCE))
         assert code is grpc.StatusCode.UNAUTHENTICATED
         assert reason in message
-        code, _ = await status_of(stub.ListStyles(pb.ListStylesRequest(), metadata=metadata))
+        code, _ = await outcome(stub.ListStyles(pb.ListStylesRequest(), metadata=metadata))
         assert code is grpc.StatusCode.UNAUTHENTICATED
 
 
 async def test_a_token_without_the_scope_is_not_enough(guarded: Server) -> None:
-    async with stub_of(guarded) as stub:
-        code, message = await status_of(
+    async with connected(guarded) as stub:
+        code, message = await outcome(
             stub.ListStyles(pb.ListStylesRequest(), metadata=bearer(ADMIN))
         )
     assert code is grpc.StatusCode.PERMISSION_DENIED
@@ -105,10 +89,10 @@ async def test_a_token_without_the_scope_is_not_enough(guarded: Server) -> None:
 async def test_painting_is_not_enough_for_administration(guarded: Server) -> None:
     async with grpc.aio.insecure_channel(guarded.address) as channel:
         load: Any = channel.unary_unary("/inference.GRPCInferenceService/RepositoryModelLoad")
-        code, message = await status_of(load(b"", metadata=bearer(PAINTER), timeout=PATIENCE))
+        code, message = await outcome(load(b"", metadata=bearer(PAINTER), timeout=PATIENCE))
         assert code is grpc.StatusCode.PERMISSION_DENIED
         assert "lacks the scope 'admin'" in message
-        code, _ = await status_of(load(b"", metadata=bearer(ADMIN), timeout=PATIENCE))
+        code, _ = await outcome(load(b"", metadata=bearer(ADMIN), timeout=PATIENCE))
         assert code is not grpc.StatusCode.PERMISSION_DENIED
 
 
@@ -125,14 +109,14 @@ async def test_a_style_can_only_be_added_by_an_administrator(
             (bearer(PAINTER), grpc.StatusCode.PERMISSION_DENIED),
             (bearer(ADMIN), grpc.StatusCode.INVALID_ARGUMENT),  # an empty message: no style file
         ):
-            code, _ = await status_of(add(b"", metadata=metadata, timeout=PATIENCE))
+            code, _ = await outcome(add(b"", metadata=metadata, timeout=PATIENCE))
             assert code is expected
 
 
 async def test_a_stream_is_refused_before_its_first_frame(guarded: Server) -> None:
-    async with stub_of(guarded) as stub:
+    async with connected(guarded) as stub:
         stream = stub.StylizeStream(timeout=PATIENCE)  # nothing is ever written
-        code, _ = await status_of(stream.read())
+        code, _ = await outcome(stream.read())
     assert code is grpc.StatusCode.UNAUTHENTICATED
 
 
@@ -142,7 +126,7 @@ async def test_what_a_stranger_sends_is_not_even_decoded(
     monkeypatch.setattr(pb.StylizeRequest, "FromString", None, raising=False)
     async with grpc.aio.insecure_channel(guarded.address) as channel:
         stylize: Any = channel.unary_unary("/sfumato.v1.StylizationService/Stylize")
-        code, _ = await status_of(stylize(b"\xff" * 100_000, timeout=PATIENCE))
+        code, _ = await outcome(stylize(b"\xff" * 100_000, timeout=PATIENCE))
     assert code is grpc.StatusCode.UNAUTHENTICATED
 
 
@@ -152,16 +136,14 @@ async def test_a_method_that_there_is_not_is_told_so_and_leaves_no_line(
     caplog.set_level(logging.INFO, "serving.access_log")
     async with grpc.aio.insecure_channel(guarded.address) as channel:
         stub: Any = channel.unary_unary("/sfumato.v1.StylizationService/Steal")
-        code, _ = await status_of(stub(b"", timeout=PATIENCE))
+        code, _ = await outcome(stub(b"", timeout=PATIENCE))
     assert code is grpc.StatusCode.UNIMPLEMENTED
     assert caplog.records == []
 
 
 async def test_health_is_open_to_all(guarded: Server) -> None:
     async with grpc.aio.insecure_channel(guarded.address) as channel:
-        health: Any = health_pb2_grpc.HealthStub(channel)
-        answer = await health.Check(health_pb2.HealthCheckRequest())
-    assert answer.status == health_pb2.HealthCheckResponse.SERVING
+        assert await health_of(channel) == "SERVING"
 
 
 async def reflect(server: Server, metadata: Sequence[tuple[str, str]]) -> grpc.StatusCode:
@@ -174,7 +156,7 @@ async def reflect(server: Server, metadata: Sequence[tuple[str, str]]) -> grpc.S
             await stream.write(question)
             await stream.read()
 
-        return (await status_of(ask()))[0]
+        return (await outcome(ask()))[0]
 
 
 async def test_reflection_takes_any_token_but_not_none(guarded: Server) -> None:
@@ -184,8 +166,8 @@ async def test_reflection_takes_any_token_but_not_none(guarded: Server) -> None:
 
 
 async def test_without_a_token_file_everybody_may_call(server: Server) -> None:
-    async with stub_of(server) as stub:
-        code, _ = await status_of(stub.ListStyles(pb.ListStylesRequest()))
+    async with connected(server) as stub:
+        code, _ = await outcome(stub.ListStyles(pb.ListStylesRequest()))
     assert code is grpc.StatusCode.OK
     assert await reflect(server, ()) is grpc.StatusCode.OK
 
@@ -213,11 +195,11 @@ def test_each_method_demands_its_scope(method: str, scope: Scope | None) -> None
 async def test_a_changed_token_file_is_obeyed_without_a_restart(
     guarded: Server, token_file: Path
 ) -> None:
-    async with stub_of(guarded) as stub:
+    async with connected(guarded) as stub:
 
         async def status() -> grpc.StatusCode:
             request = pb.ListStylesRequest()
-            return (await status_of(stub.ListStyles(request, metadata=bearer(PAINTER))))[0]
+            return (await outcome(stub.ListStyles(request, metadata=bearer(PAINTER))))[0]
 
         assert await status() is grpc.StatusCode.OK
         token_file.write_text(ADMIN_TOKEN.line())  # noqa: ASYNC240 - it is a small file
@@ -230,10 +212,10 @@ async def test_the_name_of_the_token_is_in_the_access_log(
     guarded: Server, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO, "serving.access_log")
-    async with stub_of(guarded) as stub:
+    async with connected(guarded) as stub:
         await stub.ListStyles(pb.ListStylesRequest(), metadata=bearer(PAINTER))
-        await status_of(stub.ListStyles(pb.ListStylesRequest()))
-        await status_of(stub.ListStyles(pb.ListStylesRequest(), metadata=bearer(ADMIN)))
+        await outcome(stub.ListStyles(pb.ListStylesRequest()))
+        await outcome(stub.ListStyles(pb.ListStylesRequest(), metadata=bearer(ADMIN)))
     served, unknown, denied = [record.getMessage() for record in caplog.records]
     assert "client=painter-1 " in served
     assert "status=OK" in served
@@ -278,15 +260,15 @@ async def test_no_secret_is_ever_logged(
 ) -> None:
     caplog.set_level(logging.DEBUG)
     stray = "a-secret-in-a-wrong-place"
-    async with running(models, token_file=token_file) as server, stub_of(server) as stub:
+    async with running(models, token_file=token_file) as server, connected(server) as stub:
         for metadata in (
             bearer(PAINTER),
             bearer(ADMIN),
             bearer(stray),
             (("authorization", stray),),
         ):
-            await status_of(stub.ListStyles(pb.ListStylesRequest(), metadata=metadata))
-            await status_of(stub.Stylize(order(b"no photo"), metadata=metadata))
+            await outcome(stub.ListStyles(pb.ListStylesRequest(), metadata=metadata))
+            await outcome(stub.Stylize(order(b"no photo"), metadata=metadata))
     assert f"token_file='{token_file}'" in caplog.text
     assert "client=painter-1" in caplog.text
     for secret in (PAINTER, ADMIN, stray, PAINTER_TOKEN.digest, ADMIN_TOKEN.digest):
@@ -296,14 +278,14 @@ async def test_no_secret_is_ever_logged(
 async def test_strangers_do_not_lengthen_the_wait_of_others(models: Path, token_file: Path) -> None:
     async with (
         held(models, token_file=token_file, max_queue_size=1) as (server, device),
-        stub_of(server) as stub,
+        connected(server) as stub,
     ):
         photo = order(encode(draw()))
         painter = bearer(PAINTER)
         inside = stub.Stylize(photo, metadata=painter, timeout=PATIENCE)
         await device.begun()
         for _ in range(50):
-            code, _ = await status_of(stub.Stylize(photo, timeout=PATIENCE))
+            code, _ = await outcome(stub.Stylize(photo, timeout=PATIENCE))
             assert code is grpc.StatusCode.UNAUTHENTICATED
         with pytest.raises(grpc.aio.AioRpcError) as refused:
             await stub.Stylize(photo, metadata=painter, timeout=PATIENCE)
@@ -315,14 +297,14 @@ async def test_strangers_do_not_lengthen_the_wait_of_others(models: Path, token_
 
 
 async def test_the_last_token_can_be_taken_away(models: Path, token_file: Path) -> None:
-    async with running(models, token_file=token_file) as server, stub_of(server) as stub:
+    async with running(models, token_file=token_file) as server, connected(server) as stub:
         ask = partial(stub.ListStyles, pb.ListStylesRequest(), metadata=bearer(PAINTER))
         await ask()
         forget(token_file)
         async with asyncio.timeout(PATIENCE):
-            while (await status_of(ask()))[0] is grpc.StatusCode.OK:
+            while (await outcome(ask()))[0] is grpc.StatusCode.OK:
                 pass
-        code, message = await status_of(ask())
+        code, message = await outcome(ask())
         assert code is grpc.StatusCode.UNAUTHENTICATED
         assert message.startswith("this server does not know the token")
 

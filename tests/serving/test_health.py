@@ -14,23 +14,17 @@ from serving.session import OnnxSession
 from sfumato.v1 import stylization_service_pb2 as pb
 from sfumato.v1.stylization_service_pb2_grpc import StylizationServiceStub
 from tests.serving.photos import draw, encode
-from tests.serving.running import PATIENCE, order, refused
+from tests.serving.running import PATIENCE, health_of, order, refused
 
 SERVING = health_pb2.HealthCheckResponse.SERVING
 NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 SERVICES = ("", "sfumato.v1.StylizationService")
 
 
-async def health_of(channel: grpc.aio.Channel, service: str) -> int:
-    stub: Any = health_pb2_grpc.HealthStub(channel)
-    answer = await stub.Check(health_pb2.HealthCheckRequest(service=service), timeout=PATIENCE)
-    return int(answer.status)
-
-
 @pytest.mark.parametrize("service", SERVICES)
 async def test_a_ready_server_is_healthy(server: Server, service: str) -> None:
     async with grpc.aio.insecure_channel(server.address) as channel:
-        assert await health_of(channel, service) == SERVING
+        assert await health_of(channel, service) == "SERVING"
 
 
 async def test_a_service_that_is_not_there_has_no_health(server: Server) -> None:
@@ -58,7 +52,7 @@ async def test_until_the_models_are_warm_the_server_is_not_healthy_and_takes_not
     assert await asyncio.to_thread(begun.wait, PATIENCE)
     async with grpc.aio.insecure_channel(server.address) as channel:
         stub: Any = StylizationServiceStub(channel)
-        assert [await health_of(channel, service) for service in SERVICES] == [NOT_SERVING] * 2
+        assert [await health_of(channel, service) for service in SERVICES] == ["NOT_SERVING"] * 2
         status, message = await refused(stub, order(encode(draw())))
         assert status is grpc.StatusCode.UNAVAILABLE
         assert "starting" in message
@@ -67,7 +61,7 @@ async def test_until_the_models_are_warm_the_server_is_not_healthy_and_takes_not
         assert unlisted.value.code() is grpc.StatusCode.UNAVAILABLE
         warm.set()
         await starting
-        assert [await health_of(channel, service) for service in SERVICES] == [SERVING] * 2
+        assert [await health_of(channel, service) for service in SERVICES] == ["SERVING"] * 2
     await server.stop()
 
 

@@ -2,10 +2,9 @@
 
 import asyncio
 from pathlib import Path
-from typing import Any
 
 import grpc
-from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_health.v1 import health_pb2
 
 from serving.server import Server
 from sfumato.v1 import stylization_service_pb2 as pb
@@ -23,19 +22,13 @@ from tests.serving.http2_frames import (
     read_settings,
 )
 from tests.serving.photos import draw, encode
-from tests.serving.running import PATIENCE, connected, order, running, until_inside
+from tests.serving.running import PATIENCE, connected, health_of, order, running, until_inside
 
 STYLIZE = "/sfumato.v1.StylizationService/Stylize"
 CANCEL = (8).to_bytes(4, "big")
 CLOSED = {INITIAL_WINDOW_SIZE: 0}
 """Settings of a client that takes no message."""
 PHOTO = order(encode(draw()))
-
-
-async def is_healthy(channel: Any) -> bool:
-    stub: Any = health_pb2_grpc.HealthStub(channel)
-    answer = await stub.Check(health_pb2.HealthCheckRequest(), timeout=PATIENCE)
-    return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
 
 
 async def test_who_watches_and_takes_nothing_keeps_no_server_from_stopping(models: Path) -> None:
@@ -115,4 +108,4 @@ async def test_calls_that_are_begun_and_reset_hold_up_no_other_connection(server
     ):
         await client.send(*flood)
         for _ in range(20):
-            assert await is_healthy(channel)
+            assert await health_of(channel) == "SERVING"

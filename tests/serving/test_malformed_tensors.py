@@ -12,8 +12,8 @@ from serving.statuses import MAX_MESSAGE
 from sfumato.inference import open_inference_pb2 as pb
 from tests.serving.malformed import SPOILS, Spoil, good_request
 from tests.serving.photos import draw
-from tests.serving.running import PATIENCE, running, until_inside
-from tests.serving.tensors import SERVICE, infer_request, inferring, outcome, pixels_of
+from tests.serving.running import PATIENCE, outcome, running, until_inside
+from tests.serving.tensors import SERVICE, infer_request, inferring, pixels_of
 from tests.serving.tiny_network import paint
 
 TENSORS = 2000

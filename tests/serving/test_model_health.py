@@ -4,29 +4,18 @@ from pathlib import Path
 from typing import Any
 
 import grpc
-import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from serving.server import Server
 from sfumato.manifest import MODEL_FILE
 from tests.serving.repositories import put
-from tests.serving.running import PATIENCE, running
+from tests.serving.running import health_of, running
 from tests.serving.tiny_network import write_tiny_bundle
 
 
-@pytest.fixture
-def root(tmp_path: Path) -> Path:
-    """A model folder with one model."""
-    put(tmp_path / "models" / "default" / "1")
-    return tmp_path / "models"
-
-
-async def health_of(server: Server, model: str) -> str:
+async def health(server: Server, model: str) -> str:
     async with grpc.aio.insecure_channel(server.address) as channel:
-        stub: Any = health_pb2_grpc.HealthStub(channel)
-        request = health_pb2.HealthCheckRequest(service=model)
-        answer = await stub.Check(request, timeout=PATIENCE)
-    return health_pb2.HealthCheckResponse.ServingStatus.Name(answer.status)
+        return await health_of(channel, model)
 
 
 async def test_each_model_has_a_health_of_its_own(root: Path) -> None:
@@ -34,13 +23,13 @@ async def test_each_model_has_a_health_of_its_own(root: Path) -> None:
     (root / "broken" / "1" / MODEL_FILE).write_bytes(b"")
     async with running(root, poll_seconds=0) as server:
         repository = server._models.repository
-        assert await health_of(server, "default") == "SERVING"
-        assert await health_of(server, "broken") == "NOT_SERVING"
+        assert await health(server, "default") == "SERVING"
+        assert await health(server, "broken") == "NOT_SERVING"
         await repository.unload("default")
-        assert await health_of(server, "default") == "NOT_SERVING"
-        assert await health_of(server, "") == "SERVING"
+        assert await health(server, "default") == "NOT_SERVING"
+        assert await health(server, "") == "SERVING"
         await repository.load("default")
-        assert await health_of(server, "default") == "SERVING"
+        assert await health(server, "default") == "SERVING"
 
 
 async def test_a_model_named_like_a_service_does_not_touch_its_health(root: Path) -> None:
@@ -48,7 +37,7 @@ async def test_a_model_named_like_a_service_does_not_touch_its_health(root: Path
     put(root / name / "1")
     async with running(root, poll_seconds=0) as server:
         await server._models.repository.unload(name)
-        assert await health_of(server, name) == "SERVING"
+        assert await health(server, name) == "SERVING"
 
 
 async def test_who_watches_a_model_sees_it_come_and_go(root: Path) -> None:

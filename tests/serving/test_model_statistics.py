@@ -10,9 +10,9 @@ import pytest
 from sfumato.inference import open_inference_pb2 as pb
 from sfumato.v1.stylization_service_pb2_grpc import StylizationServiceStub
 from tests.serving.photos import draw, encode
-from tests.serving.running import order, refused, running, until_inside
+from tests.serving.running import order, outcome, refused, running, until_inside
 from tests.serving.scraping import scrape
-from tests.serving.tensors import infer_refused, infer_request, inferring, outcome
+from tests.serving.tensors import infer_refused, infer_request, inferring
 from tests.serving.tiny_network import write_tiny_bundle
 
 PHOTOS = np.stack([draw(24, 20, seed) for seed in range(3)])

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from tests.serving.photos import decode, draw, encode
-from tests.serving.running import PATIENCE, connected, order, running, until_inside
-from tests.serving.tensors import files_request, inferring, outcome
+from tests.serving.running import PATIENCE, connected, order, outcome, running, until_inside
+from tests.serving.tensors import files_request, inferring
 from tests.sfumato.mutated_images import FILES, MAX_PIXELS, decodes, mutants
 
 MUTANTS = 150  # of each format, by each protocol

@@ -3,12 +3,11 @@ from typing import Any
 
 import grpc
 import pytest
-from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 import sfumato
 from serving.server import Server
 from sfumato.inference import open_inference_pb2 as pb
-from tests.serving.running import running
+from tests.serving.running import health_of, running
 from tests.serving.tensors import (
     SERVICE,
     inferring,
@@ -117,9 +116,7 @@ async def test_a_damaged_version_is_in_the_index_with_its_reason(models: Path) -
 
 async def test_health_knows_the_service(server: Server) -> None:
     async with grpc.aio.insecure_channel(server.address) as channel:
-        health: Any = health_pb2_grpc.HealthStub(channel)
-        answer = await health.Check(health_pb2.HealthCheckRequest(service=SERVICE))
-    assert answer.status == health_pb2.HealthCheckResponse.SERVING
+        assert await health_of(channel, SERVICE) == "SERVING"
 
 
 async def test_what_triton_has_beside_is_not_implemented(server: Server) -> None:

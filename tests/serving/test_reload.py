@@ -37,13 +37,6 @@ RELOADS = 100
 PAINTERS = 3
 
 
-@pytest.fixture
-def root(tmp_path: Path) -> Path:
-    """A model folder whose model paints with gain 1."""
-    put(tmp_path / "models" / "default" / "1")
-    return tmp_path / "models"
-
-
 @pytest.fixture(autouse=True)
 def _quick_warm_up(monkeypatch: pytest.MonkeyPatch) -> None:
     """A tiny network needs no large photo to be warm."""

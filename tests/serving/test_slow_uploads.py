@@ -9,14 +9,13 @@ from typing import Any
 
 import grpc
 import pytest
-from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2
 
 from serving.server import Server
 from sfumato.v1 import stylization_service_pb2 as pb
 from sfumato.v1.stylization_service_pb2_grpc import StylizationServiceStub
 from tests.serving.photos import draw, encode
-from tests.serving.running import PATIENCE, order, running, until
+from tests.serving.running import PATIENCE, health_of, order, running, until
 
 STYLIZE = "/sfumato.v1.StylizationService/Stylize"
 LIST = "/sfumato.v1.StylizationService/ListStyles"
@@ -59,19 +58,13 @@ async def status_of_photo(channel: grpc.aio.Channel) -> tuple[grpc.StatusCode, s
     return await call.code(), await call.details()
 
 
-async def is_healthy(channel: Any) -> bool:
-    stub: Any = health_pb2_grpc.HealthStub(channel)
-    answer = await stub.Check(health_pb2.HealthCheckRequest(), timeout=PATIENCE)
-    return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
-
-
 async def test_no_more_photos_are_on_their_way_than_may_be_inside(models: Path) -> None:
     async with served(models, max_queue_size=2) as (server, channel):
         async with stalled(server, channel, STYLIZE), stalled(server, channel, STYLIZE):
             code, details = await status_of_photo(channel)
             assert code is FULL
             assert details.startswith("the server is full: 2 photos are on their way in")
-            assert await is_healthy(channel)
+            assert await health_of(channel) == "SERVING"
             await StylizationServiceStub(channel).ListStyles(pb.ListStylesRequest())
         await until_open(server, 0)
         assert (await status_of_photo(channel))[0] is grpc.StatusCode.OK
@@ -97,7 +90,7 @@ async def test_health_answers_whatever_number_of_calls_is_open(models: Path) -> 
                 await StylizationServiceStub(channel).ListStyles(pb.ListStylesRequest())
             assert full.value.code() is FULL
             assert (await status_of_photo(channel))[0] is FULL
-            assert await is_healthy(channel)
+            assert await health_of(channel) == "SERVING"
         await until_open(server, 0)
         await StylizationServiceStub(channel).ListStyles(pb.ListStylesRequest())
 
@@ -137,7 +130,7 @@ async def test_a_call_whose_message_came_may_take_longer(models: Path) -> None:
     async with served(models, max_upload_seconds=1, **slow) as (_, channel):
         painting = asyncio.create_task(status_of_photo(channel))
         await asyncio.sleep(1.2)
-        assert await is_healthy(channel)
+        assert await health_of(channel) == "SERVING"
         assert (await painting)[0] is grpc.StatusCode.OK
 
 
@@ -145,7 +138,7 @@ async def test_a_stream_may_wait_as_long_as_it_likes_for_its_first_frame(models:
     async with served(models, max_upload_seconds=1) as (_, channel):
         call = StylizationServiceStub(channel).StylizeStream(timeout=PATIENCE)
         await asyncio.sleep(1.2)
-        assert await is_healthy(channel)
+        assert await health_of(channel) == "SERVING"
         await call.write(pb.StylizeStreamRequest(frame=order(PHOTO)))
         assert (await call.read()).HasField("painting")
         await call.done_writing()
