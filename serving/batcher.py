@@ -136,8 +136,6 @@ class Batcher:
         return self._pixels_in_hand + _pixels(batch) <= self._max_pixels
 
     def _next_batch(self) -> list[WaitingPhoto]:
-        if not self._queue:
-            return []
         now = self._clock()
         return self._queue.take_batch(
             now, lambda photo: self._refuses(photo, now), hurry=self._hurry

@@ -124,7 +124,7 @@ class ModelVersions:
         """Loads what is new or has changed, and drops what is ``gone``; failures are noted."""
         async with self._changing:
             scan = await self._scan()
-            changed = {v for v, stamp in scan.versions.items() if not self._has_seen(v, stamp)}
+            changed = self.changed(scan)
             if changed and self._is_unloaded:
                 changed = set(scan.versions)
             await self._change(scan, gone=self.missing(scan) & {*gone}, changed=changed)
@@ -148,9 +148,10 @@ class ModelVersions:
         versions = tuple(model.version for model in self if style.info.id in model.bank.ids)
         return AddedStyle(style.info.id, versions, stored=entry is not None)
 
-    def differs(self, scan: ModelScan) -> bool:
-        """Whether a version is new or has changed since it was loaded, or failed to be."""
-        return not all(self._has_seen(version, stamp) for version, stamp in scan.versions.items())
+    def changed(self, scan: ModelScan) -> set[int]:
+        """Gives the versions that are new or have changed since they were loaded, or failed to."""
+        seen = {version: slot.seen for version, slot in self._slots.items()}
+        return {version for version, stamp in scan.versions.items() if seen.get(version) != stamp}
 
     def differs_in_extras(self, scan: ModelScan) -> bool:
         """Whether labels or style files have changed since they were read."""
@@ -243,9 +244,6 @@ class ModelVersions:
         self._styles.tell()
         if self._slots and not self._is_unloaded:
             self._labels.tell()
-
-    def _has_seen(self, version: int, stamp: BundleStamp) -> bool:
-        return version in self._slots and self._slots[version].seen == stamp
 
     def _served(self, version: int | None) -> Model | None:
         return next((model for model in self if model.version == version), None)

@@ -80,7 +80,7 @@ class RepositoryWatcher:
         self._missing[name] = missing
         if versions.differs_in_extras(scan):
             self._begin(f"extras of {name}", versions.sync)
-        if gone or versions.differs(scan):
+        if gone or versions.changed(scan):
             self._begin(f"versions of {name}", partial(versions.follow, gone))
 
     def _begin(self, what: str, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
