@@ -21,7 +21,6 @@ from sfumato.termination import termination
 from sfumato.video_command import add_video
 
 if TYPE_CHECKING:
-    from sfumato.async_client import AsyncClient
     from sfumato.client import Client
 
 
@@ -72,7 +71,9 @@ async def _stylize_folder(paintings: list[Painting], options: argparse.Namespace
     bar = tqdm(total=len(paintings), unit="photo", disable=None)
 
     async def paint(painting: Painting) -> None:
-        await _paint(client, painting, options)
+        painted = await client.stylize(painting.photo, **_request(painting, options))
+        painting.output.parent.mkdir(parents=True, exist_ok=True)
+        await asyncio.to_thread(painted.save, painting.output)
 
     def on_done(painting: Painting, failure: Exception | None) -> None:
         nonlocal count
@@ -93,12 +94,6 @@ async def _stylize_folder(paintings: list[Painting], options: argparse.Namespace
             _complain(failure)
     print(f"{count} of {len(paintings)} photos painted into {options.output}")
     return 1 if failures else 0
-
-
-async def _paint(client: "AsyncClient", painting: Painting, options: argparse.Namespace) -> None:
-    painted = await client.stylize(painting.photo, **_request(painting, options))
-    painting.output.parent.mkdir(parents=True, exist_ok=True)
-    await asyncio.to_thread(painted.save, painting.output)
 
 
 def _styles(options: argparse.Namespace) -> int:
