@@ -1,7 +1,7 @@
 """The styles of one network: one row of numbers per style, and blends of rows."""
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +24,12 @@ class StyleBank:
         rows: finite float32 [S, P], in the order of ``infos``; copied.
         network_digest: digest of the network that the rows belong to.
 
+    Attributes:
+        infos: the styles, in order.
+        ids: their ids.
+        rows: their rows, float32 [S, P], read-only.
+        network_digest: digest of the network.
+
     Raises:
         StyleError: the arguments break a rule above.
     """
@@ -32,50 +38,31 @@ class StyleBank:
         self, infos: Sequence[StyleInfo], rows: npt.NDArray[np.float32], network_digest: str
     ) -> None:
         """Checks and copies; see the class."""
-        self._infos = tuple(infos)
-        self._index = {info.id: number for number, info in enumerate(self._infos)}
-        self._rows = _frozen_rows(rows)
-        self._network_digest = network_digest
+        self.infos: Final = tuple(infos)
+        self._index = {info.id: number for number, info in enumerate(self.infos)}
+        self.ids: Final = tuple(self._index)
+        self.rows: Final = _frozen_rows(rows)
+        self.network_digest: Final = network_digest
         self._check()
 
     def _check(self) -> None:
-        if not self._infos:
+        if not self.infos:
             raise StyleError("a style bank needs at least one style")
-        if len(self._index) != len(self._infos):
+        if len(self._index) != len(self.infos):
             raise StyleError("a style id occurs twice; ids must differ")
-        if len(self._rows) != len(self._infos):
-            raise StyleError(f"{len(self._infos)} styles need as many rows, not {len(self._rows)}")
-        if not np.isfinite(self._rows).all():
-            row = int(np.isfinite(self._rows).all(axis=1).argmin())
-            raise StyleError(f"the row of style {self._infos[row].id!r} holds NaN or infinity")
-
-    @property
-    def infos(self) -> tuple[StyleInfo, ...]:
-        """The styles, in order."""
-        return self._infos
-
-    @property
-    def ids(self) -> tuple[str, ...]:
-        """The ids, in order."""
-        return tuple(self._index)
-
-    @property
-    def rows(self) -> npt.NDArray[np.float32]:
-        """All rows, float32 [S, P], read-only."""
-        return self._rows
-
-    @property
-    def network_digest(self) -> str:
-        """Digest of the network that the rows belong to."""
-        return self._network_digest
+        if len(self.rows) != len(self.infos):
+            raise StyleError(f"{len(self.infos)} styles need as many rows, not {len(self.rows)}")
+        if not np.isfinite(self.rows).all():
+            row = int(np.isfinite(self.rows).all(axis=1).argmin())
+            raise StyleError(f"the row of style {self.infos[row].id!r} holds NaN or infinity")
 
     def info(self, style: str) -> StyleInfo:
         """Describes a style. Raises UnknownStyleError."""
-        return self._infos[self._number(style)]
+        return self.infos[self._number(style)]
 
     def row(self, style: str) -> npt.NDArray[np.float32]:
         """Gives the row of a style, float32 [P], read-only. Raises UnknownStyleError."""
-        row: npt.NDArray[np.float32] = self._rows[self._number(style)]
+        row: npt.NDArray[np.float32] = self.rows[self._number(style)]
         return row
 
     def blend(
@@ -108,9 +95,9 @@ class StyleBank:
     def _mean(self, numbers: list[int], shares: list[float]) -> npt.NDArray[np.float32]:
         used = np.flatnonzero(shares)
         if len(used) == 1:  # not by arithmetic, which would make 0.0 of -0.0
-            row: npt.NDArray[np.float32] = self._rows[numbers[used[0]]]
+            row: npt.NDArray[np.float32] = self.rows[numbers[used[0]]]
             return row
-        rows = self._rows[np.array(numbers)[used]]
+        rows = self.rows[np.array(numbers)[used]]
         blended = np.array(shares)[used] @ rows.astype(np.float64)
         return np.asarray(blended, np.float32)
 
@@ -127,21 +114,21 @@ class StyleBank:
         """Gives a new bank that has these styles, too; see ``with_style``."""
         for style in styles:
             self.check_fits(style)
-        rows = np.concatenate([self._rows, *(style.row[None] for style in styles)])
-        infos = (*self._infos, *(style.info for style in styles))
-        return StyleBank(infos, rows, self._network_digest)
+        rows = np.concatenate([self.rows, *(style.row[None] for style in styles)])
+        infos = (*self.infos, *(style.info for style in styles))
+        return StyleBank(infos, rows, self.network_digest)
 
     def check_fits(self, style: "StyleFile") -> None:
         """Raises StyleFileError if the style belongs to another network."""
-        if style.network_digest != self._network_digest:
+        if style.network_digest != self.network_digest:
             raise StyleFileError(
                 f"style {style.info.id!r} belongs to network {style.network_digest}, "
-                f"this is {self._network_digest}; train it on this network"
+                f"this is {self.network_digest}; train it on this network"
             )
-        if style.row.shape != self._rows.shape[1:]:
+        if style.row.shape != self.rows.shape[1:]:
             raise StyleFileError(
                 f"the row of style {style.info.id!r} has {style.row.size} numbers, "
-                f"the network takes {self._rows.shape[1]}"
+                f"the network takes {self.rows.shape[1]}"
             )
 
     def _number(self, style: str) -> int:
