@@ -161,8 +161,11 @@ def provider_of(network: ort.InferenceSession) -> str:
 
 def shrinking_run(network: ort.InferenceSession) -> ort.RunOptions:
     """Gives options for a run after which the arena of ``network`` gives its free memory back."""
+    arena = "cpu:0"
+    if provider_of(network) == CUDA:
+        arena = "gpu:" + network.get_provider_options()[CUDA]["device_id"]
     options = ort.RunOptions()
-    options.add_run_config_entry(_SHRINK, "gpu:0" if provider_of(network) == CUDA else "cpu:0")
+    options.add_run_config_entry(_SHRINK, arena)
     return options
 
 

@@ -27,6 +27,10 @@ class PretendedCuda:
             def get_providers(self) -> list[str]:
                 return [CUDA, CPU] if self.pretend else [CPU]
 
+            def get_provider_options(self) -> dict[str, dict[str, str]]:
+                [[_, options], _] = pretended.asked[-1]
+                return {CUDA: {"device_id": "0", **options}}
+
         monkeypatch.setattr(onnxruntime, "InferenceSession", Session)
         monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: [CUDA, CPU])
         monkeypatch.setattr(onnx_runtime, "_has_driver", lambda: True)

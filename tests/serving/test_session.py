@@ -128,6 +128,16 @@ def test_an_operator_can_change_what_cuda_gets(
     assert options == {**onnx_runtime.CUDA_OPTIONS, **own}
 
 
+def test_memory_is_given_back_by_the_gpu_that_was_chosen(
+    bundle: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    PretendedCuda(monkeypatch, works=True)
+    second = SessionSettings(device="cuda", cuda_options={"device_id": "1"})
+    for settings, arena in ((SessionSettings(device="cuda"), "gpu:0"), (second, "gpu:1")):
+        shrink = OnnxSession(bundle, settings)._shrink
+        assert shrink.get_run_config_entry("memory.enable_memory_arena_shrinkage") == arena
+
+
 def test_an_option_that_cuda_does_not_know_is_refused(bundle: Bundle) -> None:
     with pytest.raises(ConfigError, match="has 'use_tf33'; the CUDA provider takes arena_extend"):
         OnnxSession(bundle, SessionSettings(device="cpu", cuda_options={"use_tf33": "0"}))
