@@ -104,14 +104,17 @@ def open_network(path: Path, settings: SessionSettings) -> ort.InferenceSession:
         ConfigError: CUDA is demanded and does not work here, or does not know an option.
     """
     _check_cuda_options(settings.cuda_options)
+    printed = io.StringIO()
     if _may_have_cuda(settings.device):
         ort.set_default_logger_severity(_QUIET)  # a missing GPU is told once, by us
-        _preload_libraries()
-        session = create_on_cuda(path, settings)
+        with contextlib.redirect_stdout(printed):  # both print why CUDA does not work
+            ort.preload_dlls()  # from the Python packages of CUDA and cuDNN, if they are installed
+            session = create_on_cuda(path, settings)
+        _log.debug("ONNX Runtime on CUDA: %s", printed.getvalue().strip() or "nothing is missing")
         if provider_of(session) == CUDA:
             return session
     if settings.device == "cuda":
-        raise ConfigError(_no_cuda())
+        raise ConfigError(_no_cuda() + _reason(printed.getvalue()))
     _register_arena()
     return _create(path, [CPU], _threads(settings))
 
@@ -222,14 +225,6 @@ def _check_cuda_options(options: Mapping[str, str]) -> None:
         )
 
 
-def _preload_libraries() -> None:
-    """Loads CUDA and cuDNN from their Python packages, if they are installed."""
-    printed = io.StringIO()
-    with contextlib.redirect_stdout(printed):  # it prints what it misses
-        ort.preload_dlls()
-    _log.debug("CUDA libraries: %s", printed.getvalue().strip() or "found")
-
-
 @functools.cache
 def _register_arena() -> None:
     """Makes one arena for all sessions on the CPU."""
@@ -266,6 +261,11 @@ def _no_cuda() -> str:
         "device is cuda, but CUDA does not work here (no GPU, no driver, or no CUDA and cuDNN "
         "libraries); use --device auto or cpu to run on the CPU"
     )
+
+
+def _reason(printed: str) -> str:
+    told = [line for line in printed.splitlines() if line.startswith(("EP Error ", "Failed "))]
+    return f". ONNX Runtime says: {told[-1]}" if told else ""
 
 
 def first_line(error: Exception) -> str:
