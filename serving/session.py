@@ -18,6 +18,7 @@ from serving.onnx_runtime import (
     open_for_sharing,
     open_network,
     provider_of,
+    run_into,
     shrinking_run,
 )
 from sfumato.bundle import Bundle
@@ -90,13 +91,10 @@ class OnnxSession:
             raise
 
     def _run(self, session: "ort.InferenceSession", images: Pixels, styles: Numbers) -> Pixels:
-        painted = np.empty(images.shape, np.uint8)
-        binding = session.io_binding()
-        binding.bind_cpu_input("image", np.ascontiguousarray(images))
-        binding.bind_cpu_input("style", styles)
         # Into memory of our own: what lies in the arena keeps the arena from shrinking.
-        binding.bind_output("stylized", "cpu", 0, np.uint8, painted.shape, painted.ctypes.data)
-        session.run_with_iobinding(binding, self._run_options(images.shape[1:3]))
+        painted = np.empty(images.shape, np.uint8)
+        photos = {"image": np.ascontiguousarray(images), "style": styles}
+        run_into(session, photos, {"stylized": painted}, self._run_options(images.shape[1:3]))
         return painted
 
     def _run_options(self, size: tuple[int, ...]) -> "ort.RunOptions | None":

@@ -44,13 +44,13 @@ def test_memory_is_given_back_when_the_size_changes_and_only_then(
 ) -> None:
     session = OnnxSession(bundle, ON_CPU)
     options: list[Any] = []
-    run = session._session.run_with_iobinding
+    run = session._session.run_with_ortvaluevector
 
-    def spy(binding: Any, run_options: Any) -> None:
-        options.append(run_options is not None)
-        run(binding, run_options)
+    def spy(run_options: Any, *arrays: Any) -> None:
+        options.append(run_options is session._shrink)
+        run(run_options, *arrays)
 
-    monkeypatch.setattr(session._session, "run_with_iobinding", spy)
+    monkeypatch.setattr(session._session, "run_with_ortvaluevector", spy)
     for width in (20, 20, 30, 20, 20):
         session.run(draw(width, 20)[None], np.zeros((1, 2), np.float32))
     assert options == [True, False, True, True, False]
@@ -63,7 +63,7 @@ def test_a_lack_of_memory_is_told_in_plain_words(
         raise RuntimeError("bfc_arena.cc: Failed to allocate memory for requested buffer of size 7")
 
     session = OnnxSession(bundle, ON_CPU)
-    monkeypatch.setattr(session._session, "run_with_iobinding", fail)
+    monkeypatch.setattr(session._session, "run_with_ortvaluevector", fail)
     with pytest.raises(OutOfMemoryError, match="1 of 40 x 24 pixels at once; send a smaller"):
         session.run(draw()[None], np.zeros((1, 2), np.float32))
 
