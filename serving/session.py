@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
+import numpy.typing as npt
 
 from serving.config import Precision
 from serving.cuda_graphs import open_graphs
@@ -93,8 +94,11 @@ class OnnxSession:
     def _run(self, session: "ort.InferenceSession", images: Pixels, styles: Numbers) -> Pixels:
         # Into memory of our own: what lies in the arena keeps the arena from shrinking.
         painted = np.empty(images.shape, np.uint8)
-        photos = {"image": np.ascontiguousarray(images), "style": styles}
-        run_into(session, photos, {"stylized": painted}, self._run_options(images.shape[1:3]))
+        inputs: dict[str, npt.NDArray[Any]] = {
+            "image": np.ascontiguousarray(images),
+            "style": styles,
+        }
+        run_into(session, inputs, {"stylized": painted}, self._run_options(images.shape[1:3]))
         return painted
 
     def _run_options(self, size: tuple[int, ...]) -> "ort.RunOptions | None":
