@@ -50,7 +50,7 @@ def _against_bare_session(name: str, models: Path, effort: Effort) -> Verdict:
         server = stack.enter_context(local_server(models, log=log, options=options))
         client = stack.enter_context(LoadClient())
         bare = BareSession(bundle, threads, effort.device)
-        served = ServedSession(server, client, "", bundle.styles[0].id)
+        served = ServedSession(server, [client], "", bundle.styles[0].id)
         found = compare(bare, served, 256, effort.pairs, effort.seconds)
     return Verdict(
         f"server / bare session, 256² JPEG, {name} network, {bare.provider}",
