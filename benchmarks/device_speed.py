@@ -26,6 +26,7 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
+from onnxruntime import OrtValue
 from torch import Tensor, nn
 
 from benchmarks.convolution_peak import Limits, measure_limits
@@ -34,7 +35,6 @@ from serving.batch_shape import BatchShape
 from serving.onnx_runtime import (
     CUDA,
     SessionSettings,
-    array_on_device,
     create_on_cuda,
     open_network,
     replaying_run,
@@ -158,10 +158,10 @@ class Resident:
         """Gives the seconds of a run; ``number`` is that of its graph."""
         binding = self._network.io_binding()
         for name, array in (("image", images), ("style", styles)):
-            place = array_on_device(array.shape, array.dtype.type, self._memory, self._device)
-            place.update_inplace(array)
-            binding.bind_ortvalue_input(name, place)
-        painted = array_on_device(images.shape, np.uint8, self._memory, self._device)
+            binding.bind_ortvalue_input(
+                name, OrtValue.ortvalue_from_numpy(array, self._memory, self._device)
+            )
+        painted = OrtValue.ortvalue_from_numpy(images, self._memory, self._device)
         binding.bind_ortvalue_output("stylized", painted)
         binding.synchronize_inputs()
         run_options = replaying_run(number) if self._replay else None
