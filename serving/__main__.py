@@ -4,6 +4,10 @@ import os
 import signal
 import sys
 
+from serving.standard_streams import open_standard_streams
+
+open_standard_streams()  # before anything else opens a file
+
 # Most of the start is imports. A container's first process has no handlers but its own: a signal
 # that came before would be lost, and the container be killed at the end of its grace.
 for number in (signal.SIGTERM, signal.SIGINT):

@@ -28,7 +28,13 @@ from tests.serving.scraping import until_in_flight
 from tests.serving.tiny_network import endless_models
 
 UNAVAILABLE = grpc.StatusCode.UNAVAILABLE
-LOGS = {"a closed pipe": "", "a full pipe": "", "a full disk": "2>/dev/full", "closed": "2>&-"}
+LOGS = {
+    "a closed pipe": "",
+    "a full pipe": "",
+    "a full disk": "2>/dev/full",
+    "closed": "2>&-",
+    "closed with the other streams": "<&- >&- 2>&-",
+}
 """What becomes of standard error, in the shell's language."""
 
 
@@ -78,6 +84,15 @@ def test_a_port_file_that_does_not_fit_on_the_disk_is_told_on_one_line(
     assert list(tmp_path.glob("*port*")) == []
 
 
+def until_there(port_file: Path, process: subprocess.Popen[bytes]) -> None:
+    """Waits until a server is ready."""
+    end = time.monotonic() + PATIENCE
+    while not port_file.exists():
+        assert process.poll() is None
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
 @contextmanager
 def unlogged(
     models: Path, folder: Path, log: str, *more: str
@@ -95,11 +110,7 @@ def unlogged(
     )
     os.close(writing)
     try:
-        end = time.monotonic() + PATIENCE
-        while not port_file.exists():
-            assert process.poll() is None
-            assert time.monotonic() < end
-            time.sleep(0.01)
+        until_there(port_file, process)
         yield process, f"127.0.0.1:{port_file.read_text().strip()}"
     finally:
         process.kill()
@@ -124,6 +135,25 @@ async def test_without_a_log_photos_are_painted_and_the_end_is_orderly(
             assert (await stub.Stylize(order(encode(draw())), timeout=PATIENCE)).width == 40
         process.send_signal(signal.SIGTERM)
         assert await asyncio.to_thread(process.wait, PATIENCE) == 0
+
+
+@pytest.mark.parametrize("stream", ["<&-", ">&-"])
+def test_without_a_standard_stream_the_end_is_orderly_and_told(
+    models: Path, tmp_path: Path, stream: str
+) -> None:
+    port_file, log = tmp_path / "port", tmp_path / "log"
+    options = ("--models", str(models), "--port", "0", "--port-file", str(port_file))
+    closing = ["sh", "-c", f'exec "$@" {stream}', "sh", *command(*options)]
+    with log.open("wb") as errors:
+        process = subprocess.Popen(closing, stderr=errors, cwd=ROOT)
+    try:
+        until_there(port_file, process)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(PATIENCE) == 0
+    finally:
+        process.kill()
+        process.wait()
+    assert log.read_text().endswith("INFO serving.server stopped\n")
 
 
 @pytest.mark.parametrize("log", LOGS)
