@@ -1,13 +1,16 @@
 import hashlib
+import itertools
 import os
+import stat
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
 from serving.errors import ConfigError
-from serving.tokens import Scope, find_token, make_token, read_tokens
+from serving.tokens import Scope, Token, find_token, make_token, read_tokens
 from serving.watched_files import WatchedFiles
 from tests.serving.running import ROOT
 
@@ -106,13 +109,23 @@ def test_a_changed_file_is_read_again_and_a_broken_one_is_not_taken(
     assert watched.content() == (first,)
 
 
-def test_a_file_that_may_be_read_now_is_read_again(file: Path) -> None:
-    now = 0.0
-    file.touch()
-    watched = WatchedFiles([file], lambda: file.stat().st_mode, clock=lambda: now)
+def test_a_changed_file_that_may_be_read_only_later_is_read_then(file: Path) -> None:
+    seconds = itertools.count()
+    first, second = make_token("first", [Scope.PAINT])[1], make_token("second", [Scope.PAINT])[1]
+    file.write_text(first.line())
+
+    def read() -> tuple[Token, ...]:
+        if not file.stat().st_mode & stat.S_IRUSR:  # modes do not keep an administrator out
+            raise ConfigError("Permission denied")
+        return read_tokens(file)
+
+    watched = WatchedFiles([file], read, clock=lambda: next(seconds))
+    file.write_text(second.line())
+    file.chmod(0)
+    assert watched.content() == (first,)
+    time.sleep(0.1)  # longer than the file system takes for one and the same moment
     file.chmod(0o400)
-    now = 1.0
-    assert watched.content() == file.stat().st_mode
+    assert watched.content() == (second,)
 
 
 def run_token(*options: str) -> "subprocess.CompletedProcess[str]":
