@@ -21,7 +21,8 @@ class WatchedFiles(Generic[T]):
     """What some files hold. May be asked from any thread.
 
     A change that cannot be read is logged once, and what was read before stays: half of a new
-    certificate must not stop a server that runs.
+    certificate must not stop a server that runs. It is tried again at each look, as the files may
+    be as they were and only the system let them not be read, as without a free descriptor.
     """
 
     def __init__(
@@ -48,6 +49,7 @@ class WatchedFiles(Generic[T]):
         self._stamps = self._look()  # before they are read: a change meanwhile is not missed
         self._content = read()
         self._looked = clock()
+        self._trouble = ""  # why the last change cannot be used
 
     def content(self) -> T:
         """Gives what the files hold now, or held when they could last be read."""
@@ -59,19 +61,22 @@ class WatchedFiles(Generic[T]):
 
     def _refresh(self) -> None:
         stamps = self._look()
-        if stamps == self._stamps:
+        if stamps == self._stamps and not self._trouble:
             return
-        self._stamps = stamps
-        names = ", ".join(str(path) for path in self._paths)
+        changed, self._stamps = stamps != self._stamps, stamps
+        trouble, names = "", ", ".join(str(path) for path in self._paths)
         try:
             self._check_kind()
             self._content = self._read()
         except (ConfigError, OSError) as error:
-            _log.error(
-                "%s changed but cannot be used, what was read before stays: %s", names, error
-            )
+            trouble = str(error)
+            if changed or trouble != self._trouble:
+                _log.error(
+                    "%s changed but cannot be used, what was read before stays: %s", names, trouble
+                )
         else:
             _log.info("read %s again", names)
+        self._trouble = trouble
 
     def _check_kind(self) -> None:
         """Keeps a pipe that was put in the place of a file from stopping all who ask."""

@@ -1,3 +1,4 @@
+import errno
 import hashlib
 import itertools
 import os
@@ -126,6 +127,27 @@ def test_a_changed_file_that_may_be_read_only_later_is_read_then(file: Path) -> 
     time.sleep(0.1)  # longer than the file system takes for one and the same moment
     file.chmod(0o400)
     assert watched.content() == (second,)
+
+
+def test_a_changed_file_is_read_as_soon_as_the_system_allows_it(
+    file: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    seconds = itertools.count()
+    first, second = make_token("first", [Scope.PAINT])[1], make_token("second", [Scope.PAINT])[1]
+    file.write_text(first.line())
+    watched = WatchedFiles([file], lambda: read_tokens(file), clock=lambda: next(seconds))
+    file.write_text(second.line())
+
+    def refuse(*_: object, **__: object) -> str:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    with monkeypatch.context() as full:
+        full.setattr(Path, "read_text", refuse)
+        assert watched.content() == (first,)
+        assert watched.content() == (first,)
+    assert watched.content() == (second,)
+    assert watched.content() == (second,)
+    assert caplog.text.count("Too many open files") == 1
 
 
 def run_token(*options: str) -> "subprocess.CompletedProcess[str]":
