@@ -1,5 +1,7 @@
 """What lies in the model folder, told by names and stamps: cheap enough to look twice a second."""
 
+import errno
+import os
 import stat
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -31,11 +33,13 @@ class ModelScan:
         styles: stamps of the style files, by name, in alphabetical order; None if their folder
             is there but cannot be read.
         labels: stamp of the file with the version labels, if there is one.
+        trouble: why the folder of the style files cannot be read; empty if it can.
     """
 
     versions: Mapping[int, BundleStamp] = field(default_factory=dict)
     styles: Mapping[str, Stamp] | None = field(default_factory=dict)
     labels: Stamp | None = None
+    trouble: str = ""
 
 
 @dataclass(frozen=True)
@@ -60,7 +64,7 @@ def scan_folder(root: Path) -> FolderScan:
         try:
             scan = scan_model(folder)
         except OSError as error:
-            unreadable[folder.name] = error.strerror or str(error)
+            unreadable[folder.name] = _reason(error)
         else:
             if scan.versions:
                 models[folder.name] = scan
@@ -72,7 +76,11 @@ def scan_model(folder: Path) -> ModelScan:
     versions = {version: scan_bundle(folder / str(version)) for version in list_versions(folder)}
     if not versions:
         return ModelScan()
-    return ModelScan(versions, _scan_styles(folder / STYLES_FOLDER), stamp(folder / LABELS_FILE))
+    labels = stamp(folder / LABELS_FILE)
+    try:
+        return ModelScan(versions, _scan_styles(folder / STYLES_FOLDER), labels)
+    except OSError as error:
+        return ModelScan(versions, None, labels, _reason(error))
 
 
 def scan_bundle(folder: Path) -> BundleStamp:
@@ -94,15 +102,20 @@ def stamp(path: Path) -> Stamp | None:
     return (status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
 
 
-def _scan_styles(folder: Path) -> dict[str, Stamp] | None:
+def _scan_styles(folder: Path) -> dict[str, Stamp]:
+    """Looks at the style files. Raises OSError if their folder is there but cannot be read."""
     try:
         names = sorted(entry.name for entry in folder.iterdir() if _is_style(entry.name))
     except FileNotFoundError:  # most models have no such folder
         return {}
-    except OSError:
-        return None
+    if not os.access(folder, os.X_OK):  # its names can be listed, and no file be reached
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
     stamps = {name: stamp(folder / name) for name in names}
     return {name: found for name, found in stamps.items() if found is not None}
+
+
+def _reason(error: OSError) -> str:
+    return error.strerror or str(error)
 
 
 def _is_style(name: str) -> bool:

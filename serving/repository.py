@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any, Final, NoReturn, TypeVar
 
 from serving.errors import ConfigError, DamagedModelError, ModelNotFoundError
-from serving.folder_scan import FolderScan, ModelScan, scan_folder
+from serving.folder_scan import STYLES_FOLDER, FolderScan, ModelScan, scan_folder
 from serving.given_up import retrieve
 from serving.model import IndexEntry, Model
 from serving.model_loader import ModelLoader
@@ -157,10 +157,7 @@ class Repository:
     async def scan(self) -> FolderScan:
         """Looks at the model folder. Raises OSError if it cannot be read."""
         scan = await self._loader.read(partial(scan_folder, self._loader.root))
-        for name, reason in scan.unreadable.items():
-            if self._unreadable.get(name) != reason:
-                _log.warning("%s cannot be read: %s", self._loader.root / name, reason)
-        self._unreadable = dict(scan.unreadable)
+        self._tell_unreadable(scan)
         return scan
 
     def versions_of(self, name: str) -> ModelVersions:
@@ -168,6 +165,15 @@ class Repository:
         if name not in self._models:
             self._models[name] = ModelVersions(name, self._loader, self._tell)
         return self._models[name]
+
+    def _tell_unreadable(self, scan: FolderScan) -> None:
+        """Warns of folders that cannot be read, once for each reason."""
+        styles = {f"{name}/{STYLES_FOLDER}": model.trouble for name, model in scan.models.items()}
+        unreadable = {**scan.unreadable, **styles}
+        for name, reason in unreadable.items():
+            if reason and self._unreadable.get(name, "") != reason:
+                _log.warning("%s cannot be read: %s", self._loader.root / name, reason)
+        self._unreadable = unreadable
 
     async def _tell_missing(self, name: str, scan: FolderScan) -> NoReturn:
         """Says why a model is not in ``scan``; drops it if it is gone."""

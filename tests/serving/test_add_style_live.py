@@ -1,5 +1,6 @@
 """Styles that are added while the server runs: as files in the folder, or sent to it."""
 
+import os
 import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -75,6 +76,22 @@ async def test_a_style_file_that_changes_or_goes_changes_what_is_served(
         await until(lambda: repository.find().bank.row("half")[0] == 0.25)
         (styles / "a.safetensors").unlink()
         await until(lambda: ids(repository) == ("plain",))
+
+
+async def test_a_folder_of_styles_that_cannot_be_read_is_told_once_and_takes_none_away(
+    root: Path, styles: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    write_style_file(styles / "half.safetensors", new_style("half"))
+    async with following(root) as (_, repository):
+        with monkeypatch.context() as denied:  # modes do not keep an administrator out
+            denied.setattr(os, "access", lambda path, mode: (path, mode) != (styles, os.X_OK))
+            await until(lambda: "cannot be read" in caplog.text)
+            put(root / "default" / "2")
+            await until(lambda: repository.find().version == 2)
+            assert ids(repository) == ("plain", "half")
+            write_style_file(styles / "quarter.safetensors", new_style("quarter"))
+        await until(lambda: ids(repository) == ("plain", "half", "quarter"))
+    assert caplog.text.count(f"{styles} cannot be read: Permission denied") == 1
 
 
 async def test_a_style_is_served_by_every_version_of_its_network(root: Path, styles: Path) -> None:
