@@ -83,7 +83,7 @@ class OnnxSession:
             with self._device.taken() as others:
                 return self._run(self._sharing if others else self._session, images, styles)
         except Exception as error:
-            if _NO_MEMORY in str(error):
+            if isinstance(error, MemoryError) or _NO_MEMORY in str(error):
                 n, height, width, _ = images.shape
                 raise OutOfMemoryError(
                     f"the server has not enough memory to paint {n} of {width} x {height} pixels "

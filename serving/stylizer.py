@@ -12,6 +12,7 @@ from typing import Final, TypeVar
 from serving.batch_queue import Painted
 from serving.batcher import Batcher
 from serving.codec_job import CodecJob
+from serving.errors import OutOfMemoryError
 from serving.lane import Numbers, Pixels
 from serving.model import Model
 from serving.repository import Repository
@@ -214,7 +215,12 @@ class Stylizer:
     ) -> tuple[T, Stage]:
         """Runs ``work`` on a codec thread; gives its result and how long it took."""
         arrived = time.monotonic()
-        result = await CodecJob(work, order.deadline).run_in(self._codecs)
+        try:
+            result = await CodecJob(work, order.deadline).run_in(self._codecs)
+        except MemoryError as error:
+            raise OutOfMemoryError(
+                f"the server has not enough memory to {name} the photo; send a smaller one"
+            ) from error
         return result, Stage(name, arrived, time.monotonic())
 
 

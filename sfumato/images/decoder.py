@@ -57,11 +57,14 @@ def decode_photo(
     Raises:
         ImageTooLargeError: more pixels than ``max_pixels``.
         InvalidImageError: in no readable format, truncated, damaged, or too small.
+        MemoryError: there is too little memory for it here, and nothing is wrong with the file.
     """
     header = _read_header(data)
     _check_size(header, max_pixels, min_side)
     try:
         return _decode(data, header)
+    except MemoryError:
+        raise
     except Exception as error:  # Pillow has no common base for what it raises on hostile files
         raise damaged(header.format, error) from error
 

@@ -101,6 +101,22 @@ async def test_a_lack_of_memory_is_not_the_clients_mistake_but_a_smaller_photo_m
     assert refusal == (grpc.StatusCode.RESOURCE_EXHAUSTED, "too little")
 
 
+@pytest.mark.parametrize("stage", ["decode", "encode"])
+async def test_a_lack_of_memory_for_a_file_is_not_the_clients_mistake_either(
+    stub: Any, monkeypatch: pytest.MonkeyPatch, stage: str
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise MemoryError
+
+    with monkeypatch.context() as full:
+        full.setattr(f"serving.stylizer.{stage}_photo", fail)
+        assert await refused(stub, order(encode(draw()))) == (
+            grpc.StatusCode.RESOURCE_EXHAUSTED,
+            f"the server has not enough memory to {stage} the photo; send a smaller one",
+        )
+    assert (await stub.Stylize(order(encode(draw())))).width == 40
+
+
 async def test_an_unexpected_error_tells_the_log_but_not_the_client(
     stub: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -56,11 +56,18 @@ def test_memory_is_given_back_when_the_size_changes_and_only_then(
     assert options == [True, False, True, True, False]
 
 
+@pytest.mark.parametrize(
+    "error",
+    [
+        RuntimeError("bfc_arena.cc: Failed to allocate memory for requested buffer of size 7"),
+        MemoryError("Unable to allocate 7 B for an array"),
+    ],
+)
 def test_a_lack_of_memory_is_told_in_plain_words(
-    bundle: Bundle, monkeypatch: pytest.MonkeyPatch
+    bundle: Bundle, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
     def fail(*_: object) -> None:
-        raise RuntimeError("bfc_arena.cc: Failed to allocate memory for requested buffer of size 7")
+        raise error
 
     session = OnnxSession(bundle, ON_CPU)
     monkeypatch.setattr(session._session, "run_with_ortvaluevector", fail)

@@ -6,6 +6,8 @@ import pytest
 from PIL import Image
 
 from sfumato.image_codec import ImageFormat, Photo, decode_photo, read_size
+from sfumato.images import decoder
+from sfumato.images.pixels import Pixels
 from tests.sfumato.image_files import chunk, encode, picture, png, png_of_rows
 
 RGB = picture()
@@ -208,6 +210,17 @@ def test_the_first_picture_of_an_animation_is_taken(image_format: str) -> None:
     red, blue = (Image.new("RGB", (32, 16), name) for name in ("red", "blue"))
     data = encode(red, image_format, save_all=True, append_images=[blue], lossless=True)
     assert (decode(data).rgb == [255, 0, 0]).all()
+
+
+def test_a_lack_of_memory_is_not_mistaken_for_a_damaged_file(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fail(*_: object) -> Pixels:
+        raise MemoryError
+
+    monkeypatch.setitem(decoder._PIXELS, ImageFormat.PNG, fail)
+    with pytest.raises(MemoryError):
+        decode(encode(RGB, "PNG"))
 
 
 def test_a_black_photo_is_not_mistaken_for_a_truncated_one() -> None:
