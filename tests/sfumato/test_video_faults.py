@@ -347,7 +347,8 @@ async def test_a_server_may_be_full_for_longer_than_a_call_is_tried(
             ends = (line.partition(" status=")[2] for line in caplog.messages)
             return sum(end.startswith("RESOURCE_EXHAUSTED") for end in ends)
 
-        await until(lambda: refusals() > 40 or painting.done())  # 20 frames, each tried four times
+        # 20 frames of the stream, and one of them again, with more tries than the four of a call.
+        await until(lambda: refusals() > 24 or painting.done())
         device.let_go()
         await inside
         assert await painting == 0
