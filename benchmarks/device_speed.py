@@ -161,7 +161,9 @@ class Resident:
             binding.bind_ortvalue_input(
                 name, OrtValue.ortvalue_from_numpy(array, self._memory, self._device)
             )
-        painted = OrtValue.ortvalue_from_numpy(images, self._memory, self._device)
+        painted = OrtValue.ortvalue_from_shape_and_type(
+            images.shape, np.uint8, self._memory, self._device
+        )
         binding.bind_ortvalue_output("stylized", painted)
         binding.synchronize_inputs()
         run_options = replaying_run(number) if self._replay else None

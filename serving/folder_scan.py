@@ -2,21 +2,18 @@
 
 import errno
 import os
-import stat
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from serving.file_stamp import Stamp, stamp
 from sfumato.bundle import list_versions
 from sfumato.manifest import MANIFEST_FILE, MODEL_FILE, MODEL_FILE_FLOAT16, STYLES_FILE
 from sfumato.style_file import STYLE_FILE_SUFFIX
 
 LABELS_FILE: Final = "labels.json"
 STYLES_FOLDER: Final = "styles"
-
-Stamp = tuple[int, int, int, int]
-"""Inode, size, and times of the last change of content and of owner or mode, in nanoseconds."""
 
 BundleStamp = tuple[Stamp | None, ...]
 """Stamps of the files of a bundle, of the manifest first; None for what is not there."""
@@ -86,20 +83,6 @@ def scan_model(folder: Path) -> ModelScan:
 def scan_bundle(folder: Path) -> BundleStamp:
     """Looks at one bundle."""
     return tuple(stamp(folder / name) for name in _BUNDLE_FILES)
-
-
-def stamp(path: Path) -> Stamp | None:
-    """Gives the stamp of a file; None if there is none that can be reached.
-
-    What is no regular file is as good as none: a pipe would keep its reader waiting for ever.
-    """
-    try:
-        status = path.stat()
-    except OSError:
-        return None
-    if not stat.S_ISREG(status.st_mode):
-        return None
-    return (status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
 
 
 def _scan_styles(folder: Path) -> dict[str, Stamp]:

@@ -28,7 +28,6 @@ class StylizationService(pb_grpc.StylizationServiceServicer):
     def __init__(self, engine: Engine) -> None:
         """Serves the models of ``engine``."""
         self._engine = engine
-        self._max_message_bytes = engine.config.max_message_bytes
 
     async def Stylize(  # noqa: N802 - the protocol's name
         self, request: pb.StylizeRequest, context: Context
@@ -68,11 +67,11 @@ class StylizationService(pb_grpc.StylizationServiceServicer):
         order = order_of(request, image, deadline_of(context))
         model, painting = await self._engine.stylizer.paint(order)
         note_painting(call, model, painting)
-        return response_to(model, painting, self._max_message_bytes)
+        return response_to(model, painting, self._engine.config.max_message_bytes)
 
     async def _list_styles(self, request: pb.ListStylesRequest) -> pb.ListStylesResponse:
         self._engine.admission.check_open()
         repository = self._engine.repository
         models = [repository.find(request.model)] if request.model else repository.latest()
         response = pb.ListStylesResponse(styles=[style for m in models for style in styles_of(m)])
-        return fitting(response, self._max_message_bytes)
+        return fitting(response, self._engine.config.max_message_bytes)

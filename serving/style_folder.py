@@ -7,7 +7,7 @@ from pathlib import Path
 from weakref import WeakKeyDictionary
 
 from serving.errors import StyleExistsError
-from serving.folder_scan import Stamp, stamp
+from serving.file_stamp import Stamp, stamp
 from serving.model import Model
 from sfumato.atomic import write_file
 from sfumato.errors import StyleFileError

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Final
 
-from serving.folder_scan import Stamp
+from serving.file_stamp import Stamp
 from sfumato.errors import SfumatoError
 
 _log = logging.getLogger(__name__)

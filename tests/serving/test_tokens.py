@@ -5,7 +5,6 @@ import os
 import stat
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -124,7 +123,6 @@ def test_a_changed_file_that_may_be_read_only_later_is_read_then(file: Path) -> 
     file.write_text(second.line())
     file.chmod(0)
     assert watched.content() == (first,)
-    time.sleep(0.1)  # longer than the file system takes for one and the same moment
     file.chmod(0o400)
     assert watched.content() == (second,)
 
