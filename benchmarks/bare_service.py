@@ -19,6 +19,7 @@ import numpy.typing as npt
 import simplejpeg
 import uvloop
 
+from serving.background_thread import give_way
 from serving.command_line import read_config
 from serving.server import codec_threads
 from serving.service import SERVICE_NAME
@@ -34,7 +35,8 @@ class BareService:
     def __init__(self, seconds: float, codec_threads: int) -> None:
         """Pauses for so many seconds."""
         self._seconds = seconds
-        self._codec, self._device = ThreadPoolExecutor(codec_threads), ThreadPoolExecutor(1)
+        self._codec = ThreadPoolExecutor(codec_threads, initializer=give_way)
+        self._device = ThreadPoolExecutor(1)
 
     async def stylize(self, request: pb.StylizeRequest, _context: object) -> pb.StylizeResponse:
         """Gives a JPEG back as it came."""

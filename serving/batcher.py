@@ -11,9 +11,10 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Final
+from typing import Final, TypeVar
 
 import numpy as np
+import numpy.typing as npt
 
 from serving.batch_queue import BatchQueue, Painted, WaitingPhoto
 from serving.errors import DeadlineExpiredError, InferenceError
@@ -23,6 +24,8 @@ from serving.worker_threads import WorkerThreads
 from sfumato.errors import SfumatoError
 
 _log = logging.getLogger(__name__)
+
+Number = TypeVar("Number", bound=np.generic)
 
 DEPTH: Final = 2
 """Batches in the hands of each worker: the running one and one behind it, so that the device does
@@ -190,7 +193,7 @@ class Batcher:
         for photo in photos:
             photo.start()
         stacked = _stack([photo.image for photo in photos])
-        images = photos[0].lane.session.run(stacked, np.stack([photo.style for photo in photos]))
+        images = photos[0].lane.session.run(stacked, _stack([photo.style for photo in photos]))
         if images.shape != stacked.shape:
             raise ValueError(f"photos {list(stacked.shape)} came back as {list(images.shape)}")
         return _Outcome(photos, images, started, self._clock())
@@ -230,8 +233,8 @@ def _failure(error: BaseException | None) -> Exception:
     return InferenceError(f"the network failed on this batch: {error}")
 
 
-def _stack(images: list[Pixels]) -> Pixels:
-    return images[0][None] if len(images) == 1 else np.stack(images)
+def _stack(arrays: list[npt.NDArray[Number]]) -> npt.NDArray[Number]:
+    return arrays[0][None] if len(arrays) == 1 else np.stack(arrays)
 
 
 def _hand_out(outcome: _Outcome) -> None:

@@ -12,6 +12,7 @@ from grpc_reflection.v1alpha import reflection, reflection_pb2_grpc
 from serving.admin_service import ADMIN_SERVICE, AdminService
 from serving.admission import Admission
 from serving.authorization import Authorization
+from serving.background_thread import give_way
 from serving.batcher import Batcher
 from serving.call import Calls
 from serving.config import ServerConfig
@@ -82,7 +83,7 @@ class Server:
         self._health = HealthService()
         at_once = config.batches_at_once or usual_batches_at_once(config.device)
         self._device = WorkerThreads(at_once, "device")
-        self._codecs = WorkerThreads(codec_threads(config), "codec")
+        self._codecs = WorkerThreads(codec_threads(config), "codec", give_way)
         self._models = LiveModels(config, self._device, open_session)
         repository = self._models.repository
         self._statistics = ModelStatistics(repository)

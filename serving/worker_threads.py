@@ -23,9 +23,13 @@ class WorkerThreads:
     (``python -m benchmarks.thread_change``).
     """
 
-    def __init__(self, count: int, name: str) -> None:
-        """Starts ``count`` threads, named after ``name``; the end of the process ends them."""
+    def __init__(self, count: int, name: str, begin: Callable[[], None] = lambda: None) -> None:
+        """Starts ``count`` threads, named after ``name``; the end of the process ends them.
+
+        Each does ``begin`` first.
+        """
         self.count = count
+        self._begin = begin
         self._queue: SimpleQueue[_Work[Any] | None] = SimpleQueue()
         self._threads: Final = [
             threading.Thread(target=self._work, name=f"{name}_{number}", daemon=True)
@@ -66,6 +70,7 @@ class WorkerThreads:
             thread.join(None if end is None else max(0.0, end - time.monotonic()))
 
     def _work(self) -> None:
+        self._begin()
         while (work := self._queue.get()) is not None:
             work.do_it()
             del work  # a thread that waits must not keep a photo
