@@ -68,6 +68,7 @@ def configure_logging(level: str, log_format: LogFormat = "text") -> None:
         if log_format == "json"
         else OneLineFormatter("%(asctime)s %(levelname)s %(name)s %(message)s")
     )
-    # What no line says need not be found out for each.
+    # What no line says need not be found out for each ("Optimization" in the library's how-to).
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
+    logging._srcfile = None  # noqa: SLF001 - file and line
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)

@@ -6,7 +6,7 @@ argument; gRPC would answer UNKNOWN, as if the server had failed, and log a trac
 
 import asyncio
 from collections.abc import Callable
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias, cast
 
 import grpc
 from google.protobuf.message import DecodeError
@@ -14,6 +14,7 @@ from google.protobuf.message import DecodeError
 from serving.call import Calls, Context
 from serving.errors import DeadlineExpiredError, InvalidRequestError
 from serving.health_service import HEALTH_METHODS
+from serving.time_limit import TimeLimit
 
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 
@@ -66,7 +67,7 @@ class MessageCheck:
         """
         self._calls = calls
         self._max_upload_seconds = max_upload_seconds
-        self._max_download_seconds = max_download_seconds
+        self._answering = TimeLimit(max_download_seconds)
         self._is_there = is_there
 
     def before(self, method: str, handler: Any) -> Handler:  # gRPC types those of threads
@@ -83,17 +84,18 @@ class MessageCheck:
         seconds = self._max_upload_seconds
         if method.startswith(HEALTH_METHODS):
             seconds = min(seconds, _HEALTH_SECONDS)
+        reading = TimeLimit(seconds)
 
         async def read_and_answer(_: object, context: Context) -> Any:
             try:
-                request = await _read_within(seconds, context)
+                request = await _read_within(reading, context)
             except (InvalidRequestError, DeadlineExpiredError) as error:
                 return await self._calls.refuse(method, error, context)
             if request is grpc.aio.EOF:  # nothing was asked, most likely the client is gone
                 await context.abort(grpc.StatusCode.CANCELLED, "the call ended without a message")
             self._is_there()
             response = await answer(request, context)
-            _end_after(self._max_download_seconds)
+            _let_end(self._answering)
             return response
 
         # To gRPC it is one of streams: those begin before their message is there.
@@ -119,24 +121,29 @@ class MessageCheck:
         )
 
 
-def _end_after(seconds: float) -> None:
-    """Ends the task of the call that is being answered, if gRPC has not sent the answer by then.
+def _let_end(answering: TimeLimit) -> None:
+    """Ends the task of the call that is being answered, if gRPC has not sent the answer in time.
 
     gRPC holds the answer, and goes on sending it; everything else that the call has is let go.
     """
     task = asyncio.current_task()
     if task is not None:
-        timer = asyncio.get_running_loop().call_later(seconds, task.cancel)
-        task.add_done_callback(lambda _: timer.cancel())
+        answering.begin(task)
+        task.add_done_callback(answering.end)
 
 
-async def _read_within(seconds: float, context: Context) -> Any:
+async def _read_within(reading: TimeLimit, context: Context) -> Any:
+    task = cast("asyncio.Task[Any]", asyncio.current_task())
+    reading.begin(task)
     try:
-        async with asyncio.timeout(seconds):
-            return await read_message(context)
-    except TimeoutError:
-        late = f"the message was not there after {seconds:g} seconds"
-        raise DeadlineExpiredError(late) from None
+        return await read_message(context)
+    except asyncio.CancelledError:
+        if reading.is_over(task) and not task.uncancel():  # by nobody else
+            late = f"the message was not there after {reading.seconds:g} seconds"
+            raise DeadlineExpiredError(late) from None
+        raise
+    finally:
+        reading.end(task)
 
 
 def _tolerant(read: Callable[[bytes], Any]) -> Callable[[bytes], Any]:

@@ -90,15 +90,15 @@ class StyleBank:
                 "leave the strength at 1, or take a model that has it"
             )
         shares = toward_photograph(normalize_weights(weights), strength)
-        return self._mean([self._number(style) for style in shares], [*shares.values()])
+        numbered = {self._number(style): share for style, share in shares.items()}
+        return self._mean({number: share for number, share in numbered.items() if share})
 
-    def _mean(self, numbers: list[int], shares: list[float]) -> npt.NDArray[np.float32]:
-        used = np.flatnonzero(shares)
-        if len(used) == 1:  # not by arithmetic, which would make 0.0 of -0.0
-            row: npt.NDArray[np.float32] = self.rows[numbers[used[0]]]
+    def _mean(self, shares: dict[int, float]) -> npt.NDArray[np.float32]:
+        if len(shares) == 1:  # not by arithmetic, which would make 0.0 of -0.0
+            [number] = shares
+            row: npt.NDArray[np.float32] = self.rows[number]
             return row
-        rows = self.rows[np.array(numbers)[used]]
-        blended = np.array(shares)[used] @ rows.astype(np.float64)
+        blended = np.array([*shares.values()]) @ self.rows[[*shares]].astype(np.float64)
         return np.asarray(blended, np.float32)
 
     def with_style(self, style: "StyleFile") -> "StyleBank":
