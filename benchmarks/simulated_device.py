@@ -3,12 +3,14 @@
     python -m benchmarks.simulated_device MILLISECONDS [options of python -m serving]
 
 Everything but the network is the real server: gRPC, JPEG, batching, access log. The photos come
-back as they were, after the pause. Like a device, it does one batch at a time.
+back as they were, after the pause. Like a device, it does one batch at a time, and like a GPU it
+has a queue: with ``--batches-at-once 2`` the next batch begins the moment the one before has ended.
 """
 
 import asyncio
 import signal
 import sys
+import threading
 import time
 from collections.abc import Callable, Sequence
 
@@ -25,7 +27,7 @@ from sfumato.bundle import Bundle
 
 
 class SimulatedSession:
-    """Takes its time and gives back what it got.
+    """Takes its time and gives back what it got; for any thread.
 
     Attributes:
         provider: what the log calls it.
@@ -36,13 +38,19 @@ class SimulatedSession:
     def __init__(self, seconds: float) -> None:
         """Takes so many seconds for a batch, whatever its size."""
         self._seconds = seconds
+        self._lock = threading.Lock()
+        self._free_at = 0.0
 
     def run(
         self, images: npt.NDArray[np.uint8], _styles: npt.NDArray[np.float32], /
     ) -> npt.NDArray[np.uint8]:
-        """Waits; gives ``images`` uint8 [N, H, W, 3] back."""
+        """Waits for those before, and the pause; gives ``images`` uint8 [N, H, W, 3] back."""
         if self._seconds:
-            time.sleep(self._seconds)
+            now = time.perf_counter()
+            with self._lock:
+                self._free_at = max(self._free_at, now) + self._seconds
+                pause = self._free_at - now
+            time.sleep(pause)
         return images
 
     def warm_up_runs(self, _batch_size: int, /) -> Sequence[Callable[[], None]]:
