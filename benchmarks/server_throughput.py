@@ -95,6 +95,8 @@ class BareSession:
             onnxruntime.preload_dlls()
         on_gpu = [(CUDA, CUDA_OPTIONS)] if device == "cuda" else []
         path = bundle.float16_path if precision == "float16" else bundle.model_path
+        if path is None:
+            raise SystemExit("this model has no network in float16; leave --precision out")
         self._session = onnxruntime.InferenceSession(
             path, options, [*on_gpu, "CPUExecutionProvider"]
         )

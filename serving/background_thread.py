@@ -12,10 +12,10 @@ def give_way() -> None:
     """Lets the calling thread have a core when others do not want it; Linux, elsewhere nothing.
 
     Decoding and encoding take most of the processor time, and most threads. Where there are fewer
-    cores than threads, the event loop and the device's thread wait for a core behind them, and so
-    the device stands idle: on two cores that takes 6 % of the photos of a device of 2 ms. More than
-    this niceness would hurt: where a network fills the cores, a thread that is hardly ever run may
-    hold the interpreter's lock, for which the event loop waits.
+    cores than threads, the event loop and the device's thread would wait for a core behind them,
+    and the device stand idle meanwhile (docs/benchmarks-serving.md). More than this niceness would
+    hurt: where a network fills the cores, a thread that hardly ever runs may hold the interpreter's
+    lock, for which the event loop waits.
     """
     if sys.platform != "linux":
         return  # threads have no niceness of their own there

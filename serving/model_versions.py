@@ -149,9 +149,12 @@ class ModelVersions:
         return AddedStyle(style.info.id, versions, stored=entry is not None)
 
     def changed(self, scan: ModelScan) -> set[int]:
-        """Gives the versions that are new or have changed since they were loaded, or failed to."""
-        seen = {version: slot.seen for version, slot in self._slots.items()}
-        return {version for version, stamp in scan.versions.items() if seen.get(version) != stamp}
+        """Gives the versions that are new, have changed since, or are worth another attempt."""
+        return {
+            version
+            for version, stamp in scan.versions.items()
+            if version not in self._slots or self._slots[version].is_due(stamp)
+        }
 
     def differs_in_extras(self, scan: ModelScan) -> bool:
         """Whether labels or style files have changed since they were read."""

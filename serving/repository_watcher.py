@@ -17,7 +17,8 @@ _log = logging.getLogger(__name__)
 class RepositoryWatcher:
     """Keeps a repository like its folder.
 
-    Nothing is read unless a name or a stamp changed. What fails is tried again when it changes.
+    Nothing is read unless a name or a stamp changed. What fails is tried again when it changes, and
+    what the system refused also after a while.
     What is gone is dropped when it is still gone at the next look, so that a folder may be
     replaced by renaming two.
     """

@@ -124,6 +124,7 @@ class Server:
         except Exception:
             await self._grpc.stop(0)
             await self._observability.close()
+            self._end_threads(time.monotonic())
             raise
 
     async def stop(self) -> bool:

@@ -1,12 +1,17 @@
 """One version of a model: what is served of it, and what became of the files seen last."""
 
 import logging
+import time
 from dataclasses import dataclass
+from typing import Final
 
 from serving.folder_scan import BundleStamp
 from serving.model import Model, ModelState
 
 _log = logging.getLogger(__name__)
+
+_FIRST_PAUSE: Final = 1.0  # seconds
+_LONGEST_PAUSE: Final = 60.0
 
 
 @dataclass(eq=False)
@@ -27,6 +32,8 @@ class VersionSlot:
     is_loading: bool = False
     is_denied: bool = False
     _told: str = ""
+    _pause: float = _FIRST_PAUSE
+    _again_at: float | None = None
 
     @property
     def state(self) -> ModelState:
@@ -43,18 +50,32 @@ class VersionSlot:
         """
         return self.is_denied or (self.seen is not None and self.seen[0] is not None)
 
+    def is_due(self, stamp: BundleStamp) -> bool:
+        """Whether files with this stamp are to be tried: for the first time, or once more.
+
+        What the system refused, such as a descriptor or memory, it may grant later: the files are
+        tried again after a second, two more, four more and so on, up to a minute.
+        """
+        again = self._again_at is not None and time.monotonic() >= self._again_at
+        return again or self.seen != stamp
+
     def serve(self, stamp: BundleStamp, model: Model) -> None:
         """Puts a model in place of what was served."""
         self.model, self.seen, self.reason, self._told = model, stamp, "", ""
-        self.is_denied = False
+        self.is_denied, self._pause, self._again_at = False, _FIRST_PAUSE, None
 
     def fail(self, stamp: BundleStamp, reason: str, error: Exception) -> None:
         """Notes why files cannot be served, in words and as it was raised; what is served stays."""
-        self.seen, self.reason, self.is_denied = stamp, reason, _is_denied(error)
+        self.seen, self.reason = stamp, reason
+        self.is_denied = _has_cause(error, PermissionError)
+        self._again_at = None
+        if _has_cause(error, OSError, MemoryError):
+            self._again_at = time.monotonic() + self._pause
+            self._pause = min(2 * self._pause, _LONGEST_PAUSE)
 
     def unload(self) -> None:
         """Serves nothing."""
-        self.model, self.reason = None, ""
+        self.model, self.reason, self._again_at = None, "", None
 
     def tell(self, name: str) -> None:
         """Logs why the files are not served, once for each reason."""
@@ -64,7 +85,7 @@ class VersionSlot:
         self._told = self.reason
 
 
-def _is_denied(error: BaseException | None) -> bool:
-    while error is not None and not isinstance(error, PermissionError):
+def _has_cause(error: BaseException | None, *kinds: type[Exception]) -> bool:
+    while error is not None and not isinstance(error, kinds):
         error = error.__cause__
     return error is not None

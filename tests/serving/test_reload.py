@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import errno
 import gc
 import threading
 import weakref
@@ -16,6 +17,7 @@ import pytest
 from serving.config import ServerConfig
 from serving.server import Server
 from sfumato.bundle import Bundle
+from sfumato.errors import BundleError
 from sfumato.inference import open_inference_pb2 as oip
 from sfumato.inference.open_inference_pb2_grpc import GRPCInferenceServiceStub
 from sfumato.manifest import MODEL_FILE
@@ -216,6 +218,29 @@ async def test_without_polling_nothing_changes_by_itself(root: Path) -> None:
         assert (await stub.Stylize(order(encode(draw())), timeout=PATIENCE)).version == 1
         await server._models.repository.load("default")
         assert (await stub.Stylize(order(encode(draw())), timeout=PATIENCE)).version == 2
+
+
+async def test_a_version_that_the_system_refused_is_served_once_it_grants_it(root: Path) -> None:
+    attempts: list[int] = []
+
+    def open_session(bundle: Bundle) -> FragileSession:
+        if bundle.bank.row("plain")[0] == 2.0:
+            attempts.append(1)
+            if len(attempts) < 3:
+                raise BundleError("no descriptor is left") from OSError(errno.EMFILE, "")
+        return FragileSession(bundle)
+
+    config = ServerConfig(models=root, port=0, poll_seconds=0.01)
+    server = Server(config, open_session=open_session)
+    await server.start()
+    put(root / "default" / "2", 2.0)
+    await until(lambda: len(attempts) == 1)
+    assert (await paints_with(server)) == 1  # the old version, meanwhile
+    repository = server._models.repository
+    await until(lambda: len(attempts) == 3 and repository.find("default").version == 2)
+    assert (await paints_with(server)) == 2
+    assert len(attempts) == 3
+    assert await server.stop()
 
 
 @pytest.mark.parametrize("asked", [True, False], ids=["by RPC", "by polling"])
