@@ -18,9 +18,8 @@ class RepositoryWatcher:
     """Keeps a repository like its folder.
 
     Nothing is read unless a name or a stamp changed. What fails is tried again when it changes, and
-    what the system refused also after a while.
-    What is gone is dropped when it is still gone at the next look, so that a folder may be
-    replaced by renaming two.
+    what the system refused also after a while. What is gone is dropped when it is still gone at the
+    next look, so that a folder may be replaced by renaming two.
     """
 
     def __init__(self, repository: Repository, seconds: float) -> None:

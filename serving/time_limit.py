@@ -9,8 +9,8 @@ Task = asyncio.Task[Any]
 class TimeLimit:
     """Cancels every task that takes longer than it may. For the event loop's thread.
 
-    Nearly all tasks end long before, and a timer for each, as ``asyncio.timeout`` has one, would
-    cost a request more than all its other bookkeeping: uvloop opens and closes a handle for it.
+    Nearly all tasks end long before. A timer for each, as ``asyncio.timeout`` has one, is dear:
+    uvloop opens and closes a handle for it (docs/benchmarks-serving.md).
 
     Attributes:
         seconds: the time that each has.
@@ -34,7 +34,7 @@ class TimeLimit:
         self._ends.pop(task, None)
 
     def is_over(self, task: Task) -> bool:
-        """Whether ``task``, whose time has begun and was not ended, was cancelled."""
+        """Whether ``task`` took too long and was cancelled; asked before its ``end``."""
         return task not in self._ends
 
     def _cancel_late(self) -> None:

@@ -18,15 +18,18 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux has 
 async def test_codec_threads_give_way_and_the_others_do_not(models: Path) -> None:
     ours = os.getpriority(os.PRIO_PROCESS, 0)
     async with running(models) as server, connected(server) as stub:
-        await stub.Stylize(order(encode(draw())))
-        for thread in threading.enumerate():
-            assert thread.native_id is not None
-            niceness = os.getpriority(os.PRIO_PROCESS, thread.native_id)
-            policy = os.sched_getscheduler(thread.native_id)
-            if thread.name.startswith("codec"):
-                assert (niceness, policy) == (min(19, ours + 5), os.SCHED_BATCH)
-            else:
-                assert (niceness, policy) == (ours, os.SCHED_OTHER), thread.name
+        await stub.Stylize(order(encode(draw())))  # all have begun
+        for thread in server._codecs._threads:
+            assert priority(thread) == (min(19, ours + 5), os.SCHED_BATCH)
+        for thread in (*server._device._threads, threading.main_thread()):
+            assert priority(thread) == (ours, os.SCHED_OTHER)
+
+
+def priority(thread: threading.Thread) -> tuple[int, int]:
+    """Gives niceness and policy."""
+    assert thread.native_id is not None
+    niceness = os.getpriority(os.PRIO_PROCESS, thread.native_id)
+    return niceness, os.sched_getscheduler(thread.native_id)
 
 
 async def test_where_it_is_forbidden_the_work_is_done_all_the_same(
