@@ -46,7 +46,7 @@ class VersionSlot:
     def is_complete(self) -> bool:
         """Whether the files that were tried last had a manifest, which is copied last.
 
-        Files that may not be read count as complete: time does not mend them.
+        Files that may not be read count as complete: nobody is copying them.
         """
         return self.is_denied or (self.seen is not None and self.seen[0] is not None)
 
