@@ -11,6 +11,7 @@ from google.protobuf.wrappers_pb2 import Int32Value, StringValue
 
 from sfumato.address import DEFAULT_TARGET
 from sfumato.errors import ServiceError, SfumatoError
+from sfumato.stream_ending import write_failed
 from sfumato.targets import authority, stays_here
 from sfumato.trace_context import trace_context
 
@@ -65,10 +66,6 @@ _HANDSHAKES = {
     "hostname verification": "its certificate is for another name",
     "wrong_version_number": "it speaks no TLS",
 }
-_WRITE_FAILED = "Internal error from Core"
-"""How grpc.aio calls a message that could not be sent any more, if it notices that before it hears
-the reason: the server is gone or has ended the stream, or the deadline has passed."""
-
 _DEADLINE = ("deadline exceeded", "stream removed (deadline exceeded")
 """How gRPC begins what it says of a deadline that has passed: of a call, and of a stream."""
 
@@ -149,7 +146,7 @@ class Connection:
             )
 
     def error(
-        self, error: grpc.RpcError, timeout: float, *, answered: bool = False, late: bool = False
+        self, error: grpc.RpcError, timeout: float, *, answered: bool = False
     ) -> ServiceError:
         """Turns gRPC's error into ours.
 
@@ -157,13 +154,10 @@ class Connection:
             error: what gRPC raised.
             timeout: seconds that the call had; 0 for any number.
             answered: whether some frames of a stream were answered before.
-            late: whether the deadline is known to have passed.
         """
         code, details = error.code(), error.details() or ""
-        if code is grpc.StatusCode.INTERNAL and details.startswith(_WRITE_FAILED):
+        if write_failed(error):
             code, details = grpc.StatusCode.UNAVAILABLE, "the connection ended early"
-            if late:
-                code, details = grpc.StatusCode.DEADLINE_EXCEEDED, ""
         if code is grpc.StatusCode.DEADLINE_EXCEEDED and _is_grpcs_own(details):
             message = self._too_late(timeout, answered)
         else:

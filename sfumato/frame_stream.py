@@ -18,15 +18,16 @@ import grpc.aio
 
 from sfumato.errors import ServiceError, SfumatoError
 from sfumato.frames import Frame, FrameAnswer, frame_answer, frame_message
+from sfumato.stream_ending import StreamEnding
 from sfumato.v1 import stylization_service_pb2 as pb
 
 AnyFrame = Frame | bytes | Path
 
 
 class Explain(Protocol):
-    """Turns gRPC's error into ours; knows whether frames were answered, and it was late."""
+    """Turns gRPC's error into ours; knows whether frames were answered."""
 
-    def __call__(self, error: grpc.RpcError, *, answered: bool, late: bool = False) -> ServiceError:
+    def __call__(self, error: grpc.RpcError, *, answered: bool) -> ServiceError:
         """Gives our error."""
 
 
@@ -112,17 +113,17 @@ async def async_receive(
     At the end nobody takes frames any more, so that the rest can go into another stream.
     """
     call = open_call()
+    ending = StreamEnding(call)
     sending = asyncio.create_task(sender.send(call, frames))
     answered = False
     try:
         async for response in call:
             answered = True
             yield frame_answer(response)
-    except grpc.aio.AioRpcError as error:
+    except grpc.aio.AioRpcError as raised:
         sender.check()
-        left = call.time_remaining()
-        late = left is not None and left <= 0
-        raise explain(error, answered=answered, late=late) from error
+        error = await ending.error(raised)
+        raise explain(error, answered=answered) from error
     finally:
         call.cancel()
         sending.cancel()

@@ -24,6 +24,7 @@ T = TypeVar("T")
 
 _FRAME_QUALITY: Final = 95  # of JPEG on the way; from here on colours keep their resolution
 _WORTH_ANOTHER_TRY: Final = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.RESOURCE_EXHAUSTED)
+_MOST_FRUITLESS: Final = 4  # streams in a row without a painting: as often as a photo is sent
 _FIRST_PAUSE_SECONDS: Final = 0.1
 _LONGEST_PAUSE_SECONDS: Final = 2.0
 
@@ -61,8 +62,8 @@ class VideoPainter:
     """Takes one video from its reader through a server to its writer.
 
     A frame that the server had no room for is sent again by itself. A stream that breaks, because
-    its server stopped, is opened again with the frames that were not answered; with several
-    servers, another one takes over.
+    its server stopped, is opened again with the frames that were not answered, until several in a
+    row have painted none; with several servers, another one takes over.
     """
 
     def __init__(
@@ -101,7 +102,7 @@ class VideoPainter:
                 self._reader.stop()  # or whoever gives up waits for a long way to a frame
 
     async def _paint_all(self, on_frame: Callable[[], object]) -> int:
-        count = 0
+        count = fruitless = 0
         while True:
             begun = count
             try:
@@ -112,8 +113,11 @@ class VideoPainter:
                         on_frame()
                 break
             except ServiceError as error:
-                if error.code is not grpc.StatusCode.UNAVAILABLE or count == begun:
+                fruitless = 0 if count > begun else fruitless + 1
+                if error.code is not grpc.StatusCode.UNAVAILABLE or fruitless == _MOST_FRUITLESS:
                     raise
+            # At first the channel may not know yet that the connection is gone.
+            await asyncio.sleep(fruitless and _FIRST_PAUSE_SECONDS * 2**fruitless)
         await self._in(self._encoder, self._writer.finish)
         return count
 

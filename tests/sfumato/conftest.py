@@ -79,7 +79,10 @@ class PretendingServicer(rpc.StylizationServiceServicer):
         self, request_iterator: Any, context: Any
     ) -> Any:
         self._begin(next(request_iterator), context)
-        context.abort(grpc.StatusCode.UNIMPLEMENTED, "not pretended")
+        for message in request_iterator:
+            yield pb.StylizeStreamResponse(
+                frame_id=message.frame_id, painting=self._paint(message.frame, context)
+            )
 
     def _begin(self, request: Any, context: Any) -> None:
         with self._lock:

@@ -208,6 +208,21 @@ async def test_a_deadline_that_passes_while_frames_are_sent_is_told_as_one(
             assert error.value.code is grpc.StatusCode.DEADLINE_EXCEEDED
 
 
+async def test_a_stream_that_is_refused_while_frames_are_sent_has_the_servers_reason(
+    server: RunningServer,
+) -> None:
+    """Of a write that fails at the same time grpc.aio would tell instead, three times of four."""
+    rounds = 25
+    server.servicer.failures = [(grpc.StatusCode.PERMISSION_DENIED, "not for you")] * rounds
+    server.servicer.pushback = 1500
+    async with AsyncClient(server.target) as client:
+        for _ in range(rounds):
+            with pytest.raises(ServiceError, match="not for you") as error:
+                await anext(client.stylize_stream([b"frame"] * 100, "a"))
+            assert error.value.code is grpc.StatusCode.PERMISSION_DENIED
+            assert error.value.retry_after == 1.5
+
+
 def test_a_deadline_that_the_server_has_set_is_told_in_its_words(server: RunningServer) -> None:
     reason = "an answer was not taken within 60 seconds; read faster"
     server.servicer.failures = [(grpc.StatusCode.DEADLINE_EXCEEDED, reason)] * 2

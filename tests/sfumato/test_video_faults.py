@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import av
+import grpc
 import numpy as np
 import pytest
 
@@ -25,6 +26,7 @@ from sfumato.video_writer import VideoWriter
 from tests.serving.held_device import held
 from tests.serving.running import PATIENCE, ROOT, ServerProcess, connected, order, until
 from tests.serving.tiny_network import write_tiny_bundle
+from tests.sfumato.conftest import RunningServer, start_server
 from tests.sfumato.image_files import encode, picture
 from tests.sfumato.videos import grey, read_video, write_video
 
@@ -353,6 +355,30 @@ async def test_a_server_may_be_full_for_longer_than_a_call_is_tried(
         await inside
         assert await painting == 0
     assert len(read_video(out).pictures) == 20
+
+
+@pytest.fixture
+def pretending() -> Iterator[RunningServer]:
+    running = start_server()
+    yield running
+    running.grpc_server.stop(0).wait()
+
+
+def test_a_stream_that_ends_before_its_first_painting_is_opened_again(
+    pretending: RunningServer, clip: Path, out: Path
+) -> None:
+    pretending.servicer.failures = [(grpc.StatusCode.UNAVAILABLE, "the server stops")] * 3
+    assert main(["video", str(clip), str(out), "--server", pretending.target, "--style=a"]) == 0
+    assert len(read_video(out).pictures) == 20
+
+
+def test_after_four_streams_without_a_painting_a_video_fails(
+    pretending: RunningServer, clip: Path, out: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pretending.servicer.failures = [(grpc.StatusCode.UNAVAILABLE, "the server stops")] * 4
+    assert "is not available: the server stops" in failure(
+        capsys, pretending.target, clip, out, "--style=a"
+    )
 
 
 def test_when_its_server_is_killed_another_one_paints_the_rest(

@@ -1,0 +1,50 @@
+"""How a stream of grpc.aio ended, whatever a write made of it."""
+
+import asyncio
+from typing import Any, Final
+
+import grpc.aio
+
+_MILLISECONDS: Final = 1000  # a status that comes after the write comes within one or two
+
+
+class StreamEnding:
+    """The status that a stream ended with.
+
+    A write that fails because the stream is over replaces the status, and with it the server's
+    reason, by an INTERNAL of gRPC's own (grpc/grpc#36066). The real one has come before that, or
+    comes just after.
+    """
+
+    def __init__(self, call: Any) -> None:
+        """Listens for the end of ``call``, which has just begun."""
+        self._call = call
+        self._first: grpc.aio.AioRpcError | None = None
+        call.add_done_callback(self._keep)
+
+    async def error(self, raised: grpc.aio.AioRpcError) -> grpc.aio.AioRpcError:
+        """Gives the error that the stream ended with, for the one that it raised."""
+        error = raised if self._first is None else self._first
+        for _ in range(_MILLISECONDS):
+            if not write_failed(error):
+                return error
+            await asyncio.sleep(0.001)
+            error = await _status(self._call)
+        return raised
+
+    def _keep(self, call: Any) -> None:
+        try:
+            _status(call).send(None)  # it waits for nothing: the call is over
+        except StopIteration as end:
+            self._first = end.value
+
+
+def write_failed(error: grpc.RpcError) -> bool:
+    """Tells whether an error is what grpc.aio makes of a message that could not be sent."""
+    internal = error.code() is grpc.StatusCode.INTERNAL
+    return internal and (error.details() or "").startswith("Internal error from Core")
+
+
+async def _status(call: Any) -> grpc.aio.AioRpcError:
+    details, trailers = await call.details(), await call.trailing_metadata()
+    return grpc.aio.AioRpcError(await call.code(), grpc.aio.Metadata(), trailers, details)
