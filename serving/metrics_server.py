@@ -31,6 +31,9 @@ _MOST_CONNECTIONS: Final = 16
 _MOST_SECONDS: Final = 10.0
 """How long Prometheus waits for an answer, unless told otherwise."""
 
+_PAUSE_SECONDS: Final = 0.1
+"""After a connection could not be accepted because no descriptor is left."""
+
 
 class MetricsServer:
     """Answers ``GET /metrics`` on threads of its own, apart from gRPC and its event loop.
@@ -87,6 +90,13 @@ class _BoundedServer(ThreadingMixIn, WSGIServer):
         self._since: dict[socket.socket, float] = {}
         self._changing = Lock()
         super().__init__(address, _SilentHandler)
+
+    def get_request(self) -> Any:
+        try:
+            return super().get_request()
+        except OSError:
+            time.sleep(_PAUSE_SECONDS)  # the connection waits on, and would be tried at once
+            raise
 
     def verify_request(self, _request: Any, _client: Any) -> bool:
         return len(self._since) < _MOST_CONNECTIONS  # otherwise it is closed

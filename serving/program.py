@@ -75,7 +75,9 @@ def _signalled() -> asyncio.Event:
             _end_at_once(128 + number)
         stopping.set()
 
-    for number in _SIGNALS:
+    # A terminal that is closed sends SIGHUP; nohup has it ignored.
+    hang_up = () if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN else (signal.SIGHUP,)
+    for number in (*_SIGNALS, *hang_up):
         asyncio.get_running_loop().add_signal_handler(number, receive, number)
     return stopping
 

@@ -28,7 +28,7 @@ async def unavailable(stub: Any, photo: bytes) -> None:
     assert refusal.value.code() is grpc.StatusCode.UNAVAILABLE
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 async def test_a_signal_under_load_finishes_every_accepted_photo(
     models: Path, tmp_path: Path, number: signal.Signals
 ) -> None:

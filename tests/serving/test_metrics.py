@@ -1,6 +1,8 @@
 import asyncio
 import json
+import os
 import re
+import resource
 import socket
 import subprocess
 import sys
@@ -312,6 +314,27 @@ async def test_connections_that_ask_for_nothing_are_bounded_and_ended(
             await reader.read()
             writer.close()
     assert (await scrape(measured.metrics_port)).sum("sfumato_ready") == 1
+
+
+async def test_without_a_free_descriptor_a_connection_waits_and_costs_nothing(
+    measured: Server,
+) -> None:
+    loop, (soft, hard) = asyncio.get_running_loop(), resource.getrlimit(resource.RLIMIT_NOFILE)
+    with socket.socket() as client:
+        client.setblocking(False)
+        first_free = os.dup(client.fileno())
+        os.close(first_free)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (first_free, hard))
+        try:
+            await loop.sock_connect(client, ("127.0.0.1", measured.metrics_port))
+            await loop.sock_sendall(client, b"GET /metrics HTTP/1.0\r\n\r\n")
+            begun = time.process_time()
+            await asyncio.sleep(1)
+            used = time.process_time() - begun
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        assert (await loop.sock_recv(client, 8)).startswith(b"HTTP/1.")
+    assert used < 0.2  # of a second, all of which it would take that tries without a pause
 
 
 async def test_idle_connections_do_not_hold_the_end_up(models: Path) -> None:
