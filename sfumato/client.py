@@ -43,7 +43,8 @@ class Client:
             several addresses all are used as well.
         timeout: seconds for a whole call, unless the call says otherwise.
         wait_for_ready: whether a call waits, within its timeout, for a server that is not there
-            yet; if not, it fails after a few attempts, in about a second.
+            yet; if not, it fails after a few attempts, in about a second. One that comes back is
+            looked for every few seconds.
         credentials: of TLS, made by ``sfumato.tls_credentials``; None for plain text.
         max_message_bytes: the largest photo file, both ways; the server has such a limit too.
         token: what the server knows the client by, if it wants to.

@@ -60,6 +60,8 @@ _KEEPALIVE = (
     ("grpc.keepalive_permit_without_calls", 1),
     ("grpc.http2.max_pings_without_data", 0),  # any number, not two
 )
+# A server that is back is found within about so long; unless told, gRPC waits up to two minutes.
+_RECONNECT = (("grpc.max_reconnect_backoff_ms", 5_000),)
 _NOT_CONNECTED = ("failed to connect", "connections to all backends", "resolving", "resolution")
 _HANDSHAKES = {
     "certificate_verify_failed": "its certificate is not of an authority that this client trusts",
@@ -133,6 +135,7 @@ class Connection:
             ("grpc.enable_http_proxy", int(not stays_here(self.target))),
             *([("grpc.default_authority", name)] if name else []),
             *_KEEPALIVE,
+            *_RECONNECT,
         ]
 
     def check_size(self, request: Message) -> None:

@@ -15,6 +15,7 @@ from sfumato.async_client import AsyncClient
 from sfumato.errors import ServiceError
 from sfumato.frames import FailedFrame, Frame, FrameAnswer, PaintedFrame
 from sfumato.image_codec import ImageFormat, decode_photo, encode_photo
+from sfumato.reopening import Reopening
 from sfumato.style_fade import StyleFade
 from sfumato.stylized_photo import StylizedPhoto
 from sfumato.video_reader import VideoPicture, VideoReader
@@ -24,7 +25,6 @@ T = TypeVar("T")
 
 _FRAME_QUALITY: Final = 95  # of JPEG on the way; from here on colours keep their resolution
 _WORTH_ANOTHER_TRY: Final = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.RESOURCE_EXHAUSTED)
-_MOST_FRUITLESS: Final = 4  # streams in a row without a painting: as often as a photo is sent
 _FIRST_PAUSE_SECONDS: Final = 0.1
 _LONGEST_PAUSE_SECONDS: Final = 2.0
 
@@ -40,7 +40,8 @@ class VideoOrder:
         version: version of the model, or the label of one; None for the highest.
         lossless: whether frames travel as PNG instead of JPEG.
         window: most frames inside the server at once; None for its default.
-        patience: seconds in which the server owes an answer, or is full, after which to give up.
+        patience: seconds in which the server owes an answer, is full or is away, after which to
+            give up.
     """
 
     fade: StyleFade
@@ -62,8 +63,8 @@ class VideoPainter:
     """Takes one video from its reader through a server to its writer.
 
     A frame that the server had no room for is sent again by itself. A stream that breaks, because
-    its server stopped, is opened again with the frames that were not answered, until several in a
-    row have painted none; with several servers, another one takes over.
+    its server stopped, is opened again with the frames that were not answered; with several
+    servers, another one takes over.
     """
 
     def __init__(
@@ -102,22 +103,18 @@ class VideoPainter:
                 self._reader.stop()  # or whoever gives up waits for a long way to a frame
 
     async def _paint_all(self, on_frame: Callable[[], object]) -> int:
-        count = fruitless = 0
+        count, reopening = 0, Reopening(self._order.patience)
         while True:
-            begun = count
             try:
                 async with aclosing(self._paintings()) as paintings:
                     async for photo in paintings:
                         await self._write(photo)
                         count += 1
+                        reopening.painted()
                         on_frame()
                 break
             except ServiceError as error:
-                fruitless = 0 if count > begun else fruitless + 1
-                if error.code is not grpc.StatusCode.UNAVAILABLE or fruitless == _MOST_FRUITLESS:
-                    raise
-            # At first the channel may not know yet that the connection is gone.
-            await asyncio.sleep(fruitless and _FIRST_PAUSE_SECONDS * 2**fruitless)
+                await reopening.wait(error)
         await self._in(self._encoder, self._writer.finish)
         return count
 
