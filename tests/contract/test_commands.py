@@ -1,8 +1,10 @@
 """The commands in the documents exist, with the options that are named."""
 
+import contextlib
+import io
 import re
+import runpy
 import shlex
-import subprocess
 import sys
 from functools import cache
 from pathlib import Path
@@ -38,14 +40,13 @@ def command_of(program: str, arguments: list[str]) -> list[str]:
 
 @cache
 def help_of(*program: str) -> str:
-    answer = subprocess.run(
-        [sys.executable, "-m", *program, "--help"],
-        cwd=ROOT,
-        check=True,
-        capture_output=True,
-        text=True,
-    )
-    return answer.stdout
+    """What ``python -m program --help`` prints; here, as each process would load torch anew."""
+    shown = io.StringIO()
+    with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(shown):
+        patch.setattr(sys, "argv", [*program, "--help"])
+        with pytest.raises(SystemExit, match=r"^(0|None)$"):
+            runpy.run_module(program[0], run_name="__main__", alter_sys=True)
+    return shown.getvalue()
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
