@@ -66,12 +66,13 @@ async def _serve(config: ServerConfig) -> bool:
 
 
 def _signalled() -> asyncio.Event:
-    """Gives an event that the first signal sets; the second ends the process at once."""
+    """Gives an event that the first signal sets; a second SIGTERM or SIGINT ends the process."""
     stopping = asyncio.Event()
 
     def receive(number: signal.Signals) -> None:
         _log.info("received %s", number.name)
-        if stopping.is_set():
+        # Of a closed terminal the shell tells, and once more the kernel.
+        if stopping.is_set() and number != signal.SIGHUP:
             _end_at_once(128 + number)
         stopping.set()
 

@@ -85,6 +85,21 @@ async def test_a_second_signal_ends_the_server_at_once(tmp_path: Path) -> None:
                 await call
 
 
+async def test_a_closed_terminal_may_tell_so_twice(tmp_path: Path) -> None:
+    with ServerProcess(endless_models(tmp_path), tmp_path, "--log-level", "debug") as server:
+        async with connected(server) as stub:
+            call = stub.Stylize(order(encode(draw()), "never"), timeout=PATIENCE)
+            await server.logs("admitted a request")
+            server.send(signal.SIGHUP)
+            await server.logs("stopping: 1 requests")
+            server.send(signal.SIGHUP)
+            await server.logs("received SIGHUP", 2)
+            server.send(signal.SIGTERM)
+            assert await server.ended() == 128 + signal.SIGTERM
+            with pytest.raises(grpc.aio.AioRpcError):
+                await call
+
+
 async def test_a_signal_finishes_every_kind_of_call_and_lets_no_other_in(
     models: Path, tmp_path: Path
 ) -> None:
