@@ -33,6 +33,8 @@ class StreamEnding:
         return raised
 
     def _keep(self, call: Any) -> None:
+        if self._first is not None:
+            return  # grpcio 1.81 tells once more when a write has failed
         try:
             _status(call).send(None)  # it waits for nothing: the call is over
         except StopIteration as end:
