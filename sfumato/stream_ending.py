@@ -49,4 +49,5 @@ def write_failed(error: grpc.RpcError) -> bool:
 
 async def _status(call: Any) -> grpc.aio.AioRpcError:
     details, trailers = await call.details(), await call.trailing_metadata()
-    return grpc.aio.AioRpcError(await call.code(), grpc.aio.Metadata(), trailers, details)
+    core = await call.debug_error_string()
+    return grpc.aio.AioRpcError(await call.code(), grpc.aio.Metadata(), trailers, details, core)

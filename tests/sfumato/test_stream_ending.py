@@ -35,6 +35,9 @@ class OldCall:
     async def details(self) -> str:
         return self._status[1]
 
+    async def debug_error_string(self) -> str:
+        return f"core: {self._status[1]}"
+
     async def trailing_metadata(self) -> Metadata:
         return Metadata()
 
@@ -46,6 +49,7 @@ async def test_a_status_that_a_write_replaces_is_the_one_that_counts() -> None:
     call.end(WRITE)
     error = await ending.error(grpc.aio.AioRpcError(WRITE[0], Metadata(), Metadata(), WRITE[1]))
     assert (error.code(), error.details()) == REASON
+    assert error.debug_error_string() == "core: not for you"
 
 
 async def test_a_status_that_comes_after_a_write_has_failed_counts_too() -> None:
