@@ -2,6 +2,7 @@
 
 import logging
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -12,6 +13,14 @@ _log = logging.getLogger(__name__)
 
 _FIRST_PAUSE: Final = 1.0  # seconds
 _LONGEST_PAUSE: Final = 60.0
+_REFUSALS: Final = (
+    "Failed to allocate memory",
+    "bad_alloc",
+    "out of memory",
+    "pthread_create failed",
+    "system error number",  # of the file's: no descriptor is left
+)
+"""What ONNX Runtime, which has no types for it, says where the system refused it something."""
 
 
 @dataclass(eq=False)
@@ -67,9 +76,9 @@ class VersionSlot:
     def fail(self, stamp: BundleStamp, reason: str, error: Exception) -> None:
         """Notes why files cannot be served, in words and as it was raised; what is served stays."""
         self.seen, self.reason = stamp, reason
-        self.is_denied = _has_cause(error, PermissionError)
+        self.is_denied = any(isinstance(cause, PermissionError) for cause in _causes(error))
         self._again_at = None
-        if _has_cause(error, OSError, MemoryError):
+        if any(_is_refusal(cause) for cause in _causes(error)):
             self._again_at = time.monotonic() + self._pause
             self._pause = min(2 * self._pause, _LONGEST_PAUSE)
 
@@ -85,7 +94,12 @@ class VersionSlot:
         self._told = self.reason
 
 
-def _has_cause(error: BaseException | None, *kinds: type[Exception]) -> bool:
-    while error is not None and not isinstance(error, kinds):
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
         error = error.__cause__
-    return error is not None
+
+
+def _is_refusal(error: BaseException) -> bool:
+    told = str(error)
+    return isinstance(error, OSError | MemoryError) or any(sign in told for sign in _REFUSALS)
