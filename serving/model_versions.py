@@ -252,6 +252,11 @@ class ModelVersions:
         return next((model for model in self if model.version == version), None)
 
     def _reason(self, error: Exception) -> str:
+        # These two are tried again and again: a traceback each time would be no news.
+        if isinstance(error, MemoryError):
+            return "there is not enough memory to load it"
+        if isinstance(error, OSError):
+            return f"the system refused to read it ({error.strerror or error})"
         if not isinstance(error, SfumatoError):
             _log.error("unexpected error while loading model=%s", self.name, exc_info=error)
             return "unexpected error; the server's log has it"

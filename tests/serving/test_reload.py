@@ -243,6 +243,36 @@ async def test_a_version_that_the_system_refused_is_served_once_it_grants_it(roo
     assert await server.stop()
 
 
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (MemoryError(), "there is not enough memory to load it"),
+        (OSError(errno.EIO, "Input/output error"), "refused to read it (Input/output error)"),
+    ],
+    ids=["memory", "disk"],
+)
+async def test_what_the_system_refuses_again_and_again_is_told_once(
+    root: Path, caplog: pytest.LogCaptureFixture, error: Exception, reason: str
+) -> None:
+    attempts: list[int] = []
+
+    def open_session(bundle: Bundle) -> FragileSession:
+        if bundle.bank.row("plain")[0] == 2.0:
+            attempts.append(1)
+            raise error
+        return FragileSession(bundle)
+
+    config = ServerConfig(models=root, port=0, poll_seconds=0.01)
+    server = Server(config, open_session=open_session)
+    await server.start()
+    put(root / "default" / "2", 2.0)
+    await until(lambda: len(attempts) == 2)
+    assert await server.stop()
+    [told] = [record.getMessage() for record in caplog.records if record.levelname == "ERROR"]
+    assert told.startswith("cannot serve model=default/2: ")
+    assert told.endswith(reason)
+
+
 @pytest.mark.parametrize("asked", [True, False], ids=["by RPC", "by polling"])
 async def test_a_server_stops_while_a_model_is_being_loaded(root: Path, asked: bool) -> None:
     opening, go_on = threading.Event(), threading.Event()
