@@ -75,6 +75,8 @@ class VersionSlot:
 
     def fail(self, stamp: BundleStamp, reason: str, error: Exception) -> None:
         """Notes why files cannot be served, in words and as it was raised; what is served stays."""
+        if self.seen != stamp:
+            self._pause = _FIRST_PAUSE
         self.seen, self.reason = stamp, reason
         self.is_denied = any(isinstance(cause, PermissionError) for cause in _causes(error))
         self._again_at = None

@@ -58,6 +58,14 @@ def test_what_the_system_refused_is_tried_again_at_growing_intervals(clock: Cloc
     assert pauses == pytest.approx([1, 2, 4, 8, 16, 32, 60, 60, 60], abs=0.11)
 
 
+def test_other_files_are_tried_again_as_soon_as_the_first_ones_were(clock: Clock) -> None:
+    slot = VersionSlot()
+    for _ in range(5):
+        slot.fail(OTHERS, "no descriptor", refused_by_the_system())
+    slot.fail(FILES, "no descriptor", refused_by_the_system())
+    assert due_after(slot, clock) == pytest.approx(1, abs=0.11)
+
+
 @pytest.mark.parametrize(
     "told",
     [
