@@ -122,8 +122,10 @@ class Server:
         try:
             await self._start()
         except Exception:
+            await self._models.stay()
             await self._grpc.stop(0)
             await self._observability.close()
+            self._models.close()
             self._end_threads(time.monotonic())
             raise
 

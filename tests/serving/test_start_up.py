@@ -1,6 +1,8 @@
 """What a user sees when the server cannot start: one line and an exit status."""
 
+import asyncio
 import os
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +11,7 @@ import pytest
 from serving.config import ModelConfig, ServerConfig
 from serving.errors import ConfigError
 from serving.server import Server
-from tests.serving.running import ServerProcess, run_to_the_end, running
+from tests.serving.running import ServerProcess, run_to_the_end, running, until
 from tests.serving.tiny_network import write_tiny_bundle
 
 USAGE = 2
@@ -61,6 +63,18 @@ def test_what_fails_after_the_warm_up_is_told_on_one_line(models: Path, tmp_path
     port_file = str(tmp_path / "absent" / "port")
     words = complaint("--models", str(models), "--port", "0", "--port-file", port_file)
     assert "cannot write port_file" in words
+
+
+async def test_what_fails_after_the_warm_up_leaves_no_task_and_no_thread(
+    models: Path, tmp_path: Path
+) -> None:
+    tasks, threads = asyncio.all_tasks(), {*threading.enumerate()}
+    await reason_not_to_start(models, port_file=tmp_path / "absent" / "port")
+    assert asyncio.all_tasks() == tasks
+    left = ("device", "codec", "files")
+    await until(
+        lambda: not any(t.name.startswith(left) for t in {*threading.enumerate()} - threads)
+    )
 
 
 async def test_an_absent_model_folder_is_refused(tmp_path: Path) -> None:
