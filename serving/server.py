@@ -121,7 +121,7 @@ class Server:
         """
         try:
             await self._start()
-        except Exception:
+        except BaseException:  # whoever starts it may also be out of patience
             await self._models.stay()
             await self._grpc.stop(0)
             await self._observability.close()

@@ -10,8 +10,11 @@ import pytest
 
 from serving.config import ModelConfig, ServerConfig
 from serving.errors import ConfigError
+from serving.model import LoadableSession
 from serving.server import Server
-from tests.serving.running import ServerProcess, run_to_the_end, running, until
+from sfumato.bundle import Bundle
+from sfumato.errors import BundleError
+from tests.serving.running import PATIENCE, ServerProcess, run_to_the_end, running, until
 from tests.serving.tiny_network import write_tiny_bundle
 
 USAGE = 2
@@ -75,6 +78,26 @@ async def test_what_fails_after_the_warm_up_leaves_no_task_and_no_thread(
     await until(
         lambda: not any(t.name.startswith(left) for t in {*threading.enumerate()} - threads)
     )
+
+
+async def test_a_start_that_is_given_up_closes_the_port(models: Path) -> None:
+    opening, go_on = threading.Event(), threading.Event()
+
+    def open_session(_: Bundle) -> LoadableSession:
+        opening.set()
+        go_on.wait(PATIENCE)
+        raise BundleError("nobody waits for it")
+
+    server = Server(ServerConfig(models=models, port=0, device="cpu"), open_session=open_session)
+    starting = asyncio.create_task(server.start())
+    await until(opening.is_set)
+    starting.cancel()
+    await asyncio.wait([starting])
+    go_on.set()
+    assert starting.cancelled()
+    host, port = server.address.split(":")
+    with pytest.raises(ConnectionRefusedError):
+        await asyncio.open_connection(host, int(port))
 
 
 async def test_an_absent_model_folder_is_refused(tmp_path: Path) -> None:
