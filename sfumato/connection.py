@@ -71,6 +71,9 @@ _HANDSHAKES = {
 _DEADLINE = ("deadline exceeded", "stream removed (deadline exceeded")
 """How gRPC begins what it says of a deadline that has passed: of a call, and of a stream."""
 
+_TURNED_AWAY = "CANCELLED"
+"""All that gRPC says of a call that came to a server in the moment in which that stopped."""
+
 _SMALLER = "scale the photo down, or raise max_message_bytes at both ends"
 _START = "`python -m serving --models models`"
 
@@ -161,6 +164,8 @@ class Connection:
         code, details = error.code(), error.details() or ""
         if write_failed(error):
             code, details = grpc.StatusCode.UNAVAILABLE, "the connection ended early"
+        if code is grpc.StatusCode.CANCELLED and details == _TURNED_AWAY:
+            code, details = grpc.StatusCode.UNAVAILABLE, "it is stopping; make the call again"
         if code is grpc.StatusCode.DEADLINE_EXCEEDED and _is_grpcs_own(details):
             message = self._too_late(timeout, answered)
         else:

@@ -192,6 +192,18 @@ def test_what_cannot_be_sent_any_more_counts_as_a_server_that_is_not_there() -> 
     assert str(told) == "the server at 127.0.0.1:1 is not available: the connection ended early"
 
 
+async def test_a_stream_that_comes_while_its_server_stops_is_told_so(server: RunningServer) -> None:
+    server.servicer.failures = [(grpc.StatusCode.CANCELLED, "CANCELLED")] * 2  # as gRPC does
+    with Client(server.target) as client, pytest.raises(ServiceError) as error:
+        list(client.stylize_stream([b"frame"], "a"))
+    async with AsyncClient(server.target) as other:
+        with pytest.raises(ServiceError) as same:
+            await anext(other.stylize_stream([b"frame"], "a"))
+    assert error.value.code is same.value.code is grpc.StatusCode.UNAVAILABLE
+    assert str(error.value) == str(same.value)
+    assert str(error.value).endswith("is not available: it is stopping; make the call again")
+
+
 async def test_a_deadline_that_passes_while_frames_are_sent_is_told_as_one(
     server: RunningServer,
 ) -> None:

@@ -364,10 +364,17 @@ def pretending() -> Iterator[RunningServer]:
     running.grpc_server.stop(0).wait()
 
 
+@pytest.mark.parametrize(
+    "status",
+    [
+        (grpc.StatusCode.UNAVAILABLE, "the server stops"),
+        (grpc.StatusCode.CANCELLED, "CANCELLED"),  # gRPC's, in the moment in which it stops
+    ],
+)
 def test_a_stream_that_ends_before_its_first_painting_is_opened_again(
-    pretending: RunningServer, clip: Path, out: Path
+    pretending: RunningServer, clip: Path, out: Path, status: tuple[grpc.StatusCode, str]
 ) -> None:
-    pretending.servicer.failures = [(grpc.StatusCode.UNAVAILABLE, "the server stops")] * 3
+    pretending.servicer.failures = [status] * 3
     assert main(["video", str(clip), str(out), "--server", pretending.target, "--style=a"]) == 0
     assert len(read_video(out).pictures) == 20
 
