@@ -14,6 +14,7 @@ from google.protobuf.message import Message
 
 from sfumato.added_style import AddedStyle, add_style_request, added_style, not_allowed
 from sfumato.address import DEFAULT_TARGET
+from sfumato.cancellation import channel_closed, is_for_this_task
 from sfumato.connection import (
     DEFAULT_MAX_MESSAGE_BYTES,
     DEFAULT_TIMEOUT,
@@ -171,6 +172,10 @@ class AsyncClient:
             )
         except grpc.aio.AioRpcError as error:
             raise self._connection.error(error, seconds) from error
+        except asyncio.CancelledError as cancelled:
+            if is_for_this_task():
+                raise
+            raise self._connection.error(channel_closed(), seconds) from cancelled
 
 
 def _open(connection: Connection) -> grpc.aio.Channel:

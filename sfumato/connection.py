@@ -188,6 +188,8 @@ class Connection:
     def _explain(self, code: grpc.StatusCode, details: str) -> str:
         if code is grpc.StatusCode.UNAVAILABLE:
             return self._unavailable(details)
+        if code is grpc.StatusCode.CANCELLED and "Channel closed" in details:
+            return "the client was closed before the answer was there"
         if code is grpc.StatusCode.UNAUTHENTICATED:
             mistake = "does not know this token" if self.token else "wants a token"
             return f"the server at {self.target} {mistake}; its operator has one"

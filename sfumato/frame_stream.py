@@ -16,6 +16,7 @@ from typing import Any, Protocol
 import grpc
 import grpc.aio
 
+from sfumato.cancellation import channel_closed, is_for_this_task
 from sfumato.errors import ServiceError, SfumatoError
 from sfumato.frames import Frame, FrameAnswer, frame_answer, frame_message
 from sfumato.stream_ending import StreamEnding
@@ -80,8 +81,7 @@ class FrameSender:
         except Exception as error:
             self._failure = error
         except asyncio.CancelledError as error:
-            task = asyncio.current_task()
-            if task is None or task.cancelling():
+            if is_for_this_task():
                 raise
             self._failure = SfumatoError("what gives the frames was cancelled")
             self._failure.__cause__ = error
@@ -124,6 +124,10 @@ async def async_receive(
         sender.check()
         error = await ending.error(raised)
         raise explain(error, answered=answered) from error
+    except asyncio.CancelledError as cancelled:
+        if is_for_this_task():
+            raise
+        raise explain(channel_closed(), answered=answered) from cancelled
     finally:
         call.cancel()
         sending.cancel()

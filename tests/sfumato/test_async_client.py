@@ -10,6 +10,7 @@ import pytest
 from sfumato.async_client import AsyncClient
 from sfumato.errors import ImageError, ServiceError, StyleError
 from sfumato.image_codec import decode_photo
+from tests.serving.running import until
 from tests.sfumato.conftest import RunningServer
 from tests.sfumato.image_files import encode, picture
 
@@ -86,6 +87,20 @@ async def test_what_cannot_be_painted_is_refused_before_it_is_sent(
         with pytest.raises(ImageError):
             await client.stylize(tmp_path, "a")
     assert server.servicer.requests == []
+
+
+async def test_closing_the_client_ends_a_running_call_and_no_task(server: RunningServer) -> None:
+    """grpc.aio cancels whoever waits, which a task group would take for no error at all."""
+    server.servicer.delay = 1.0
+    client = AsyncClient(server.target)
+    photo = asyncio.create_task(client.stylize(PNG, "a"))
+    frame = asyncio.ensure_future(anext(client.stylize_stream([PNG], "a")))
+    await until(lambda: len(server.servicer.requests) == 2)
+    await client.close()
+    for call in (photo, frame):
+        with pytest.raises(ServiceError, match="the client was closed before") as error:
+            await call
+        assert error.value.code is grpc.StatusCode.CANCELLED
 
 
 async def test_a_call_that_is_cancelled_is_cancelled_on_the_way(server: RunningServer) -> None:

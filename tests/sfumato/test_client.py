@@ -267,7 +267,7 @@ def test_closing_the_client_ends_a_running_call(server: RunningServer) -> None:
     client = Client(server.target)
     timer = threading.Timer(0.3, client.close)
     timer.start()
-    with pytest.raises(ServiceError) as error:
+    with pytest.raises(ServiceError, match="the client was closed before") as error:
         client.stylize(PNG, "a")
     timer.join()
     assert error.value.code is grpc.StatusCode.CANCELLED
