@@ -67,13 +67,20 @@ _HANDSHAKES = {
     "certificate_verify_failed": "its certificate is not of an authority that this client trusts",
     "hostname verification": "its certificate is for another name",
     "wrong_version_number": "it speaks no TLS",
+    "timed out before receiving settings": "it says nothing; it may hang, or be no gRPC server",
+    "settings frame": "it is no gRPC server; check host and port",
+    "missing selected alpn": "it is no gRPC server; check host and port",
+    "lookup failed": "its name cannot be looked up; check it, and the DNS of this machine",
 }
+_ENDED = ("stream removed", "socket closed", "cancelling all calls")
+"""How gRPC begins what it says of calls whose connection or server ended before them."""
 _DEADLINE = ("deadline exceeded", "stream removed (deadline exceeded")
 """How gRPC begins what it says of a deadline that has passed: of a call, and of a stream."""
 
 _TURNED_AWAY = "CANCELLED"
 """All that gRPC says of a call that came to a server in the moment in which that stopped."""
 
+_ENDED_EARLY = "the connection ended early"
 _SMALLER = "scale the photo down, or raise max_message_bytes at both ends"
 _START = "`python -m serving --models models`"
 
@@ -163,7 +170,7 @@ class Connection:
         """
         code, details = error.code(), error.details() or ""
         if write_failed(error):
-            code, details = grpc.StatusCode.UNAVAILABLE, "the connection ended early"
+            code, details = grpc.StatusCode.UNAVAILABLE, _ENDED_EARLY
         if code is grpc.StatusCode.CANCELLED and details == _TURNED_AWAY:
             code, details = grpc.StatusCode.UNAVAILABLE, "it is stopping; make the call again"
         if code is grpc.StatusCode.DEADLINE_EXCEEDED and _is_grpcs_own(details):
@@ -201,11 +208,12 @@ class Connection:
 
     def _unavailable(self, details: str) -> str:
         text = details.lower()
-        if "refused" in text:
+        if "refused" in text or "no such file" in text:  # of a socket of Unix
             return f"no server at {self.target} (start one with {_START}{self._hint(text)})"
         if any(sign in text for sign in _NOT_CONNECTED):
             return f"cannot connect to {self.target}: {self._handshake(text) or details}"
-        return f"the server at {self.target} is not available: {details}"
+        reason = _ENDED_EARLY if text.startswith(_ENDED) else details
+        return f"the server at {self.target} is not available: {reason}"
 
     def _handshake(self, text: str) -> str | None:
         for sign, reason in _HANDSHAKES.items():

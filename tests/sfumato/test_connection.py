@@ -1,6 +1,7 @@
 """How the clients connect: tokens, TLS, and what is said when it fails; a real server each time."""
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -21,6 +22,7 @@ from tests.serving.certificates import Authority, Pair
 from tests.sfumato.conftest import PretendingServicer, RunningServer, start_server
 
 TOKEN = "a-token-for-tests"
+_LAST_ERROR = "connections to all backends failing; last error: UNKNOWN: ipv4:127.0.0.1:1:"
 
 
 @pytest.fixture
@@ -190,6 +192,59 @@ def test_what_cannot_be_sent_any_more_counts_as_a_server_that_is_not_there() -> 
     told = Connection("127.0.0.1:1").error(error, 1)
     assert told.code is grpc.StatusCode.UNAVAILABLE
     assert str(told) == "the server at 127.0.0.1:1 is not available: the connection ended early"
+
+
+@pytest.mark.parametrize("words", [b"HTTP/1.0 400 Bad Request\r\n\r\n", b"SSH-2.0-OpenSSH\r\n"])
+def test_a_server_of_something_else_is_told_as_one(words: bytes) -> None:
+    def talk() -> None:
+        while connection := accepted():
+            connection.sendall(words)
+            connection.close()
+
+    def accepted() -> socket.socket | None:
+        try:
+            return listening.accept()[0]
+        except OSError:  # it was closed
+            return None
+
+    with ThreadPoolExecutor(1) as pool, socket.create_server(("127.0.0.1", 0)) as listening:
+        target = f"127.0.0.1:{listening.getsockname()[1]}"
+        pool.submit(talk)
+        try:
+            assert "it is no gRPC server; check host and port" in failure(target, None)
+        finally:
+            listening.shutdown(socket.SHUT_RDWR)
+
+
+@pytest.mark.parametrize(
+    ("details", "message"),
+    [
+        ("Stream removed (Socket closed)", "the server at s:1 is not available: the connection"),
+        ("Cancelling all calls", "the server at s:1 is not available: the connection ended early"),
+        (
+            "errors resolving s:1: [field:hostname lookup error:address lookup failed for s:1: …]",
+            "cannot connect to s:1: its name cannot be looked up; check it, and the DNS",
+        ),
+        (
+            f"{_LAST_ERROR} connection attempt timed out before receiving SETTINGS frame",
+            "cannot connect to s:1: it says nothing; it may hang, or be no gRPC server",
+        ),
+        (
+            f"{_LAST_ERROR} Cannot check peer: missing selected ALPN property.",
+            "cannot connect to s:1: it is no gRPC server; check host and port",
+        ),
+        (
+            f"{_LAST_ERROR} connect failed: addr: unix:s error: No such file or directory",
+            "no server at s:1 (start one with",
+        ),
+    ],
+)
+def test_what_grpc_says_of_a_connection_is_told_in_our_words(details: str, message: str) -> None:
+    """As gRPC 1.85 said it."""
+    error = grpc.aio.AioRpcError(
+        grpc.StatusCode.UNAVAILABLE, Metadata(), Metadata(), details=details
+    )
+    assert str(Connection("s:1").error(error, 1)).startswith(message)
 
 
 async def test_a_stream_that_comes_while_its_server_stops_is_told_so(server: RunningServer) -> None:
