@@ -42,7 +42,7 @@ class FrameSender:
     def __init__(self, opening: pb.StylizeStreamRequest) -> None:
         """Begins with ``opening``."""
         self._opening = opening
-        self._failure: Exception | None = None
+        self._failure: BaseException | None = None
 
     def check(self) -> None:
         """Raises what making a frame has raised, if anything."""
@@ -55,7 +55,9 @@ class FrameSender:
         try:
             for number, frame in enumerate(frames):
                 yield frame_message(number, frame)
-        except Exception as error:
+        except GeneratorExit:  # the stream is over
+            raise
+        except BaseException as error:  # a SystemExit, too, would end the thread, not the stream
             self._failure = error
 
     async def send(self, call: Any, frames: AsyncIterable[AnyFrame] | Iterable[AnyFrame]) -> None:

@@ -127,14 +127,17 @@ def test_a_mistake_in_a_frame_is_raised_once_those_before_it_are_answered(client
         next(answers)
 
 
-def test_an_error_of_the_programs_own_frames_reaches_it(client: Client) -> None:
+@pytest.mark.parametrize("error", [KeyError("camera"), SystemExit("camera")])
+def test_an_error_of_the_programs_own_frames_reaches_it(
+    client: Client, error: BaseException
+) -> None:
     def frames() -> Iterator[bytes]:
         yield FRAMES[0]
-        raise KeyError("camera")
+        raise error
 
-    answers = client.stylize_stream(frames(), "plain")
+    answers = client.stylize_stream(frames(), "plain", timeout=20)
     assert isinstance(next(answers), PaintedFrame)
-    with pytest.raises(KeyError, match="camera"):
+    with pytest.raises(type(error), match="camera"):
         next(answers)
 
 
