@@ -230,9 +230,11 @@ class Connection:
     def _hint(self, text: str) -> str:
         """Gives a hint if a refusal may hide another failure.
 
-        Of a name with several addresses gRPC tells one failure only, and servers that listen on
-        127.0.0.1 refuse on [::1], the other address of "localhost".
+        Of several addresses gRPC tells one failure only, and servers that listen on 127.0.0.1
+        refuse on [::1], the other address of "localhost".
         """
+        if "," in self.target:
+            return "; if one runs, name it alone to learn what fails there"
         if "[::1]" in unquote(text) and "localhost" in self.target:
             return "; if one runs, name 127.0.0.1 to learn what fails there"
         return ""
