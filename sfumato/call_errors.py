@@ -1,0 +1,145 @@
+"""What gRPC's errors mean, in words that say what to do."""
+
+from dataclasses import dataclass
+from typing import Any, Final
+from urllib.parse import unquote
+
+import grpc
+
+from sfumato.errors import ServiceError
+from sfumato.stream_ending import write_failed
+
+SMALLER: Final = "scale the photo down, or raise max_message_bytes at both ends"
+_START: Final = "`python -m serving --models models`"
+_ENDED_EARLY: Final = "the connection ended early"
+_PUSHBACK: Final = "grpc-retry-pushback-ms"
+
+# What follows are gRPC's words, as of 1.85.
+_NOT_CONNECTED: Final = (
+    "failed to connect",
+    "connections to all backends",
+    "resolving",
+    "resolution",
+)
+_OBSTACLES: Final = {
+    "certificate_verify_failed": "its certificate is not of an authority that this client trusts",
+    "hostname verification": "its certificate is for another name",
+    "wrong_version_number": "it speaks no TLS",
+    "timed out before receiving settings": "it says nothing; it may hang, or be no gRPC server",
+    "settings frame": "it is no gRPC server; check host and port",
+    "missing selected alpn": "it is no gRPC server; check host and port",
+    "lookup failed": "its name cannot be looked up; check it, and the DNS of this machine",
+}
+_ENDED: Final = ("stream removed", "socket closed", "cancelling all calls")
+"""How it begins to speak of calls whose connection or server ended before them."""
+
+_DEADLINE: Final = ("deadline exceeded", "stream removed (deadline exceeded")
+"""How it begins to speak of a deadline that has passed: of a call, and of a stream."""
+
+_TURNED_AWAY: Final = "CANCELLED"
+"""All that it says of a call that came to a server in the moment in which that stopped."""
+
+
+@dataclass(frozen=True)
+class CallErrors:
+    """The errors of calls to one target.
+
+    Attributes:
+        target: where the server is.
+        wait_for_ready: whether calls wait for a server that is not there yet.
+        has_token: whether calls carry a token.
+        has_tls: whether calls use TLS.
+    """
+
+    target: str
+    wait_for_ready: bool
+    has_token: bool
+    has_tls: bool
+
+    def explain(self, error: grpc.RpcError, timeout: float, *, answered: bool) -> ServiceError:
+        """Turns gRPC's error into ours; see ``Connection.error``."""
+        code, details = error.code(), error.details() or ""
+        if write_failed(error):
+            code, details = grpc.StatusCode.UNAVAILABLE, _ENDED_EARLY
+        if code is grpc.StatusCode.CANCELLED and details == _TURNED_AWAY:
+            code, details = grpc.StatusCode.UNAVAILABLE, "it is stopping; make the call again"
+        if code is grpc.StatusCode.DEADLINE_EXCEEDED and _is_grpcs_own(details):
+            message = self._too_late(timeout, answered)
+        else:
+            message = self._explain(code, details)
+        return ServiceError(message, code, _retry_after(error))
+
+    def _too_late(self, timeout: float, answered: bool) -> str:
+        within = f"within {timeout:g} s" if timeout else "in time"
+        if answered:
+            return f"not all frames were painted by {self.target} {within}; allow a longer timeout"
+        remedy = f"no answer from {self.target} {within}; allow a longer timeout, or "
+        if timeout and self.wait_for_ready:
+            # gRPC does not say whether there was a connection, nor why there was none.
+            return (
+                f"{remedy}check that a server is there ({_START}) and that both sides, or "
+                "neither, use TLS"
+            )
+        return f"{remedy}start a server there ({_START})"
+
+    def _explain(self, code: grpc.StatusCode, details: str) -> str:
+        if code is grpc.StatusCode.UNAVAILABLE:
+            return self._unavailable(details)
+        if code is grpc.StatusCode.CANCELLED and "Channel closed" in details:
+            return "the client was closed before the answer was there"
+        if code is grpc.StatusCode.UNAUTHENTICATED:
+            mistake = "does not know this token" if self.has_token else "wants a token"
+            return f"the server at {self.target} {mistake}; its operator has one"
+        if code is grpc.StatusCode.UNIMPLEMENTED:
+            return f"the server at {self.target} is not a Sfumato server ({details})"
+        if code is grpc.StatusCode.RESOURCE_EXHAUSTED and "larger than max" in details:
+            return f"{details}; {SMALLER}"
+        return details or f"the server at {self.target} answered {code.name}"
+
+    def _unavailable(self, details: str) -> str:
+        text = details.lower()
+        if "refused" in text or "no such file" in text:  # of a socket of Unix
+            return f"no server at {self.target} (start one with {_START}{self._hint(text)})"
+        if any(sign in text for sign in _NOT_CONNECTED):
+            return f"cannot connect to {self.target}: {self._obstacle(text) or details}"
+        reason = _ENDED_EARLY if text.startswith(_ENDED) else details
+        return f"the server at {self.target} is not available: {reason}"
+
+    def _obstacle(self, text: str) -> str | None:
+        for sign, reason in _OBSTACLES.items():
+            if sign in text:
+                return reason
+        if "socket closed" in text or "connection reset" in text:  # as if nobody were at home
+            wanted = "a certificate of the client" if self.has_tls else "TLS"
+            return (
+                f"it closes the connection; it may demand {wanted}, or be a proxy or published "
+                "port with no server behind it"
+            )
+        return None
+
+    def _hint(self, text: str) -> str:
+        """Gives a hint if a refusal may hide another failure.
+
+        Of several addresses gRPC tells one failure only, and servers that listen on 127.0.0.1
+        refuse on [::1], the other address of "localhost".
+        """
+        if "," in self.target:
+            return "; if one runs, name it alone to learn what fails there"
+        if "[::1]" in unquote(text) and "localhost" in self.target:
+            return "; if one runs, name 127.0.0.1 to learn what fails there"
+        return ""
+
+
+def _is_grpcs_own(details: str) -> bool:
+    """Tells whether a deadline passed here; a server that ends a call by itself says why."""
+    return not details or details.lower().startswith(_DEADLINE)
+
+
+def _retry_after(error: grpc.RpcError) -> float | None:
+    """Reads gRPC's pushback, which is negative if the call must not be made again."""
+    trailing: Any = error.trailing_metadata() or ()
+    try:
+        milliseconds = int(dict(trailing)[_PUSHBACK])
+    except (KeyError, ValueError):
+        return None
+    return milliseconds / 1000 if milliseconds >= 0 else None
