@@ -44,6 +44,8 @@ def help_of(*program: str) -> str:
     shown = io.StringIO()
     with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(shown):
         patch.setattr(sys, "argv", [*program, "--help"])
+        run = program[0] if "." in program[0] else f"{program[0]}.__main__"
+        patch.delitem(sys.modules, run, raising=False)  # another test may have imported it
         with pytest.raises(SystemExit, match=r"^(0|None)$"):
             runpy.run_module(program[0], run_name="__main__", alter_sys=True)
     return shown.getvalue()
