@@ -23,11 +23,14 @@ class StreamEnding:
         call.add_done_callback(self._keep)
 
     async def error(self, raised: grpc.aio.AioRpcError) -> grpc.aio.AioRpcError:
-        """Gives the error that the stream ended with, for the one that it raised."""
+        """Gives the error that the stream ended with, for the one that it raised.
+
+        That one, if the server ended the stream well: what could not be sent is lost all the same.
+        """
         error = raised if self._first is None else self._first
         for _ in range(_MILLISECONDS):
             if not write_failed(error):
-                return error
+                return raised if error.code() is grpc.StatusCode.OK else error
             await asyncio.sleep(0.001)
             error = await _status(self._call)
         return raised

@@ -59,3 +59,12 @@ async def test_a_status_that_comes_after_a_write_has_failed_counts_too() -> None
     call.end(REASON)
     error = await ending.error(grpc.aio.AioRpcError(WRITE[0], Metadata(), Metadata(), WRITE[1]))
     assert (error.code(), error.details()) == REASON
+
+
+async def test_a_write_that_comes_after_a_good_ending_is_no_error_of_the_code_ok() -> None:
+    call = OldCall()
+    ending = StreamEnding(call)
+    call.end((grpc.StatusCode.OK, ""))
+    call.end(WRITE)
+    raised = grpc.aio.AioRpcError(WRITE[0], Metadata(), Metadata(), WRITE[1])
+    assert await ending.error(raised) is raised
