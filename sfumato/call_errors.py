@@ -98,7 +98,7 @@ class CallErrors:
 
     def _unavailable(self, details: str) -> str:
         text = details.lower()
-        if "refused" in text or "no such file" in text:  # of a socket of Unix
+        if "refused" in text or "error: no such file" in text:  # of a socket of Unix
             return f"no server at {self.target} (start one with {_START}{self._hint(text)})"
         if any(sign in text for sign in _NOT_CONNECTED):
             return f"cannot connect to {self.target}: {self._obstacle(text) or details}"

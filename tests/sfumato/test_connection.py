@@ -237,6 +237,10 @@ def test_a_server_of_something_else_is_told_as_one(words: bytes) -> None:
             f"{_LAST_ERROR} connect failed: addr: unix:s error: No such file or directory",
             "no server at s:1 (start one with",
         ),
+        (
+            "Failed to load file: xds.json due to error(fdopen): No such file or directory",
+            "the server at s:1 is not available: Failed to load file: xds.json due to",
+        ),
     ],
 )
 def test_what_grpc_says_of_a_connection_is_told_in_our_words(details: str, message: str) -> None:
