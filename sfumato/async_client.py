@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Self, TypeVar
+from weakref import WeakSet
 
 import grpc
 import grpc.aio
@@ -69,6 +70,7 @@ class AsyncClient:
         )
         self._channel = _open(self._connection)
         self._stub = StylizationServiceStub(self._channel)
+        self._streams: WeakSet[grpc.aio.Call] = WeakSet()
         self._admin = AdminServiceStub(self._channel)
         self._check = self._channel.unary_unary(
             HEALTH_METHOD, HealthRequest.SerializeToString, HealthResponse.FromString
@@ -110,16 +112,18 @@ class AsyncClient:
         sender = FrameSender(
             opening(styles, model, version, output_format, quality, strength, window, drop_oldest)
         )
-        return async_receive(
-            lambda: self._stub.StylizeStream(
+
+        def open_call() -> grpc.aio.Call:
+            call = self._stub.StylizeStream(
                 timeout=timeout,
                 metadata=self._connection.metadata,
                 wait_for_ready=self._connection.wait_for_ready and timeout is not None,
-            ),
-            sender,
-            frames,
-            partial(self._connection.error, timeout=timeout or 0),
-        )
+            )
+            self._streams.add(call)
+            return call
+
+        explain = partial(self._connection.error, timeout=timeout or 0)
+        return async_receive(open_call, sender, frames, explain)
 
     async def list_styles(
         self, model: str = "", *, timeout: float | None = None
@@ -145,6 +149,8 @@ class AsyncClient:
 
     async def close(self) -> None:
         """Closes the channel; running calls are cancelled."""
+        for call in list(self._streams):
+            call.cancel()  # grpcio 1.81 forgets those that have been answered
         await self._channel.close()
 
     async def __aenter__(self) -> Self:

@@ -1,6 +1,7 @@
 """The client for asyncio, against the same server."""
 
 import asyncio
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import grpc
@@ -101,6 +102,20 @@ async def test_closing_the_client_ends_a_running_call_and_no_task(server: Runnin
         with pytest.raises(ServiceError, match="the client was closed before") as error:
             await call
         assert error.value.code is grpc.StatusCode.CANCELLED
+
+
+async def test_closing_the_client_ends_a_stream_that_was_answered(server: RunningServer) -> None:
+    async def frames() -> AsyncIterator[bytes]:
+        yield PNG
+        await asyncio.sleep(60)
+
+    client = AsyncClient(server.target)
+    answers = client.stylize_stream(frames(), "a")
+    await anext(answers)
+    getattr(client._channel, "_active_calls", set()).clear()  # as if it were grpcio 1.81
+    await client.close()
+    with pytest.raises(ServiceError, match="the client was closed before"):
+        await asyncio.wait_for(anext(answers), 10)
 
 
 async def test_a_call_that_is_cancelled_is_cancelled_on_the_way(server: RunningServer) -> None:
