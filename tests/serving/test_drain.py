@@ -4,6 +4,7 @@ import asyncio
 import signal
 import subprocess
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,14 @@ from tests.serving.tiny_network import endless_models
 
 # Photos wait for a batch that never fills, so they are inside when the signal comes.
 WAITING = ("--max-batch-size", "64", "--max-batch-delay-ms", "60000", "--log-level", "debug")
+
+
+@pytest.fixture(autouse=True)
+def _hang_up() -> Iterator[None]:
+    """Lets servers hear SIGHUP, also if the tests were started with nohup."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
 
 
 async def unavailable(stub: Any, photo: bytes) -> None:
