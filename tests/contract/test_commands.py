@@ -1,10 +1,8 @@
 """The commands in the documents exist, with the options that are named."""
 
-import contextlib
-import io
 import re
-import runpy
 import shlex
+import subprocess
 import sys
 from functools import cache
 from pathlib import Path
@@ -40,15 +38,14 @@ def command_of(program: str, arguments: list[str]) -> list[str]:
 
 @cache
 def help_of(*program: str) -> str:
-    """What ``python -m program --help`` prints; here, as each process would load torch anew."""
-    shown = io.StringIO()
-    with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(shown):
-        patch.setattr(sys, "argv", [*program, "--help"])
-        run = program[0] if "." in program[0] else f"{program[0]}.__main__"
-        patch.delitem(sys.modules, run, raising=False)  # another test may have imported it
-        with pytest.raises(SystemExit, match=r"^(0|None)$"):
-            runpy.run_module(program[0], run_name="__main__", alter_sys=True)
-    return shown.getvalue()
+    answer = subprocess.run(
+        [sys.executable, "-m", *program, "--help"],
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    return answer.stdout
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
