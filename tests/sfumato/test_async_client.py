@@ -11,7 +11,7 @@ import pytest
 from sfumato.async_client import AsyncClient
 from sfumato.errors import ImageError, ServiceError, StyleError
 from sfumato.image_codec import decode_photo
-from tests.serving.running import until
+from tests.serving.running import PATIENCE, until
 from tests.sfumato.conftest import RunningServer
 from tests.sfumato.image_files import encode, picture
 
@@ -95,8 +95,9 @@ async def test_closing_the_client_ends_a_running_call_and_no_task(server: Runnin
     server.servicer.delay = 1.0
     client = AsyncClient(server.target)
     photo = asyncio.create_task(client.stylize(PNG, "a"))
-    frame = asyncio.ensure_future(anext(client.stylize_stream([PNG], "a")))
-    await until(lambda: len(server.servicer.requests) == 2)
+    frame = asyncio.ensure_future(anext(client.stylize_stream([PNG], "a", timeout=PATIENCE)))
+    requests = server.servicer.requests
+    await until(lambda: len(requests) == 2 or photo.done() or frame.done())
     await client.close()
     for call in (photo, frame):
         with pytest.raises(ServiceError, match="the client was closed before") as error:
