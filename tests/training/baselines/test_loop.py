@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from training.baselines.failures import DivergedError, TooLargeError
@@ -71,13 +72,23 @@ def test_lbfgs_does_not_stall_behind_its_line_search() -> None:
     assert min(result.losses) < 1e-6
 
 
-def test_lbfgs_does_not_stall_under_a_projection_either() -> None:
-    start = torch.zeros(1, 3, 1, 7, dtype=torch.float64)
-    objective = of_image("valley", rosenbrock)
-    result = optimize(Pixels(start), objective, nothing, steps=250, project=clip(0, 0.9))
-    best = optimize(Pixels(start), objective, nothing, steps=2000, project=clip(0, 0.9))
-    assert result.image.max() <= 0.9
-    assert min(result.losses) < 1.05 * min(best.losses)
+def chain(image: Tensor) -> Tensor:
+    """Springs between neighbours, from a nail at 0 to a nail at 2: strictly convex."""
+    x = F.pad(image.flatten(1), (1, 0))
+    return x.diff(dim=1).square().sum(1) + (2 - x[:, -1]).square()
+
+
+@pytest.mark.parametrize("start", [0.0, 0.3, 0.7])
+def test_lbfgs_finds_the_constrained_minimum_under_a_projection(start: float) -> None:
+    # Under the ceiling of 0.9 the last of 21 values is held there, and the others lie evenly
+    # below it: the only minimum, whatever the path to it.
+    image = torch.full((1, 3, 1, 7), start, dtype=torch.float64)
+    result = optimize(
+        Pixels(image), of_image("chain", chain), nothing, steps=2000, project=clip(0, 0.9)
+    )
+    expected = 0.9 * torch.arange(1, 22, dtype=torch.float64) / 21
+    torch.testing.assert_close(result.image.flatten(), expected, atol=1e-6, rtol=0)
+    assert len(result.losses) < 2000  # it ended by itself
 
 
 @pytest.mark.parametrize("scale", [1e-6, 1.0, 1e6])
