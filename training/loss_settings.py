@@ -25,12 +25,16 @@ class LossSettings:
         style_layers: layers that hold the painting.
         style_strength: the one knob, 1 is balanced.
         total_variation_weight: weight of the total-variation loss.
+        low_frequency_weight: weight of the low-frequency loss, against halos.
+        lattice_weight: weight of the lattice loss.
     """
 
     content_layers: tuple[str, ...]
     style_layers: tuple[str, ...]
     style_strength: float
     total_variation_weight: float
+    low_frequency_weight: float = 0.0
+    lattice_weight: float = 0.0
 
     @classmethod
     def from_notes(cls, notes: Mapping[str, Any]) -> "LossSettings":
@@ -45,6 +49,9 @@ class LossSettings:
                 tuple(notes["style_layers"]),
                 float(notes["style_strength"]),
                 float(notes["total_variation_weight"]),
+                # Models of the first networks were trained without these.
+                float(notes.get("low_frequency_weight", 0.0)),
+                float(notes.get("lattice_weight", 0.0)),
             )
         except KeyError as error:
             raise TrainingError(
@@ -99,6 +106,8 @@ def perceptual_loss(
         content_layers=settings.content_layers,
         style_strength=settings.style_strength,
         total_variation_weight=settings.total_variation_weight,
+        low_frequency_weight=settings.low_frequency_weight,
+        lattice_weight=settings.lattice_weight,
     )
 
 

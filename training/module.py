@@ -1,5 +1,6 @@
 """Lightning module: one transformation network and one style row per painting."""
 
+from dataclasses import fields
 from typing import Any, Final, Literal
 
 import lightning as L
@@ -17,6 +18,7 @@ from training.learning_rate import trapezoid
 from training.loss_settings import LossSettings, build_loss
 from training.losses.perceptual import LossTerms
 from training.networks.loss_network import load_loss_network
+from training.networks.noise_field import draw_origin
 from training.networks.transformation_network import build_network
 from training.starting_point import read_trained, warm_start
 from training.style_sampler import draw_styles, step_generator
@@ -37,6 +39,9 @@ class MultiStyleModule(L.LightningModule):
             It means the same for every painting and every loss network, because the style losses
             are calibrated on unstyled photos.
         total_variation_weight: weight of the total-variation loss; larger means smoother.
+        low_frequency_weight: weight of the loss that keeps light and dark where the photo has
+            them: against halos.
+        lattice_weight: weight of the loss on patterns that repeat with the network's stride.
         photograph: add the style ``photograph``, which returns the photo; with it, each request
             can choose the strength of its style.
         init_from: checkpoint or bundle to start from: its network, and its rows for the styles
@@ -50,12 +55,14 @@ class MultiStyleModule(L.LightningModule):
 
     def __init__(
         self,
-        architecture: Literal["reference", "lite"] = "reference",
+        architecture: Literal["hourglass", "hourglass-lite", "reference", "lite"] = "hourglass",
         loss_weights: str = "vgg16",
         content_layers: tuple[str, ...] = ("relu3_3",),
         style_layers: tuple[str, ...] = ("relu1_2", "relu2_2", "relu3_3", "relu4_3"),
         style_strength: float = 1.0,
         total_variation_weight: float = 10.0,
+        low_frequency_weight: float = 0.3,
+        lattice_weight: float = 300.0,
         photograph: bool = True,
         init_from: str | None = None,
         learning_rate: float = 1e-3,
@@ -111,26 +118,31 @@ class MultiStyleModule(L.LightningModule):
         painted: Tensor = self.network(photos, self.rows[styles])
         return painted
 
-    def paint_and_judge(self, photos: Tensor, styles: Tensor) -> LossTerms:
-        """Paints ``photos`` [N, 3, H, W] in ``styles`` [N] and returns the loss terms, each [N]."""
-        painted = self.network.render(photos, self.rows[styles])
+    def paint_and_judge(self, photos: Tensor, styles: Tensor, origin: Tensor) -> LossTerms:
+        """Paints ``photos`` [N, 3, H, W] in ``styles`` [N] and returns the loss terms, each [N].
+
+        ``origin`` [2] is the place of the photos in the noise.
+        """
+        painted = self.network.render(photos, self.rows[styles], origin)
         terms: LossTerms = self.loss(photos, painted, styles)
         return terms
 
     def training_step(self, batch: PhotoBatch, batch_idx: int) -> Tensor:
         """Paints each photo of the batch in a style of its own and judge the result."""
         photos = batch.images.contiguous(memory_format=torch.channels_last)
+        generator = step_generator(self.global_step, batch_idx)
         styles = draw_styles(
             len(photos),
             len(self._data.paintings),  # photograph has nothing to learn
             self.global_rank,
             self.trainer.world_size,
-            step_generator(self.global_step, batch_idx),
-        ).to(photos.device)
-        terms = self._judge(photos, styles)
-        for name in ("content", "style", "total_variation", "total"):
+            generator,
+        )
+        origin = draw_origin(generator)
+        terms = self._judge(photos, styles.to(photos.device), origin.to(photos.device))
+        for name in (field.name for field in fields(LossTerms)):
             term = getattr(terms, name)
-            self.log(f"loss/{name}", term.mean(), prog_bar=name != "total_variation")
+            self.log(f"loss/{name}", term.mean(), prog_bar=name in ("content", "style", "total"))
         return terms.total.mean()
 
     def configure_optimizers(self) -> Any:

@@ -6,6 +6,9 @@ import torch
 from training.losses.calibration import painting_grams
 from training.losses.content import ContentLoss
 from training.losses.gram import gram_matrix
+from training.losses.lattice import LatticeLoss
+from training.losses.low_frequency import LowFrequencyLoss, shading
+from training.losses.luminance import fine_luminance
 from training.losses.perceptual import PerceptualLoss
 from training.losses.style import GramStyleLoss, gatys_scale
 from training.losses.total_variation import TotalVariationLoss
@@ -134,6 +137,8 @@ def loss(vgg_weights: dict[str, torch.Tensor]) -> PerceptualLoss:
         content_layers=["relu3_1"],
         style_strength=0.5,
         total_variation_weight=5.0,
+        low_frequency_weight=2.0,
+        lattice_weight=7.0,
     )
 
 
@@ -141,6 +146,7 @@ def test_the_total_is_the_weighted_sum_of_the_terms(loss: PerceptualLoss) -> Non
     photos, painted = torch.rand(2, 3, 32, 32), torch.rand(2, 3, 32, 32)
     terms = loss(photos, painted, torch.tensor([1, 0]))
     expected = terms.content + 25 * terms.style + 5 * terms.total_variation
+    expected = expected + 2 * terms.low_frequency + 7 * terms.lattice
     torch.testing.assert_close(terms.total, expected)
     assert terms.total.shape == (2,)
 
@@ -164,3 +170,47 @@ def test_the_painted_photo_gets_gradients_and_the_photo_none(loss: PerceptualLos
     assert photos.grad is None
     assert painted.grad is not None
     assert painted.grad.abs().sum() > 0
+
+
+def test_a_pattern_of_the_stride_has_its_mean_square_as_lattice_loss() -> None:
+    grey = torch.full((1, 3, 48, 48), 0.5)
+    grey[..., ::2] += 0.1  # columns of 0.6 and 0.5: ± 0.05 around their mean
+    # The box of 15 columns holds 7 of the column's own kind and 8 of the other.
+    amplitude = 0.05 * (1 + 1 / 15)
+    for period in (2, 4, 8):
+        found = LatticeLoss([period])(grey)
+        torch.testing.assert_close(found, torch.tensor([amplitude**2]), atol=1e-6, rtol=0)
+    assert LatticeLoss([3])(grey) < 1e-4  # rounds of three see both columns alike
+
+
+def test_strokes_at_random_places_are_no_lattice() -> None:
+    strokes = torch.rand(1, 3, 128, 128, generator=torch.Generator().manual_seed(0))
+    # White noise of variance v leaves v / cells of it in each of the folded places.
+    fine = fine_luminance(strokes)
+    variance, cells = fine.square().mean(), (fine.shape[-1] // 8) ** 2
+    assert LatticeLoss([8])(strokes) < 3 * variance / cells
+
+
+def test_shading_forgets_brightness_contrast_and_strokes() -> None:
+    torch.manual_seed(0)
+    photo = torch.rand(1, 3, 4, 4).repeat_interleave(16, 2).repeat_interleave(16, 3)
+    strokes = 0.1 * torch.tensor([1.0, -1.0]).repeat(32)
+    loss = LowFrequencyLoss()
+    assert loss(shading(photo), 0.5 * photo + 0.2 + strokes) < 1e-4
+    torch.testing.assert_close(loss(shading(photo), -photo), torch.tensor([4.0]), atol=0.05, rtol=0)
+
+
+def test_a_glow_along_an_edge_has_a_low_frequency_loss() -> None:
+    step = torch.zeros(1, 3, 64, 128)
+    step[..., 64:] = 0.8
+    glowing = step.clone()
+    glowing[..., 64:80] = 1.0
+    # Standardized, the step is -1 and 1. Over eight columns of boxes the glow's are 0, 0, 0, 0, 1,
+    # 0.8, 0.8, 0.8: mean 0.425, deviation √(0.365 − 0.180625).
+    values = torch.tensor([0.0] * 4 + [1.0] + [0.8] * 3)
+    wanted = torch.tensor([-1.0] * 4 + [1.0] * 4)
+    found = (values - values.mean()) / values.std(correction=0)
+    expected = (found - wanted).square().mean()
+    torch.testing.assert_close(
+        LowFrequencyLoss()(shading(step), glowing), expected[None], atol=1e-2, rtol=0
+    )

@@ -6,6 +6,7 @@ import torch
 from training.errors import TrainingError
 from training.networks.transformation_network import (
     ConditionalInstanceNorm,
+    LiteHourglass,
     LiteNetwork,
     ReferenceNetwork,
     TransformationNetwork,
@@ -14,7 +15,7 @@ from training.networks.transformation_network import (
 )
 
 
-@pytest.fixture(params=["reference", "lite"])
+@pytest.fixture(params=["hourglass", "hourglass-lite", "reference", "lite"])
 def network(request: pytest.FixtureRequest) -> TransformationNetwork:
     torch.manual_seed(0)
     return build_network(request.param).eval()
@@ -58,6 +59,8 @@ def test_a_style_vector_has_the_documented_length() -> None:
     assert ReferenceNetwork().style_size == 3201
     # 32 + 64 + 8 · 64 + 32 = 640.
     assert LiteNetwork().style_size == 1281
+    # 32 + 64 and 16 of noise, 128 + 8 · 128, back by 64 + 64 + 2 · 64, 32 with 8 of noise + 32.
+    assert LiteHourglass().style_size == 2 * 1592 + 1
 
 
 def test_the_photograph_is_the_photo(network: TransformationNetwork) -> None:
@@ -155,6 +158,17 @@ def test_the_digest_changes_with_any_weight(network: TransformationNetwork) -> N
     assert network.digest() != before
 
 
+def test_a_flat_area_is_painted_irregularly() -> None:
+    torch.manual_seed(0)
+    network = LiteHourglass().eval()
+    flat = torch.full((2, 3, 64, 96), 0.4)
+    painted = network(flat, random_styles(network, 1).expand(2, -1))
+    torch.testing.assert_close(painted[0], painted[1])  # whatever else is in the batch
+    # A network without noise repeats itself with its stride, 8 pixels.
+    moved = painted[..., 8:] - painted[..., :-8]
+    assert moved[..., 16:-16, 16:-16].abs().mean() > 1e-3
+
+
 def test_the_lite_network_starts_without_a_checkerboard() -> None:
     network = LiteNetwork()
     flat = torch.full((1, 3, 32, 32), 0.4)
@@ -164,5 +178,5 @@ def test_the_lite_network_starts_without_a_checkerboard() -> None:
 
 
 def test_an_unknown_architecture_is_an_error_that_lists_the_known_ones() -> None:
-    with pytest.raises(TrainingError, match="choose one of reference, lite"):
+    with pytest.raises(TrainingError, match="choose one of hourglass, hourglass-lite, "):
         build_network("resnet")

@@ -72,7 +72,7 @@ def objective_of(loss: PerceptualLoss, photo: Tensor, style: int) -> Objective:
         photo: [1, 3, H, W] in [0, 1].
         style: number of the painting.
     """
-    targets, styles = loss.content_of(photo), torch.tensor([style], device=photo.device)
+    targets, styles = loss.targets_of(photo), torch.tensor([style], device=photo.device)
 
     def total(features: Features) -> Tensor:
         return loss.judge(targets, features[IMAGE], styles).total

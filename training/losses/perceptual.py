@@ -1,4 +1,4 @@
-"""Perceptual loss: content, style and total variation, weighted (Johnson 2016, section 3.2)."""
+"""Perceptual loss: content, style and what keeps pictures clean, weighted (Johnson 2016, 3.2)."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,6 +9,8 @@ from torch import Tensor, nn
 
 from training.losses.calibration import Scales
 from training.losses.content import ContentLoss
+from training.losses.lattice import LatticeLoss
+from training.losses.low_frequency import LowFrequencyLoss, shading
 from training.losses.style import GramStyleLoss
 from training.losses.total_variation import TotalVariationLoss
 from training.networks.loss_network import LossNetwork
@@ -27,7 +29,17 @@ class LossTerms:
     content: Tensor
     style: Tensor
     total_variation: Tensor
+    low_frequency: Tensor
+    lattice: Tensor
     total: Tensor
+
+
+@dataclass(frozen=True)
+class PhotoTargets:
+    """What is kept of the photos that pictures are compared with."""
+
+    features: Mapping[str, Tensor]  # by content layer
+    shading: Tensor  # see LowFrequencyLoss
 
 
 class PerceptualLoss(nn.Module):
@@ -46,6 +58,8 @@ class PerceptualLoss(nn.Module):
         content_layers: Sequence[str],
         style_strength: float,
         total_variation_weight: float,
+        low_frequency_weight: float = 0.0,
+        lattice_weight: float = 0.0,
     ) -> None:
         """Judges with the features of ``network``.
 
@@ -56,12 +70,17 @@ class PerceptualLoss(nn.Module):
             content_layers: layers that hold the photo.
             style_strength: the one knob; 1 is balanced, larger means more painting.
             total_variation_weight: weight of the total-variation loss.
+            low_frequency_weight: weight of the low-frequency loss.
+            lattice_weight: weight of the lattice loss.
         """
         super().__init__()
         self.network = network
         self.content_layers = tuple(content_layers)
         self.style_layers = tuple(grams)
-        self.weights = (1.0, STYLE_WEIGHT * style_strength, total_variation_weight)
+        self.weights = (
+            *(1.0, STYLE_WEIGHT * style_strength, total_variation_weight),
+            *(low_frequency_weight, lattice_weight),
+        )
         self.style_losses = nn.ModuleDict(
             {
                 layer: GramStyleLoss(targets, None if scales is None else scales[layer])
@@ -69,29 +88,34 @@ class PerceptualLoss(nn.Module):
             }
         )
         self.total_variation = TotalVariationLoss()
+        self.low_frequency = LowFrequencyLoss()
+        self.lattice = LatticeLoss()
 
     def forward(self, photos: Tensor, painted: Tensor, styles: Tensor) -> LossTerms:
         """Judges ``painted`` [N, 3, H, W] against its ``photos`` and paintings ``styles`` [N]."""
-        return self.judge(self.content_of(photos), painted, styles)
+        return self.judge(self.targets_of(photos), painted, styles)
 
     @torch.no_grad()
-    def content_of(self, photos: Tensor) -> Mapping[str, Tensor]:
-        """Returns the features of ``photos`` [N, 3, H, W] by content layer."""
-        targets: Mapping[str, Tensor] = self.network(photos, self.content_layers)
-        return targets
+    def targets_of(self, photos: Tensor) -> PhotoTargets:
+        """Returns what ``judge`` needs of ``photos`` [N, 3, H, W]."""
+        features: Mapping[str, Tensor] = self.network(photos, self.content_layers)
+        return PhotoTargets(features, shading(photos))
 
-    def judge(self, targets: Mapping[str, Tensor], painted: Tensor, styles: Tensor) -> LossTerms:
-        """Judges as ``forward`` does, with the photos' features from ``content_of``.
+    def judge(self, targets: PhotoTargets, painted: Tensor, styles: Tensor) -> LossTerms:
+        """Judges as ``forward`` does, with the photos' part from ``targets_of``.
 
-        Whoever judges many pictures of the same photos computes those once.
+        Whoever judges many pictures of the same photos computes that once.
         """
         features = self.network(painted)
         content = torch.stack(
-            [ContentLoss(targets[layer])(features[layer]) for layer in self.content_layers]
+            [ContentLoss(targets.features[layer])(features[layer]) for layer in self.content_layers]
         ).mean(dim=0)
         style = torch.stack(
             [loss(features[layer], styles) for layer, loss in self.style_losses.items()]
         ).mean(dim=0)
-        variation = self.total_variation(painted)
-        weighted = zip(self.weights, (content, style, variation), strict=True)
-        return LossTerms(content, style, variation, sum(w * term for w, term in weighted))
+        terms = (
+            *(content, style, self.total_variation(painted)),
+            *(self.low_frequency(targets.shading, painted), self.lattice(painted)),
+        )
+        weighted = zip(self.weights, terms, strict=True)
+        return LossTerms(*terms, total=sum(w * term for w, term in weighted if w))
