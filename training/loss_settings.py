@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import torch
 from torch import Tensor
@@ -14,6 +14,8 @@ from training.losses.perceptual import STYLE_WEIGHT, PerceptualLoss
 from training.networks.loss_network import LossNetwork, load_loss_network
 
 GRAM_NORMALIZATION = "C·H·W"
+
+_LATER_WEIGHTS: Final = ("low_frequency_weight", "edge_weight", "lattice_weight")
 
 
 @dataclass(frozen=True)
@@ -26,6 +28,7 @@ class LossSettings:
         style_strength: the one knob, 1 is balanced.
         total_variation_weight: weight of the total-variation loss.
         low_frequency_weight: weight of the low-frequency loss, against halos.
+        edge_weight: weight of the edge loss, for the photo's detail.
         lattice_weight: weight of the lattice loss.
     """
 
@@ -34,6 +37,7 @@ class LossSettings:
     style_strength: float
     total_variation_weight: float
     low_frequency_weight: float = 0.0
+    edge_weight: float = 0.0
     lattice_weight: float = 0.0
 
     @classmethod
@@ -50,8 +54,7 @@ class LossSettings:
                 float(notes["style_strength"]),
                 float(notes["total_variation_weight"]),
                 # Models of the first networks were trained without these.
-                float(notes.get("low_frequency_weight", 0.0)),
-                float(notes.get("lattice_weight", 0.0)),
+                *(float(notes.get(name, 0.0)) for name in _LATER_WEIGHTS),
             )
         except KeyError as error:
             raise TrainingError(
@@ -107,6 +110,7 @@ def perceptual_loss(
         style_strength=settings.style_strength,
         total_variation_weight=settings.total_variation_weight,
         low_frequency_weight=settings.low_frequency_weight,
+        edge_weight=settings.edge_weight,
         lattice_weight=settings.lattice_weight,
     )
 

@@ -41,6 +41,7 @@ class MultiStyleModule(L.LightningModule):
         total_variation_weight: weight of the total-variation loss; larger means smoother.
         low_frequency_weight: weight of the loss that keeps light and dark where the photo has
             them: against halos.
+        edge_weight: weight of the loss that keeps the photo's strongest edges.
         lattice_weight: weight of the loss on patterns that repeat with the network's stride.
         photograph: add the style ``photograph``, which returns the photo; with it, each request
             can choose the strength of its style.
@@ -62,7 +63,8 @@ class MultiStyleModule(L.LightningModule):
         style_strength: float = 1.0,
         total_variation_weight: float = 10.0,
         low_frequency_weight: float = 0.3,
-        lattice_weight: float = 300.0,
+        edge_weight: float = 0.5,
+        lattice_weight: float = 2000.0,
         photograph: bool = True,
         init_from: str | None = None,
         learning_rate: float = 1e-3,

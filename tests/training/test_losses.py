@@ -5,6 +5,7 @@ import torch
 
 from training.losses.calibration import painting_grams
 from training.losses.content import ContentLoss
+from training.losses.edges import EdgeLoss, edges
 from training.losses.gram import gram_matrix
 from training.losses.lattice import LatticeLoss
 from training.losses.low_frequency import LowFrequencyLoss, shading
@@ -138,6 +139,7 @@ def loss(vgg_weights: dict[str, torch.Tensor]) -> PerceptualLoss:
         style_strength=0.5,
         total_variation_weight=5.0,
         low_frequency_weight=2.0,
+        edge_weight=3.0,
         lattice_weight=7.0,
     )
 
@@ -146,7 +148,7 @@ def test_the_total_is_the_weighted_sum_of_the_terms(loss: PerceptualLoss) -> Non
     photos, painted = torch.rand(2, 3, 32, 32), torch.rand(2, 3, 32, 32)
     terms = loss(photos, painted, torch.tensor([1, 0]))
     expected = terms.content + 25 * terms.style + 5 * terms.total_variation
-    expected = expected + 2 * terms.low_frequency + 7 * terms.lattice
+    expected = expected + 2 * terms.low_frequency + 3 * terms.edge + 7 * terms.lattice
     torch.testing.assert_close(terms.total, expected)
     assert terms.total.shape == (2,)
 
@@ -214,3 +216,22 @@ def test_a_glow_along_an_edge_has_a_low_frequency_loss() -> None:
     torch.testing.assert_close(
         LowFrequencyLoss()(shading(step), glowing), expected[None], atol=1e-2, rtol=0
     )
+
+
+def test_the_edge_loss_compares_gradients_where_the_photo_has_them() -> None:
+    photo = torch.zeros(1, 3, 32, 32)
+    photo[..., 16:] = 0.5
+    loss = EdgeLoss()
+    torch.testing.assert_close(loss(edges(photo), photo), torch.zeros(1), atol=1e-4, rtol=0)
+    # Fainter, brighter or painted over where the photo is calm is as good; reversed is worst.
+    painted = 0.2 * photo + 0.3
+    painted[..., :8] = torch.rand(1, 3, 32, 8)
+    torch.testing.assert_close(loss(edges(photo), painted), torch.zeros(1), atol=1e-3, rtol=0)
+    torch.testing.assert_close(loss(edges(photo), -photo), torch.full((1,), 2.0), atol=1e-3, rtol=0)
+
+
+def test_a_photo_without_edges_asks_for_none() -> None:
+    flat, painted = torch.full((1, 3, 32, 32), 0.5), torch.rand(1, 3, 32, 32, requires_grad=True)
+    EdgeLoss()(edges(flat), painted).sum().backward()
+    assert painted.grad is not None
+    assert painted.grad.abs().max() < 1e-3

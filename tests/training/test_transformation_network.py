@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+import torch.nn.functional as F
 
 from training.errors import TrainingError
 from training.networks.transformation_network import (
@@ -11,6 +12,7 @@ from training.networks.transformation_network import (
     ReferenceNetwork,
     TransformationNetwork,
     build_network,
+    calmness,
     fade,
 )
 
@@ -110,10 +112,11 @@ def test_flat_pictures_fade_to_flat_pictures() -> None:
     torch.testing.assert_close(faded, torch.full((1, 3, 4, 4), 0.4))
 
 
-def test_without_opacity_a_darker_photo_is_painted_the_same(
-    network: TransformationNetwork,
-) -> None:
+@pytest.mark.parametrize("architecture", ["reference", "lite"])
+def test_without_opacity_a_darker_photo_is_painted_the_same(architecture: str) -> None:
     # Why rows need an opacity at all: the first normalization forgets brightness and contrast.
+    # In an hourglass contrast decides where noise is, and nothing else.
+    network = build_network(architecture).eval()
     photo, style = torch.rand(1, 3, 32, 32), random_styles(network, 1)
     darker = network.render(0.5 * photo + 0.1, style)
     torch.testing.assert_close(darker, network.render(photo, style), atol=1e-2, rtol=0)
@@ -167,6 +170,16 @@ def test_a_flat_area_is_painted_irregularly() -> None:
     # A network without noise repeats itself with its stride, 8 pixels.
     moved = painted[..., 8:] - painted[..., :-8]
     assert moved[..., 16:-16, 16:-16].abs().mean() > 1e-3
+
+
+def test_calm_is_where_the_photo_has_no_contrast() -> None:
+    photo = torch.full((1, 3, 64, 128), 0.5)
+    photo[..., 64:] += 0.2 * torch.tensor([1.0, 1.0, 1.0, 1.0, -1.0, -1.0, -1.0, -1.0]).repeat(8)
+    calm = calmness(F.pixel_unshuffle(photo, 2))
+    assert calm.shape == (1, 1, 16, 32)
+    torch.testing.assert_close(calm[..., :12], torch.ones(1, 1, 16, 12))  # 5 places from there
+    # A deviation of 0.2, 51 levels, is ten times that of a half: one part in 105.
+    assert calm[..., 20:].max() < 0.02
 
 
 def test_the_lite_network_starts_without_a_checkerboard() -> None:

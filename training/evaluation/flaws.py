@@ -87,7 +87,7 @@ def painted_share(fine: Tensor, painting: Tensor) -> float:
     ``painting`` is [1, 3, h, w] in [0, 1]; one without fine detail gives infinity.
     """
     variance = (LEVELS * fine_luminance(painting)).square().mean()
-    return (fine.square().mean() / variance).item()
+    return float(fine.square().mean() / variance)
 
 
 def detail_kept(photos: Tensor, painted: Tensor) -> float:

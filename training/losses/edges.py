@@ -4,6 +4,8 @@ Feature losses let eyes and lettering dissolve in strokes. The gradients of lumi
 where the photo's are strong, so calm areas stay free for the brush.
 """
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -22,7 +24,7 @@ _FLAT = 1e-4
 class EdgeLoss(nn.Module):
     """One minus the correlation of the gradients of photo and picture on the photo's edges."""
 
-    def forward(self, wanted: list[Tensor], painted: Tensor) -> Tensor:
+    def forward(self, wanted: Sequence[Tensor], painted: Tensor) -> Tensor:
         """Returns the loss [N] of ``painted`` [N, 3, H, W]; ``wanted`` are the photos' edges."""
         losses = []
         for photo, picture in zip(wanted, edges(painted), strict=True):
@@ -35,7 +37,7 @@ class EdgeLoss(nn.Module):
         return torch.stack(losses).mean(dim=0)
 
 
-def edges(images: Tensor) -> list[Tensor]:
+def edges(images: Tensor) -> tuple[Tensor, ...]:
     """Returns the gradients [N, 2, h, w] of the luminance of ``images`` [N, 3, H, W], by scale."""
     bright = luminance(images)
     found = []
@@ -43,4 +45,4 @@ def edges(images: Tensor) -> list[Tensor]:
         pooled = F.avg_pool2d(bright, scale)
         here = pooled[..., :-1, :-1]
         found.append(torch.cat([pooled[..., 1:, :-1] - here, pooled[..., :-1, 1:] - here], dim=1))
-    return found
+    return tuple(found)

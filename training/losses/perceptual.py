@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from training.losses.calibration import Scales
 from training.losses.content import ContentLoss
+from training.losses.edges import EdgeLoss, edges
 from training.losses.lattice import LatticeLoss
 from training.losses.low_frequency import LowFrequencyLoss, shading
 from training.losses.style import GramStyleLoss
@@ -30,6 +31,7 @@ class LossTerms:
     style: Tensor
     total_variation: Tensor
     low_frequency: Tensor
+    edge: Tensor
     lattice: Tensor
     total: Tensor
 
@@ -40,6 +42,7 @@ class PhotoTargets:
 
     features: Mapping[str, Tensor]  # by content layer
     shading: Tensor  # see LowFrequencyLoss
+    edges: tuple[Tensor, ...]  # see EdgeLoss
 
 
 class PerceptualLoss(nn.Module):
@@ -59,6 +62,7 @@ class PerceptualLoss(nn.Module):
         style_strength: float,
         total_variation_weight: float,
         low_frequency_weight: float = 0.0,
+        edge_weight: float = 0.0,
         lattice_weight: float = 0.0,
     ) -> None:
         """Judges with the features of ``network``.
@@ -71,6 +75,7 @@ class PerceptualLoss(nn.Module):
             style_strength: the one knob; 1 is balanced, larger means more painting.
             total_variation_weight: weight of the total-variation loss.
             low_frequency_weight: weight of the low-frequency loss.
+            edge_weight: weight of the edge loss.
             lattice_weight: weight of the lattice loss.
         """
         super().__init__()
@@ -79,7 +84,7 @@ class PerceptualLoss(nn.Module):
         self.style_layers = tuple(grams)
         self.weights = (
             *(1.0, STYLE_WEIGHT * style_strength, total_variation_weight),
-            *(low_frequency_weight, lattice_weight),
+            *(low_frequency_weight, edge_weight, lattice_weight),
         )
         self.style_losses = nn.ModuleDict(
             {
@@ -89,6 +94,7 @@ class PerceptualLoss(nn.Module):
         )
         self.total_variation = TotalVariationLoss()
         self.low_frequency = LowFrequencyLoss()
+        self.edge = EdgeLoss()
         self.lattice = LatticeLoss()
 
     def forward(self, photos: Tensor, painted: Tensor, styles: Tensor) -> LossTerms:
@@ -99,7 +105,7 @@ class PerceptualLoss(nn.Module):
     def targets_of(self, photos: Tensor) -> PhotoTargets:
         """Returns what ``judge`` needs of ``photos`` [N, 3, H, W]."""
         features: Mapping[str, Tensor] = self.network(photos, self.content_layers)
-        return PhotoTargets(features, shading(photos))
+        return PhotoTargets(features, shading(photos), edges(photos))
 
     def judge(self, targets: PhotoTargets, painted: Tensor, styles: Tensor) -> LossTerms:
         """Judges as ``forward`` does, with the photos' part from ``targets_of``.
@@ -114,8 +120,12 @@ class PerceptualLoss(nn.Module):
             [loss(features[layer], styles) for layer, loss in self.style_losses.items()]
         ).mean(dim=0)
         terms = (
-            *(content, style, self.total_variation(painted)),
-            *(self.low_frequency(targets.shading, painted), self.lattice(painted)),
+            content,
+            style,
+            self.total_variation(painted),
+            self.low_frequency(targets.shading, painted),
+            self.edge(targets.edges, painted),
+            self.lattice(painted),
         )
         weighted = zip(self.weights, terms, strict=True)
         return LossTerms(*terms, total=sum(w * term for w, term in weighted if w))

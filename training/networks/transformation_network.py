@@ -291,9 +291,10 @@ class Hourglass(TransformationNetwork):
 
     def paint(self, x: Tensor, style: StylePack, origin: Tensor) -> Tensor:  # noqa: D102
         x = F.pixel_unshuffle(x, 2)  # [N, 12, H/2, W/2]
+        calm = calmness(x)  # [N, 1, H/4, W/4]
         fine = self.encode1(x, *style.take(self.encode1))  # [N, half, H/2, W/2]
         middle = self.encode2(fine, *style.take(self.encode2))  # [N, quarter, H/4, W/4]
-        grain = self._grain(self.grain2, middle, 4, _CELLS_AT_A_QUARTER, style, origin)
+        grain = self._grain(self.grain2, middle, 4, _CELLS_AT_A_QUARTER, style, origin) * calm
         x = torch.cat([middle, grain], dim=1)
         x = self.encode3(x, *style.take(self.encode3))  # [N, eighth, H/8, W/8]
         for block in self.blocks:
@@ -304,6 +305,7 @@ class Hourglass(TransformationNetwork):
             x = block(x, style)
         x = upsample(self.reduce1(x, *style.take(self.reduce1)), "bilinear") + fine
         grain = self._grain(self.grain1, fine, 2, _CELLS_AT_A_HALF, style, origin)
+        grain = grain * upsample(calm, "bilinear")
         x = self.decode1(torch.cat([x, grain], dim=1), *style.take(self.decode1))
         return torch.sigmoid(F.pixel_shuffle(self.to_rgb(x), 2))  # [N, 3, H, W]
 
@@ -322,6 +324,27 @@ class Hourglass(TransformationNetwork):
         return grain
 
 
+def calmness(x: Tensor) -> Tensor:
+    """Returns how little happens around each place of a photo, in [0, 1]: [N, 1, H/4, W/4].
+
+    Strokes follow what is in the photo wherever something is; noise is for the rest. 1 is flat,
+    a half is a local deviation of ``_CALM``.
+
+    Args:
+        x: the photo in [0, 1], unshuffled by two: [N, 12, H/2, W/2].
+    """
+    grey = F.avg_pool2d(x.float().mean(dim=1, keepdim=True), 2)  # [N, 1, H/4, W/4]
+    mean = _blurred(grey)
+    variance = (_blurred((grey - mean).square())).clamp(min=0)
+    return (1 / (1 + variance / _CALM**2)).to(x.dtype)
+
+
+def _blurred(x: Tensor) -> Tensor:
+    """Returns means over 5 × 5 places, fewer at the border."""
+    return F.avg_pool2d(x, 5, stride=1, padding=2, count_include_pad=False)
+
+
+_CALM: Final = 5 / 255
 _CELLS_AT_A_QUARTER: Final = (4, 8, 16, 32)
 _CELLS_AT_A_HALF: Final = (2, 4)
 """Sides of the noise's cells in pixels of the photo."""
