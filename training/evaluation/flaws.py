@@ -92,8 +92,8 @@ def painted_share(fine: Tensor, painting: Tensor) -> float:
 
 def detail_kept(photos: Tensor, painted: Tensor) -> float:
     """Returns the correlation of gradients on the photos' strongest edges, both [N, 3, H, W]."""
-    loss = [
+    kept: list[float] = [
         1 - EdgeLoss()(edges(photo[None]), picture[None]).item()
         for photo, picture in zip(photos, painted, strict=True)
     ]
-    return sum(loss) / len(loss)
+    return sum(kept) / len(kept)
