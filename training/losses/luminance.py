@@ -16,8 +16,13 @@ def luminance(images: Tensor) -> Tensor:
     return (at_least_float32(images) * weights.view(1, 3, 1, 1)).sum(dim=1, keepdim=True)
 
 
-def fine_luminance(images: Tensor) -> Tensor:
-    """Returns luminance minus its box mean, where the box fits: [N, 1, H − 14, W − 14]."""
-    bright = luminance(images)
+def fine(images: Tensor) -> Tensor:
+    """Returns each channel minus its box mean, where the box fits: [N, C, H − 14, W − 14]."""
+    images = at_least_float32(images)
     rim = FINE_BOX // 2
-    return bright[..., rim:-rim, rim:-rim] - F.avg_pool2d(bright, FINE_BOX, stride=1)
+    return images[..., rim:-rim, rim:-rim] - F.avg_pool2d(images, FINE_BOX, stride=1)
+
+
+def fine_luminance(images: Tensor) -> Tensor:
+    """Returns the ``fine`` part of the luminance: [N, 1, H − 14, W − 14]."""
+    return fine(luminance(images))
