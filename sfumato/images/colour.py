@@ -8,7 +8,7 @@ import numpy.typing as npt
 from PIL import Image, ImageCms
 
 # Pillow's mode for the colour spaces that a profile may be for, by their ICC signatures.
-_MODES = {"GRAY": "L", "RGB ": "RGB", "CMYK": "CMYK", "Lab ": "LAB"}
+_MODES = {"GRAY": "L", "RGB ": "RGB", "CMYK": "CMYK"}
 _STORED_MODES = {2: "L", 3: "RGB", 4: "CMYK"}
 # What 8-bit arithmetic makes of an sRGB profile: levels by which a colour may move.
 _ROUNDING = 2
@@ -45,6 +45,8 @@ def _find_transform(profile: bytes, stored: str) -> ImageCms.ImageCmsTransform |
 @lru_cache(maxsize=32)
 def _transform(profile: bytes, stored: str) -> ImageCms.ImageCmsTransform | None:
     """Builds the way to sRGB; None if there is none or none is needed."""
+    if len(profile) < int.from_bytes(profile[:4]):
+        return None  # littleCMS reads what is there, and colours without their curves are wrong
     try:
         opened = ImageCms.ImageCmsProfile(BytesIO(profile))
         mode = _MODES.get(opened.profile.xcolor_space)
@@ -64,19 +66,15 @@ def _transform(profile: bytes, stored: str) -> ImageCms.ImageCmsTransform | None
 
 
 def _fits(stored: str, mode: str) -> bool:
-    # Grey pictures with an RGB profile are common, and mean equal red, green and blue. Lab comes
-    # in the three channels of a JPEG file.
-    return stored == mode or (stored, mode) in (("L", "RGB"), ("RGB", "LAB"))
+    # Grey pictures with an RGB profile are common, and mean equal red, green and blue.
+    return stored == mode or (stored, mode) == ("L", "RGB")
 
 
 def _as_image(colour: npt.NDArray[np.uint8], mode: str) -> Image.Image:
     if mode == "CMYK":
         height, width, _ = colour.shape
         return Image.frombuffer("CMYK", (width, height), colour, "raw", "CMYK", 0, 1)
-    image = Image.fromarray(colour)
-    if mode == "LAB":
-        return Image.merge("LAB", image.split())
-    return image.convert(mode)
+    return Image.fromarray(colour).convert(mode)
 
 
 def _changes_nothing(transform: ImageCms.ImageCmsTransform, mode: str) -> bool:
