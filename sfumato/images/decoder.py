@@ -63,7 +63,7 @@ def decode_photo(
     _check_size(header, max_pixels, min_side)
     try:
         return _decode(data, header)
-    except MemoryError:
+    except (ImageError, MemoryError):
         raise
     except Exception as error:  # Pillow has no common base for what it raises on hostile files
         raise damaged(header.format, error) from error
