@@ -76,9 +76,11 @@ def png_of_rows(
     return b"\x89PNG\r\n\x1a\n" + b"".join(parts)
 
 
-def exif(orientation: int, byte_order: str = "<") -> bytes:
-    """A TIFF block with nothing but an orientation."""
+def exif(orientation: int, byte_order: str = "<", kind: int = 3, count: int = 1) -> bytes:
+    """A TIFF block with nothing but an orientation, of a kind of number by TIFF's count."""
     mark = {"<": b"II", ">": b"MM"}[byte_order]
-    entry = struct.pack(f"{byte_order}HHIHH", 0x0112, 3, 1, orientation, 0)
+    layout = {1: "B3x", 6: "b3x", 4: "I", 9: "i"}.get(kind, "H2x")
+    value = struct.pack(f"{byte_order}{layout}", orientation)
+    entry = struct.pack(f"{byte_order}HHI", 0x0112, kind, count) + value
     header = mark + struct.pack(f"{byte_order}HI", 42, 8)
     return header + struct.pack(f"{byte_order}H", 1) + entry + b"\0\0\0\0"
