@@ -8,9 +8,9 @@ from PIL import Image
 from PIL.PngImagePlugin import PngImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
+from sfumato.images import png_header, webp_header
 from sfumato.images.header import Header
 from sfumato.images.pixels import Pixels
-from sfumato.images.png_header import holds_all_rows, picture_only
 
 # Where a PNG file says how many bits a sample has, and whether rows are interlaced.
 _BIT_DEPTH = 24
@@ -27,12 +27,12 @@ def decode_png(data: bytes, header: Header) -> Pixels:
     Raises:
         Exception: truncated or damaged, in whatever form Pillow says it.
     """
-    data = picture_only(data)
+    data = png_header.picture_only(data)
     # The class, not Image.open: its limit on pixels is global, and ours has been checked.
     image = PngImageFile(BytesIO(data))
     header.check_stored_size(image.size)
     image.load()
-    if _may_lack_rows(image, data) and not holds_all_rows(data):
+    if _may_lack_rows(image, data) and not png_header.holds_all_rows(data):
         raise ValueError("rows are missing")
     return _split(image) if image.mode in _ALPHA_MODES else _keyed(image, data[_BIT_DEPTH])
 
@@ -43,7 +43,7 @@ def decode_webp(data: bytes, header: Header) -> Pixels:
     Raises:
         Exception: truncated or damaged, in whatever form Pillow says it.
     """
-    image = WebPImageFile(BytesIO(data))
+    image = WebPImageFile(BytesIO(webp_header.picture_only(data)))
     header.check_stored_size(image.size)
     image.load()
     return _split(image) if image.mode in _ALPHA_MODES else Pixels(np.asarray(image.convert("RGB")))

@@ -17,7 +17,7 @@ from PIL import Image, ImageCms
 
 from sfumato.errors import ImageError
 from sfumato.image_codec import DEFAULT_MIN_SIDE, Photo, decode_photo
-from tests.sfumato.image_files import chunk, encode, exif, picture, png, png_of_rows
+from tests.sfumato.image_files import chunk, encode, exif, picture, png, png_of_rows, webp_animation
 
 MAX_PIXELS = 100_000
 SIGNATURE = 8
@@ -33,6 +33,7 @@ def _jpegs() -> Iterator[bytes]:
         for progressive in (False, True):
             yield encode(pixels, "JPEG", progressive=progressive)
     yield encode(RGB, "JPEG", subsampling=0, restart_marker_blocks=2)
+    yield encode(RGB, "JPEG", subsampling=0, comment="of no meaning")[:-2]
     yield encode(RGB, "JPEG", exif=exif(6))
     yield encode(RGB, "JPEG", exif=exif(3, ">"), icc_profile=PROFILE)
     for progressive in (False, True):
@@ -65,6 +66,7 @@ def _webps() -> Iterator[bytes]:
     for pixels in (RGB, NOISE):
         others = _others(pixels.shape)
         yield encode(pixels, "WEBP", save_all=True, append_images=others, duration=40)
+    yield webp_animation(RGB, (60, 50), (8, 4))
 
 
 def _others(shape: tuple[int, ...] = RGB.shape) -> list[Image.Image]:
