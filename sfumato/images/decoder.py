@@ -71,7 +71,7 @@ def decode_photo(
 
 def _decode(data: bytes, header: Header) -> Photo:
     pixels = _PIXELS[header.format](data, header)
-    rgb = to_srgb(pixels.colour, header.icc_profile)
+    rgb = to_srgb(pixels.colour, header.icc_profile, header.rgb_space)
     alpha = pixels.alpha
     return Photo(
         rgb=upright(rgb, header.orientation),

@@ -54,6 +54,11 @@ def _pngs() -> Iterator[bytes]:
             yield png_of_rows(32, 32, rows, colour, bits, extra)
     yield png(NOISE[..., 0] % 16, colour=3, extra=palette, interlaced=True)
     yield png(NOISE[..., :3], colour=2, extra=chunk(b"tRNS", b"\0\1\0\2\0\3"))
+    linear = chunk(b"gAMA", struct.pack(">I", 100_000))
+    corners = (31270, 32900, 64000, 33000, 21000, 71000, 15000, 6000)
+    adobe = chunk(b"cHRM", struct.pack(">8I", *corners))
+    for extra in (linear, linear + adobe, adobe + chunk(b"cICP", b"\x09\x10\0\1")):
+        yield png(NOISE[..., :3].astype(np.uint16) * 257, colour=2, bits=16, extra=extra)
     yield encode(RGB, "PNG", exif=exif(6), icc_profile=PROFILE)
     yield encode(RGB, "PNG", save_all=True, append_images=_others(), duration=40)
 
