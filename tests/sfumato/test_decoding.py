@@ -270,3 +270,9 @@ def test_what_holds_no_bytes_is_refused(thing: Any) -> None:
 def test_pixels_are_no_file() -> None:
     with pytest.raises(ImageError, match="not an image that can be read"):
         decode(RGB)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("lacking", [4, 12, 14])
+def test_a_png_file_that_lacks_only_its_end_is_read(lacking: int) -> None:
+    data = png(RGB, colour=2)
+    assert np.array_equal(decode(data[:-lacking]).rgb, RGB)
