@@ -136,9 +136,7 @@ def test_what_is_behind_the_end_of_a_file_that_is_cut_off_is_told(
     assert missing > 5
     assert any(f"is cut off: {missing + off} of {40 + off} frames" in told for off in (-1, 0, 1))
     if after.sound:
-        lost_sound = float(
-            told.partition(" frames and ")[2].removesuffix(" s of its sound missing")
-        )
+        lost_sound = float(told.partition(" frames and ")[2].split()[0])
         assert after.sound[-1][0] + lost_sound == pytest.approx(4, abs=0.15)
     assert after.duration < 3.2
 
