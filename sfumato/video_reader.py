@@ -21,6 +21,7 @@ from sfumato.video_file import LONGEST_HOLE_SECONDS, VideoFile, is_known, read_e
 from sfumato.video_losses import FrameLosses
 from sfumato.video_pixels import FramePixels
 
+_ROUNDING_SECONDS: Final = 1e-6
 _USUAL_RATE: Final = Fraction(25)
 _WITH_ALPHA: Final = {"vp8": "libvpx", "vp9": "libvpx-vp9"}  # FFmpeg's own leave it out
 
@@ -151,21 +152,31 @@ class VideoReader:
         return None if self._input.duration is None else self._input.duration / av.time_base
 
     def _read(self) -> Iterator[VideoPicture]:
+        before: VideoFrame | None = None  # which is still shown where the part begins
         with read_errors(self.path):
             for frame in self._decode() if self.begin is None else self._decode_from(self.begin):
                 pts = self._times.next(frame)
                 self.losses.decoded(frame, self._times.stored)
                 time = float(pts * self.time_base)
+                if before is not None and time > self._first + _ROUNDING_SECONDS:
+                    yield self._picture(before, self._first)
+                before = frame if time < self._first else None
                 if self.end is not None and time >= self.end:
                     self.last_end = self._ticks(self.end - self.shift)
                     return
-                ticks = pts - self._ticks(self.shift)
-                self.last_end = ticks + (frame.duration or self._times.step)
-                if time >= self._first:
-                    yield VideoPicture(self._pixels.picture(frame), ticks, time - self._first)
+                self.last_end = self._ticks(time - self.shift)
+                self.last_end += frame.duration or self._times.step
+                if before is None:
+                    yield self._picture(frame, time)
                 else:
                     self.losses.forget()
             self._end()
+            if before is not None and self.last_end > self._ticks(self._first - self.shift):
+                yield self._picture(before, self._first)
+
+    def _picture(self, frame: VideoFrame, time: float) -> VideoPicture:
+        ticks = self._ticks(time - self.shift)
+        return VideoPicture(self._pixels.picture(frame), ticks, time - self._first)
 
     def _end(self) -> None:
         """Finds out what is behind the last frame that there was."""

@@ -12,6 +12,7 @@ from av.audio.frame import AudioFrame
 from av.audio.stream import AudioStream
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
+from PIL import Image
 
 from sfumato.video_reader import VideoReader
 from sfumato.video_writer import VideoWriter
@@ -93,6 +94,13 @@ def write_video(
             samples.rate, samples.pts = SOUND_RATE, 0
             output.mux(audio.encode(samples))
             output.mux(audio.encode(None))
+    return path
+
+
+def write_animation(path: Path, milliseconds: Sequence[int]) -> Path:
+    """Writes a GIF or an animated PNG, whose frames are shown for so long each."""
+    first, *others = [Image.fromarray(grey(10 + 5 * number)) for number in range(len(milliseconds))]
+    first.save(path, save_all=True, append_images=others, duration=list(milliseconds))
     return path
 
 
