@@ -91,8 +91,9 @@ class AudioCopy:
                     self._count(packet)
                     return packet
             for track in self._unfinished:
-                missing = self._file.missing(self._input.streams[track], self._reader.end)
-                self.lost += missing if missing > _ROUGHLY_SECONDS else 0.0
+                self.lost += self._file.missing(
+                    self._input.streams[track], self._reader.end, tolerance=_ROUGHLY_SECONDS
+                )
             self._unfinished.clear()
         return None
 

@@ -21,7 +21,7 @@ _PICTURES: Final = ("image2", "_pipe")  # what FFmpeg calls formats of single pi
 _MOST_FAILURES: Final = 100  # in a row; what lies behind them is given up
 # The others have a list of their packets; in these a damaged one vanishes.
 _WITHOUT_LIST: Final = ("mpeg", "matroska", "flv")
-_WHOLE_FILE: Final = ("matroska", "flv", "asf")  # these say how long the longest track is
+_WHOLE_FILE: Final = ("matroska", "flv")  # these say how long the longest track is
 _SLOPPY_SECONDS: Final = 0.2  # by which writers of those are wrong
 
 
@@ -42,6 +42,7 @@ class VideoFile:
         with read_errors(path):
             self.container: InputContainer = av.open(file_url(path), "r")
         self._ends: dict[int, float] = {}
+        self._lags: dict[int, int] = {}
         name = self.container.format.name
         if any(kind in name for kind in _PICTURES):
             self.container.close()
@@ -63,10 +64,18 @@ class VideoFile:
             if packet.stream in tracks:
                 yield packet
 
-    def missing(self, track: Stream, until: float | None) -> float:
-        """Gives how many seconds of a track, up to a time of the file, are behind its end.
+    def missing(
+        self, track: Stream, until: float | None, *, since: float | None = None, tolerance: float
+    ) -> float:
+        """Gives how many seconds of a track are missing because the file is cut off.
 
         To be asked when all packets were read; 0 as well if the file does not say its length.
+
+        Args:
+            track: which one.
+            until: time of the file up to which they count; None for its end.
+            since: time of the file from which they count; None for the end of the packets.
+            tolerance: seconds by which the length that the file says may be wrong.
         """
         end, seen = self.end_of(track), self._ends.get(track.index)
         if self._says_the_whole:
@@ -76,7 +85,8 @@ class VideoFile:
             end = end or whole
         if end is None or seen is None:
             return 0.0
-        return max(0.0, (end if until is None else min(end, until)) - seen)
+        end = end if until is None else min(end, until)
+        return end - (seen if since is None else since) if end - seen > tolerance else 0.0
 
     def end_of(self, track: Stream) -> float | None:
         """Gives when a track ends, in seconds of the file's clock; None if it does not say."""
@@ -112,9 +122,14 @@ class VideoFile:
 
     def _take_note(self, packet: "Packet[Any]") -> None:
         time = packet.dts if packet.pts is None else packet.pts
-        if time is not None:
-            end = float((time + (packet.duration or 0)) * packet.time_base)
-            self._ends[packet.stream_index] = max(end, self._ends.get(packet.stream_index, end))
+        if time is None:
+            return
+        if packet.dts is not None:
+            # The length of a packet is that to the next one in the file, which frames overtake.
+            lag = self._lags.setdefault(packet.stream_index, time - packet.dts)
+            time = max(time, packet.dts + lag)
+        end = float((time + (packet.duration or 0)) * packet.time_base)
+        self._ends[packet.stream_index] = max(end, self._ends.get(packet.stream_index, end))
 
 
 def file_url(path: Path) -> str:

@@ -8,7 +8,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 _FEWEST_STEPS: Final = 8  # from which on a rate counts as fixed
-_MOST_HOLES: Final = 0.1  # share of a video that can be missing from a fixed rate
+_MOST_HOLES: Final = 0.1  # share of the steps that may be longer at a fixed rate
 _SHORTEST_SOUND_SECONDS: Final = 0.01
 _ROUNDING_TICKS: Final = 2
 
@@ -35,6 +35,7 @@ class FrameLosses:
         """
         self.lost = self.damaged = 0
         self.cut_off = False
+        self._shown = 0
         self._step = self._last_step = step
         self._first: int | None = None
         self._last: int | None = None
@@ -62,6 +63,7 @@ class FrameLosses:
 
     def decoded(self, frame: VideoFrame, time: int) -> None:
         """Takes note of a frame, and of its time in the ticks of the packets."""
+        self._shown += 1
         self.damaged += frame.is_corrupt
         last = self._last
         if last is None:
@@ -81,22 +83,23 @@ class FrameLosses:
         self.lost = self.damaged = 0
         self._steps.clear()
 
-    def finish(self, missing: int, broken: bool) -> None:
+    def finish(self, missing: int, listed: int, broken: bool) -> None:
         """Counts what did not come any more.
 
         Args:
-            missing: frames that the file lacks at its end.
+            missing: about how many frames the file lacks behind the last one.
+            listed: how many it should have altogether; 0 if that is not known.
             broken: whether an unknown number of them could not be read.
         """
         self.cut_off = missing > 0 or broken
-        self.lost += missing
-        if self._last is not None:
+        if missing:
+            self.lost = max(listed - self._shown, self.lost + (0 if listed else missing))
+        elif self._last is not None:
             self._count(len(self._inside), self._end - self._last)
-        self._inside.clear()
         self.lost += self._vanished()
 
     def _count(self, packets: int, ticks: int) -> None:
-        missing = min(packets, round(ticks / self._last_step) - 1)
+        missing = min(packets, int(ticks / self._last_step + 0.25) - 1)  # half may be a field
         self.lost += max(0, missing)
 
     def _vanished(self) -> int:
@@ -105,14 +108,15 @@ class FrameLosses:
         if not self._longest_hole or total < _FEWEST_STEPS:
             return 0
         [(step, _)] = self._steps.most_common(1)
-        vanished = 0
+        vanished = holes = 0
         for ticks, times in self._steps.items():
             steps = max(1, round(ticks / step))
             if abs(ticks - steps * step) > _ROUNDING_TICKS * steps:
                 return 0
             if steps > 1 and ticks <= self._longest_hole:
                 vanished += times * (steps - 1)
-        return vanished if vanished <= _MOST_HOLES * (total + vanished) else 0
+                holes += times
+        return vanished if holes <= _MOST_HOLES * total else 0
 
     def told(self, painted: int, sound: float) -> str | None:
         """Says what is lost; None if nothing is.

@@ -180,8 +180,12 @@ class VideoReader:
 
     def _end(self) -> None:
         """Finds out what is behind the last frame that there was."""
-        missing = round(self._file.missing(self._stream, self.end) * float(self.rate))
-        self.losses.finish(missing, self._file.broken)
+        since = float((self._times.stored + self._times.step) * self.time_base)
+        missing = self._file.missing(
+            self._stream, self.end, since=since, tolerance=0.5 / float(self.rate)
+        )
+        listed = self._stream.frames if self.begin is None and self.end is None else 0
+        self.losses.finish(round(missing * float(self.rate)), listed, self._file.broken)
         whole = self._file.end_of(self._stream)
         if whole is not None and not missing:
             self.last_end = max(self.last_end, self._ticks(whole - self.shift))
@@ -220,7 +224,7 @@ class VideoReader:
 
     def _decode(self) -> Iterator[VideoFrame]:
         """Decodes what can be decoded, from where the file is."""
-        packets = failures = frames = 0
+        packets = frames = 0
         for packet in self._file.packets([self._stream]):
             if self._stopped:
                 return
@@ -230,14 +234,13 @@ class VideoReader:
             try:
                 decoded = self._decoder.decode(packet)
             except av.error.FFmpegError:
-                failures += 1
                 self.losses.failed(packet, time)
                 if not frames:
                     self._times.forget_place()
                 continue
             frames += len(decoded)
             yield from decoded
-        if not frames and failures and self.begin is None:
+        if packets and not frames and self.begin is None:
             raise VideoError(f"{self.path} is damaged: none of its frames can be decoded")
 
 
