@@ -11,6 +11,7 @@ from av.audio.stream import AudioStream
 from av.container import InputContainer
 from av.packet import Packet
 from av.stream import Discard, Stream
+from av.video.stream import VideoStream
 
 from sfumato.errors import VideoError
 
@@ -137,8 +138,8 @@ def file_url(path: Path) -> str:
     return f"file:{path.absolute()}"
 
 
-def is_known(track: AudioStream) -> bool:
-    """Tells whether FFmpeg has a name for a sound track's codec."""
+def is_known(track: AudioStream | VideoStream) -> bool:
+    """Tells whether FFmpeg can decode what is in a track."""
     return track.codec_context is not None
 
 

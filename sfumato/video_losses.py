@@ -83,8 +83,13 @@ class FrameLosses:
         self.lost = self.damaged = 0
         self._steps.clear()
 
-    def finish(self, missing: int, listed: int, broken: bool) -> None:
-        """Counts what did not come any more.
+    def finish(self) -> None:
+        """Counts what is missing where reading ends in the middle."""
+        self._inside.clear()
+        self.lost += self._vanished()
+
+    def finish_file(self, missing: int, listed: int, broken: bool) -> None:
+        """Counts what is missing once all packets were read.
 
         Args:
             missing: about how many frames the file lacks behind the last one.
@@ -96,7 +101,7 @@ class FrameLosses:
             self.lost = max(listed - self._shown, self.lost + (0 if listed else missing))
         elif self._last is not None:
             self._count(len(self._inside), self._end - self._last)
-        self.lost += self._vanished()
+        self.finish()
 
     def _count(self, packets: int, ticks: int) -> None:
         missing = min(packets, int(ticks / self._last_step + 0.25) - 1)  # half may be a field

@@ -141,10 +141,10 @@ class VideoReader:
 
     def _video_stream(self) -> VideoStream:
         for stream in self._input.streams.video:
-            if not stream.disposition & Disposition.attached_pic:
+            if is_known(stream) and not stream.disposition & Disposition.attached_pic:
                 return stream
         self._file.close()
-        raise VideoError(f"{self.path} has no video in it")
+        raise VideoError(f"{self.path} has no video in it, or none that FFmpeg can decode")
 
     def _whole_duration(self) -> float | None:
         if self._stream.duration is not None:
@@ -163,6 +163,7 @@ class VideoReader:
                 before = frame if time < self._first else None
                 if self.end is not None and time >= self.end:
                     self.last_end = self._ticks(self.end - self.shift)
+                    self.losses.finish()
                     return
                 self.last_end = self._ticks(time - self.shift)
                 self.last_end += frame.duration or self._times.step
@@ -185,7 +186,7 @@ class VideoReader:
             self._stream, self.end, since=since, tolerance=0.5 / float(self.rate)
         )
         listed = self._stream.frames if self.begin is None and self.end is None else 0
-        self.losses.finish(round(missing * float(self.rate)), listed, self._file.broken)
+        self.losses.finish_file(round(missing * float(self.rate)), listed, self._file.broken)
         whole = self._file.end_of(self._stream)
         if whole is not None and not missing:
             self.last_end = max(self.last_end, self._ticks(whole - self.shift))

@@ -157,6 +157,21 @@ def test_a_video_of_which_nothing_can_be_decoded_is_an_error(tmp_path: Path) -> 
         copy_video(clip, tmp_path / "out.mp4")
 
 
+def test_a_picture_of_an_unknown_kind_is_an_error(tmp_path: Path) -> None:
+    clip = video(tmp_path, "mp4")
+    clip.write_bytes(clip.read_bytes().replace(b"avc1", b"zzzz"))
+    with pytest.raises(VideoError, match="has no video in it, or none that FFmpeg can decode"):
+        copy_video(clip, tmp_path / "out.mp4")
+
+
+def test_of_a_part_that_ends_early_what_vanished_is_told(tmp_path: Path) -> None:
+    clip = video(tmp_path, "ts", 40)
+    damage(clip, 17)
+    told = copy_video(clip, tmp_path / "out.mp4", duration=3)
+    assert told is not None
+    assert told.startswith("is damaged: 1 of 30 frames")
+
+
 def test_damaged_sound_is_told_and_costs_no_frame(tmp_path: Path) -> None:
     clip, out = video(tmp_path, "mp4"), tmp_path / "out.mp4"
     damage(clip, 20, 21, sound=True)

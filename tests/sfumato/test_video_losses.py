@@ -25,7 +25,7 @@ def losses(packets: list[int], frames: list[int], *, key: bool = True, hole: int
         frame = VideoFrame(16, 16)
         frame.duration = STEP
         counted.decoded(frame, time)
-    counted.finish(0, 0, broken=False)
+    counted.finish_file(0, 0, broken=False)
     return counted.lost
 
 
