@@ -26,17 +26,18 @@ class FrameTimes:
         self._places_only = stream.container.format.name == "avi"
         self.stored = 0
         self._first_place: int | None = None
+        self._from_key_frame = False  # what precedes one may come to nothing
         self._held_back = 0
 
     def read(self, packet: "Packet[VideoStream]") -> int | None:
         """Takes note of a packet before it is decoded; gives its time as the file has it."""
-        if self._first_place is None:
-            self._first_place = packet.dts
+        if self._first_place is None or (packet.is_keyframe and not self._from_key_frame):
+            self._first_place, self._from_key_frame = packet.dts, packet.is_keyframe
         return packet.dts if self._places_only or packet.pts is None else packet.pts
 
     def forget_place(self) -> None:
         """Takes note that what was read came to nothing, and no frame before it."""
-        self._first_place = None
+        self._first_place, self._from_key_frame = None, False
 
     def next(self, frame: VideoFrame) -> int:
         """Gives the time of the next frame.

@@ -150,6 +150,19 @@ def test_of_a_part_before_the_damage_nothing_is_told(tmp_path: Path) -> None:
     assert "of 15 frames" in told
 
 
+def test_a_part_of_an_avi_without_its_list_begins_where_it_is_told_to(tmp_path: Path) -> None:
+    """The list is at the end; without it FFmpeg does not know where the key frames are."""
+    clip, out = tmp_path / "clip.avi", tmp_path / "out.mp4"
+    write_video(clip, 40, picture=shade, sound=None, key_frames=10, ticks=Fraction(1, RATE))
+    whole = read_video(clip)
+    cut(clip, 0.8)
+    told = copy_video(clip, out, start=2.5)
+    assert told is not None
+    assert "is cut off" in told
+    first = read_video(out).pictures[0]
+    np.testing.assert_allclose(first[:, 40:], whole.pictures[25][:, 40:], atol=6)
+
+
 def test_a_video_of_which_nothing_can_be_decoded_is_an_error(tmp_path: Path) -> None:
     clip = video(tmp_path, "avi")
     damage(clip, *range(FRAMES))
