@@ -69,13 +69,14 @@ class FrameLosses:
         if last is None:
             last = (time if self._first is None else min(time, self._first)) - self._step
         if time > last:
-            before = sum(other < time for other in self._inside)
-            self._count(before, time - last)
-            if not before:
+            between = {other for other in self._inside if last < other < time}
+            self._count(len(between), time - last)
+            if not between:
                 self._steps[time - last] += 1
-            self._inside = {other for other in self._inside if other > time}
+            self._inside -= between | {time}  # earlier ones are of a clock that was set back
         else:  # the clock was set back
             self._inside = {other for other in self._inside if time < other < last}
+            self._end = max(self._inside, default=time) + self._step
         self._last, self._last_step = time, frame.duration or self._step
 
     def forget(self) -> None:

@@ -1,5 +1,6 @@
 """Makes the pictures to paint from the frames of a video: upright, in RGB, of even size."""
 
+from fractions import Fraction
 from typing import Final
 
 import numpy as np
@@ -28,13 +29,18 @@ class FramePixels:
         self.turned = False
         self._size = size
 
-    def picture(self, frame: VideoFrame) -> npt.NDArray[np.uint8]:
-        """Gives a frame as uint8 [H, W, 3], over white where it is transparent."""
+    def picture(self, frame: VideoFrame, stretch: Fraction = Fraction(1)) -> npt.NDArray[np.uint8]:
+        """Gives a frame as uint8 [H, W, 3], over white where it is transparent.
+
+        Args:
+            frame: as it was decoded.
+            stretch: by how much its pixels are wider than those of the first frame.
+        """
         matrix = DisplayMatrix(frame)
         self.turned = matrix.swaps_sides
         if any(component.is_alpha for component in frame.format.components):
             frame = _over_white(frame)
-        width, height = self._scaled(frame.width, frame.height)
+        width, height = self._scaled(max(1, round(frame.width * stretch)), frame.height)
         converted = _converted(frame, "rgb24", width, height)
         return self._even(matrix.upright(np.asarray(converted.to_ndarray(), np.uint8)))
 

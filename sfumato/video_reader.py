@@ -81,6 +81,7 @@ class VideoReader:
         self._stream = self._video_stream()
         self._decoder = _decoder(self._stream)
         self._pixels = FramePixels(size)
+        self._pixel_shape: Fraction | None = None  # of the first frame
         assert self._stream.time_base is not None
         self.time_base = self._stream.time_base
         self.rate = self._stream.guessed_rate or self._stream.average_rate or _USUAL_RATE
@@ -176,8 +177,10 @@ class VideoReader:
                 yield self._picture(before, self._first)
 
     def _picture(self, frame: VideoFrame, time: float) -> VideoPicture:
-        ticks = self._ticks(time - self.shift)
-        return VideoPicture(self._pixels.picture(frame), ticks, time - self._first)
+        shape = self._decoder.sample_aspect_ratio or Fraction(1)
+        self._pixel_shape = self._pixel_shape or shape
+        rgb = self._pixels.picture(frame, shape / self._pixel_shape)
+        return VideoPicture(rgb, self._ticks(time - self.shift), time - self._first)
 
     def _end(self) -> None:
         """Finds out what is behind the last frame that there was."""

@@ -16,15 +16,19 @@ def packet(*, key: bool) -> Any:
     return made
 
 
+def shown() -> VideoFrame:
+    frame = VideoFrame(16, 16)
+    frame.duration = STEP
+    return frame
+
+
 def losses(packets: list[int], frames: list[int], *, key: bool = True, hole: int = 0) -> int:
     """Counts what is lost where some packets become frames; they are given by their times."""
     counted = FrameLosses(STEP, hole)
     for number, time in enumerate(packets):
         counted.read(packet(key=key and number == 0), time)
     for time in frames:
-        frame = VideoFrame(16, 16)
-        frame.duration = STEP
-        counted.decoded(frame, time)
+        counted.decoded(shown(), time)
     counted.finish_file(0, 0, broken=False)
     return counted.lost
 
@@ -67,3 +71,16 @@ def test_holes_in_an_exact_rate_are_losses_unless_they_are_breaks() -> None:
     assert losses(holed, holed, hole=0) == 0
     paused = times + [time + 100_000 for time in times]
     assert losses(paused, paused, hole=10_000) == 0
+
+
+def test_where_a_clock_is_set_back_nothing_is_lost() -> None:
+    """The first packets of what follows are inside before the last frames come out."""
+    counted = FrameLosses(STEP, 0)
+    times = [9000, 9040, 9140, 9180, 0, 20, 40, 60, 80, 100]
+    for time in times:
+        counted.read(packet(key=time == 9000), time)
+    for time in times:
+        if time not in (20, 60, 100):  # second fields
+            counted.decoded(shown(), time)
+    counted.finish_file(0, 0, broken=False)
+    assert counted.lost == 0

@@ -1,5 +1,6 @@
 """How long frames are shown, and how those of another size fit in."""
 
+from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -94,3 +95,19 @@ def test_frames_of_another_size_on_the_way_are_not_squeezed(tmp_path: Path) -> N
     np.testing.assert_allclose(pictures[30][:, 24:40], 200, atol=12)
     np.testing.assert_allclose(pictures[30][:, :16], 0, atol=12)
     np.testing.assert_allclose(pictures[30][:, 48:], 0, atol=12)
+
+
+def test_frames_whose_pixels_have_another_shape_on_the_way_are_not_squeezed(
+    tmp_path: Path,
+) -> None:
+    """Television changes from 4:3 to 16:9 so, with as many pixels."""
+    clip, out = tmp_path / "clip.ts", tmp_path / "out.mp4"
+    one = write_video(tmp_path / "one.ts", 20, sound=None)
+    wide = write_video(tmp_path / "wide.ts", 20, sound=None, pixel_shape=Fraction(4, 3))
+    clip.write_bytes(one.read_bytes() + wide.read_bytes())
+    assert copy_video(clip, out) is None
+    pictures = read_video(out).pictures
+    np.testing.assert_allclose(pictures[10], grey(128), atol=4)
+    np.testing.assert_allclose(pictures[35][8:40], 128, atol=12)
+    np.testing.assert_allclose(pictures[35][:4], 0, atol=12)
+    np.testing.assert_allclose(pictures[35][44:], 0, atol=12)

@@ -50,6 +50,7 @@ def write_video(
     pixels: str = "yuv444p",
     options: dict[str, str] | None = None,
     key_frames: int | None = None,
+    pixel_shape: Fraction = Fraction(1),
 ) -> Path:
     """Writes a video.
 
@@ -66,6 +67,7 @@ def write_video(
         codec: of the picture; one without loss worth mentioning.
         pixels: format of its pixels; one that takes odd sides.
         options: of the container.
+        pixel_shape: width by height of a pixel.
         key_frames: after how many frames there is one more; None for the codec's choice.
     """
     times = [1000 * n // RATE for n in range(frames)] if isinstance(frames, int) else frames
@@ -74,6 +76,7 @@ def write_video(
         video = output.add_stream(codec, rate=RATE, options={"crf": "5"})
         assert isinstance(video, VideoStream)
         video.width, video.height, video.pix_fmt = width, height, pixels
+        video.codec_context.sample_aspect_ratio = pixel_shape
         if key_frames is not None:
             video.codec_context.gop_size = key_frames
         video.time_base = video.codec_context.time_base = ticks
