@@ -49,7 +49,7 @@ def look_through(folder: Path) -> ImageFolder:
         TrainingError: no such folder, or no image in it.
     """
     if not folder.is_dir():
-        raise TrainingError(f"{str(folder)!r} is no folder: give a folder of images")
+        raise TrainingError(f"{str(folder)!r} is no folder: give a folder of photos or paintings")
     files, left_out = [], []
     for path in sorted(_files(folder)):
         suffix = path.suffix.lower()
