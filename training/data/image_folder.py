@@ -1,7 +1,7 @@
 """The image files of a folder tree."""
 
+import logging
 import os
-import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +11,8 @@ from training.data.image_file import IMAGE_SUFFIXES, UNREADABLE_SUFFIXES
 from training.errors import TrainingError
 
 _NAMED: Final = 5
+
+_LOGGER: Final = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -75,7 +77,7 @@ def find_images(folder: Path) -> list[Path]:
     """
     found = look_through(folder)
     if said := found.says_what_was_left_out():
-        warnings.warn(said, stacklevel=2)
+        _LOGGER.warning(said)
     return list(found.files)
 
 
@@ -96,4 +98,4 @@ def _files(folder: Path) -> Iterator[Path]:
 
 
 def _warn(error: OSError) -> None:
-    warnings.warn(f"folder {error.filename!r} is left out: {error.strerror}", stacklevel=2)
+    _LOGGER.warning("folder %r is left out: %s", error.filename, error.strerror)
