@@ -22,8 +22,9 @@ from examples.contact_sheet import Picture, Row, draw_contact_sheet
 from training.baselines.images import Pixels
 from training.baselines.loop import optimize
 from training.baselines.projections import clip
+from training.data.image_folder import find_images
 from training.data.paintings import Painting, load_paintings
-from training.data.photos import center_crops, find_images
+from training.data.photos import center_crops
 from training.evaluation.slow_baseline import objective_of
 from training.loss_settings import LossSettings, build_loss
 from training.losses.calibration import calibrate, painting_grams

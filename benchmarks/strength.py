@@ -15,7 +15,8 @@ import torch
 from torch import Tensor
 
 from benchmarks.machine import describe_machine
-from training.data.photos import center_crops, find_images
+from training.data.image_folder import find_images
+from training.data.photos import center_crops
 from training.evaluation.similarity import psnr
 from training.evaluation.style_measures import painter
 from training.evaluation.subject import Subject, find_bundle, load_subject

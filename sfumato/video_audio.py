@@ -1,15 +1,20 @@
-"""Takes the sound of a video along as it is, without decoding it."""
+"""Takes the sound of a video along as it is."""
 
 from collections.abc import Iterator
+from typing import Final
 
 import av.error
 from av.audio.stream import AudioStream
-from av.container import InputContainer, OutputContainer
+from av.container import OutputContainer
 from av.packet import Packet
 
 from sfumato.errors import VideoError
 from sfumato.steady_clock import SteadyClock
-from sfumato.video_reader import VideoReader, is_known, open_video, read_errors, read_only
+from sfumato.video_file import LONGEST_HOLE_SECONDS, VideoFile, is_known, read_errors
+from sfumato.video_reader import VideoReader
+
+_WITH_PAUSES: Final = ("opus", "libopus", "speex", "libspeex")  # these may keep silent
+_ROUGHLY_SECONDS: Final = 0.1  # by which a length in a file may be wrong
 
 
 class AudioCopy:
@@ -23,11 +28,14 @@ class AudioCopy:
         """Copies all sound of what ``reader`` reads to ``output``."""
         self._reader = reader
         self._output = output
-        self._input: InputContainer = open_video(reader.path)
+        self._file = VideoFile(reader.path)
+        self._input = self._file.container
         self._copies: dict[int, AudioStream] = {}
         self._clocks: dict[int, SteadyClock] = {}
         self._unfinished: set[int] = set()
         self._packets: Iterator[Packet[AudioStream]] = iter(())
+        self._ends: dict[int, float] = {}
+        self.lost = 0.0
         self._next: Packet[AudioStream] | None = None
 
     def begin(self) -> None:
@@ -50,10 +58,9 @@ class AudioCopy:
             self._clocks[track.index] = SteadyClock(track.time_base)
             self._unfinished.add(track.index)
         if tracks:
-            read_only(self._input, tracks)
             if self._reader.begin is not None:
                 self._input.seek(int(self._reader.begin * av.time_base))
-            self._packets = self._input.demux(tuple(tracks))
+            self._packets = self._file.packets(tracks)
             self._next = self._read()
 
     def copy_until(self, seconds: float | None) -> None:
@@ -61,26 +68,50 @@ class AudioCopy:
         while (packet := self._next) is not None:
             if seconds is not None and _seconds(packet) - self._reader.shift > seconds:
                 return
-            copy = self._copies[packet.stream.index]
             shift = round(self._reader.shift / packet.time_base)
             assert packet.pts is not None
             assert packet.dts is not None
             packet.pts, packet.dts = packet.pts - shift, packet.dts - shift
-            packet.stream = copy
-            self._output.mux(packet)
+            packet.stream, length = self._copies[packet.stream.index], _length(packet)
+            try:
+                self._output.mux(packet)
+            except av.error.InvalidDataError:  # damaged; formats that look inside refuse that
+                self.lost += length
             self._next = self._read()
 
     def close(self) -> None:
         """Closes the video."""
-        self._input.close()
+        self._file.close()
 
     def _read(self) -> "Packet[AudioStream] | None":
         """Gives the next packet that belongs to the new video."""
         with read_errors(self._reader.path):
             while self._unfinished and (packet := next(self._packets, None)) is not None:
                 if self._follows(packet) and self._is_heard(packet):
+                    self._count(packet)
                     return packet
+            for track in self._unfinished:
+                self.lost += self._file.missing(
+                    self._input.streams[track], self._reader.end, tolerance=_ROUGHLY_SECONDS
+                )
+            self._unfinished.clear()
         return None
+
+    def _count(self, packet: "Packet[AudioStream]") -> None:
+        """Counts what is lost of a packet, and before it; it is copied all the same."""
+        track, begin, length = packet.stream.index, _seconds(packet), _length(packet)
+        hole = begin - self._ends.get(track, begin)
+        pauses = packet.stream.codec_context.name in _WITH_PAUSES
+        if self._file.loses_packets and not pauses and length / 2 < hole < LONGEST_HOLE_SECONDS:
+            self.lost += hole
+        try:
+            packet.decode()
+        except av.error.FFmpegError:
+            if track in self._ends:  # the first of a recording may begin in the middle
+                self.lost += length
+        else:
+            if length:
+                self._ends[track] = begin + length
 
     def _follows(self, packet: "Packet[AudioStream]") -> bool:
         """Sets a packet's times by the clock of its track; false if that is past them already."""
@@ -105,3 +136,7 @@ class AudioCopy:
 def _seconds(packet: "Packet[AudioStream]") -> float:
     assert packet.pts is not None
     return float(packet.pts * packet.time_base)
+
+
+def _length(packet: "Packet[AudioStream]") -> float:
+    return float((packet.duration or 0) * packet.time_base)

@@ -82,7 +82,7 @@ def _video(options: argparse.Namespace) -> int:
     )
     try:
         fade = StyleFade(options.style, reader.duration)
-        count = asyncio.run(_paint(reader, fade, options))
+        count, lost_sound = asyncio.run(_paint(reader, fade, options))
     finally:
         reader.close()
     if any(reader.cut):
@@ -97,11 +97,17 @@ def _video(options: argparse.Namespace) -> int:
             "left out",
             file=sys.stderr,
         )
+    told = reader.losses.told(count, lost_sound)
+    if told:
+        print(f"sfumato: {options.video} {told}; the rest is painted", file=sys.stderr)
     print(f"{options.output}: {count} {'frame' if count == 1 else 'frames'} painted")
-    return 0
+    return 1 if told else 0
 
 
-async def _paint(reader: "VideoReader", fade: StyleFade, options: argparse.Namespace) -> int:
+async def _paint(
+    reader: "VideoReader", fade: StyleFade, options: argparse.Namespace
+) -> tuple[int, float]:
+    """Paints a video; gives the number of its frames, and the seconds of sound that are lost."""
     from tqdm import tqdm
 
     from sfumato.async_client import AsyncClient
@@ -123,7 +129,8 @@ async def _paint(reader: "VideoReader", fade: StyleFade, options: argparse.Names
             with new_file(options.output) as staging:
                 writer = VideoWriter(staging, reader, crf=options.crf, audio=not options.no_audio)
                 try:
-                    return await VideoPainter(client, reader, writer, order).paint(bar.update)
+                    painter = VideoPainter(client, reader, writer, order)
+                    return await painter.paint(bar.update), writer.lost_sound
                 finally:
                     writer.close()
     finally:

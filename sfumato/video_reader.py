@@ -1,7 +1,6 @@
 """Reads the frames of a video: upright, in RGB, of even size, with their times."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -11,22 +10,20 @@ import av
 import av.error
 import numpy as np
 import numpy.typing as npt
-from av.audio.stream import AudioStream
-from av.container import InputContainer
-from av.stream import Discard, Disposition, Stream
+from av.stream import Disposition
+from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-from sfumato.display_matrix import DisplayMatrix
 from sfumato.errors import VideoError
 from sfumato.frame_times import FrameTimes
+from sfumato.video_file import LONGEST_HOLE_SECONDS, VideoFile, is_known, read_errors
+from sfumato.video_losses import FrameLosses
+from sfumato.video_pixels import FramePixels
 
-_PICTURES: Final = ("image2", "_pipe")  # what FFmpeg calls formats of single pictures
-_UNSPECIFIED: Final = 2  # AVCOL_SPC_UNSPECIFIED
-# What does not say its colours has those of HD television if it is larger than a DVD's 720×576.
-_HD_WIDTH: Final = 1280
-_SD_HEIGHT: Final = 576
+_ROUNDING_SECONDS: Final = 1e-6
 _USUAL_RATE: Final = Fraction(25)
+_WITH_ALPHA: Final = {"vp8": "libvpx", "vp9": "libvpx-vp9"}  # FFmpeg's own leave it out
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,7 +51,8 @@ class VideoReader:
         begin: time of the file, in seconds, at which reading begins; None without ``start``.
         shift: seconds that are taken off every time of the file: its clock need not begin at 0.
         end: time of the file, in seconds, at which reading ends; None for its end.
-        cut: rows and columns that were cut off to make the size even.
+        last_end: until when the last frame is shown, in ticks, once there are no more.
+        losses: what of the frames is lost, once there are no more.
         unknown_sounds: sound tracks of a kind that FFmpeg does not know.
     """
 
@@ -78,11 +76,12 @@ class VideoReader:
             VideoError: it is no video, or cannot be read.
         """
         self.path = path
-        self._size = size
-        self._input = open_video(path)
+        self._file = VideoFile(path)
+        self._input = self._file.container
         self._stream = self._video_stream()
-        self._stream.thread_type = "AUTO"
-        read_only(self._input, [self._stream])
+        self._decoder = _decoder(self._stream)
+        self._pixels = FramePixels(size)
+        self._pixel_shape: Fraction | None = None  # of the first frame
         assert self._stream.time_base is not None
         self.time_base = self._stream.time_base
         self.rate = self._stream.guessed_rate or self._stream.average_rate or _USUAL_RATE
@@ -93,11 +92,11 @@ class VideoReader:
             self._first if start else max(0.0, (self._input.start_time or 0) / av.time_base)
         )
         self.end = None if duration is None else self._first + duration
-        self.cut = (0, 0)
         self.unknown_sounds = sum(not is_known(track) for track in self._input.streams.audio)
-        self._turned = False
         self._stopped = False
         self._times = FrameTimes(self._stream, self.rate)
+        self.losses = self._no_losses()
+        self.last_end = 0
         self._pictures = self._read()
 
     @property
@@ -118,7 +117,12 @@ class VideoReader:
     def pixel_shape(self) -> Fraction:
         """Width by height of a pixel of the upright frames."""
         shape = self._stream.sample_aspect_ratio or Fraction(1)
-        return 1 / shape if self._turned and shape else shape
+        return 1 / shape if self._pixels.turned and shape else shape
+
+    @property
+    def cut(self) -> tuple[int, int]:
+        """Rows and columns that were cut off to make the size even."""
+        return self._pixels.cut
 
     def next(self) -> VideoPicture | None:
         """Gives the next frame; None after the last, or after ``stop``.
@@ -134,14 +138,14 @@ class VideoReader:
 
     def close(self) -> None:
         """Closes the file; not while ``next`` is running on another thread."""
-        self._input.close()
+        self._file.close()
 
     def _video_stream(self) -> VideoStream:
         for stream in self._input.streams.video:
-            if not stream.disposition & Disposition.attached_pic:
+            if is_known(stream) and not stream.disposition & Disposition.attached_pic:
                 return stream
-        self._input.close()
-        raise VideoError(f"{self.path} has no video in it")
+        self._file.close()
+        raise VideoError(f"{self.path} has no video in it, or none that FFmpeg can decode")
 
     def _whole_duration(self) -> float | None:
         if self._stream.duration is not None:
@@ -149,15 +153,55 @@ class VideoReader:
         return None if self._input.duration is None else self._input.duration / av.time_base
 
     def _read(self) -> Iterator[VideoPicture]:
+        before: VideoFrame | None = None  # which is still shown where the part begins
         with read_errors(self.path):
             for frame in self._decode() if self.begin is None else self._decode_from(self.begin):
                 pts = self._times.next(frame)
+                self.losses.decoded(frame, self._times.stored)
                 time = float(pts * self.time_base)
+                if before is not None and time > self._first + _ROUNDING_SECONDS:
+                    yield self._picture(before, self._first)
+                before = frame if time < self._first else None
                 if self.end is not None and time >= self.end:
+                    self.last_end = self._ticks(self.end - self.shift)
+                    self.losses.finish()
                     return
-                if time >= self._first:
-                    ticks = pts - round(self.shift / self.time_base)
-                    yield VideoPicture(self._rgb(frame), ticks, time - self._first)
+                self.last_end = self._ticks(time - self.shift)
+                self.last_end += frame.duration or self._times.step
+                if before is None:
+                    yield self._picture(frame, time)
+                else:
+                    self.losses.forget()
+            self._end()
+            if before is not None and self.last_end > self._ticks(self._first - self.shift):
+                yield self._picture(before, self._first)
+
+    def _picture(self, frame: VideoFrame, time: float) -> VideoPicture:
+        shape = self._decoder.sample_aspect_ratio or Fraction(1)
+        self._pixel_shape = self._pixel_shape or shape
+        rgb = self._pixels.picture(frame, shape / self._pixel_shape)
+        return VideoPicture(rgb, self._ticks(time - self.shift), time - self._first)
+
+    def _end(self) -> None:
+        """Finds out what is behind the last frame that there was."""
+        since = float((self._times.stored + self._times.step) * self.time_base)
+        missing = self._file.missing(
+            self._stream, self.end, since=since, tolerance=0.5 / float(self.rate)
+        )
+        listed = self._stream.frames if self.begin is None and self.end is None else 0
+        self.losses.finish_file(round(missing * float(self.rate)), listed, self._file.broken)
+        whole = self._file.end_of(self._stream)
+        if whole is not None and not missing:
+            self.last_end = max(self.last_end, self._ticks(whole - self.shift))
+        if self.end is not None:
+            self.last_end = min(self.last_end, self._ticks(self.end - self.shift))
+
+    def _no_losses(self) -> FrameLosses:
+        longest = LONGEST_HOLE_SECONDS if self._file.loses_packets else 0
+        return FrameLosses(self._times.step, self._ticks(longest))
+
+    def _ticks(self, seconds: float) -> int:
+        return round(seconds / self.time_base)
 
     def _decode_from(self, begin: float) -> Iterator[VideoFrame]:
         """Decodes from a key frame before ``begin``, in seconds.
@@ -169,7 +213,9 @@ class VideoReader:
         while True:
             place = begin - back
             self._times = FrameTimes(self._stream, self.rate)
+            self.losses = self._no_losses()
             self._input.seek(int(max(0.0, place) / self.time_base), stream=self._stream)
+            self._decoder.flush_buffers()
             frames = self._decode()
             first = next(frames, None)
             # A key frame is stored up to a second before it is shown, if others overtake it.
@@ -181,73 +227,35 @@ class VideoReader:
             yield from frames
 
     def _decode(self) -> Iterator[VideoFrame]:
-        for packet in self._input.demux(self._stream):
+        """Decodes what can be decoded, from where the file is."""
+        packets = frames = 0
+        for packet in self._file.packets([self._stream]):
             if self._stopped:
                 return
-            self._times.read(packet)
-            yield from packet.decode()
-
-    def _rgb(self, frame: VideoFrame) -> npt.NDArray[np.uint8]:
-        matrix = DisplayMatrix(frame)
-        self._turned = matrix.swaps_sides
-        width, height = self._scaled(frame.width, frame.height)
-        known = frame.colorspace != _UNSPECIFIED
-        hd = frame.width >= _HD_WIDTH or frame.height > _SD_HEIGHT
-        converted = frame.reformat(
-            width,
-            height,
-            "rgb24",
-            src_colorspace=None if known else "ITU709" if hd else "ITU601",
-            interpolation="LANCZOS",
-        )
-        return self._even(matrix.upright(np.asarray(converted.to_ndarray(), np.uint8)))
-
-    def _scaled(self, width: int, height: int) -> tuple[int, int]:
-        longest = max(width, height)
-        if self._size is None or longest <= self._size:
-            return width, height
-        factor = self._size / longest
-        return _even_side(width * factor), _even_side(height * factor)
-
-    def _even(self, rgb: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-        """Cuts off a row or column: H.264 halves the resolution of colours."""
-        height, width, _ = rgb.shape
-        self.cut = (height % 2, width % 2)
-        return np.ascontiguousarray(rgb[: height - height % 2, : width - width % 2])
+            time = self._times.read(packet)
+            self.losses.read(packet, time)
+            packets += packet.size > 0
+            try:
+                decoded = self._decoder.decode(packet)
+            except av.error.FFmpegError:
+                self.losses.failed(packet, time)
+                if not frames:
+                    self._times.forget_place()
+                continue
+            frames += len(decoded)
+            yield from decoded
+        if packets and not frames and self.begin is None:
+            raise VideoError(f"{self.path} is damaged: none of its frames can be decoded")
 
 
-def open_video(path: Path) -> InputContainer:
-    """Opens a file that PyAV takes for a video. Raises VideoError otherwise."""
-    with read_errors(path):
-        opened = av.open(str(path), "r")
-    if any(kind in opened.format.name for kind in _PICTURES):
-        opened.close()
-        raise VideoError(f"{path} is a picture; `sfumato stylize` paints pictures")
-    return opened
-
-
-def read_only(opened: InputContainer, streams: Sequence[Stream]) -> None:
-    """Passes over what else is in a file; where it lies apart, it is not even read."""
-    for stream in opened.streams:
-        if stream not in streams:
-            stream.discard = Discard.all
-
-
-def is_known(track: AudioStream) -> bool:
-    """Tells whether FFmpeg has a name for a sound track's codec."""
-    return track.codec_context is not None
-
-
-@contextmanager
-def read_errors(path: Path) -> Iterator[None]:
-    """Turns PyAV's errors into VideoError."""
-    try:
-        yield
-    except av.error.InvalidDataError as error:
-        raise VideoError(f"{path} is not a video that FFmpeg can read, or is damaged") from error
-    except av.error.FFmpegError as error:
-        raise VideoError(f"{path} cannot be read: {error.strerror or error}") from error
-
-
-def _even_side(side: float) -> int:
-    return max(2, 2 * round(side / 2))
+def _decoder(stream: VideoStream) -> VideoCodecContext:
+    """Gives the decoder of a track."""
+    name = _WITH_ALPHA.get(stream.codec_context.name)
+    if name in av.codecs_available and stream.metadata.get("alpha_mode") == "1":
+        decoder = VideoCodecContext.create(name, "r")
+        assert isinstance(decoder, VideoCodecContext)
+        return decoder
+    # Not by frames: the decoder would be several ahead of what it says of a damaged one, and at
+    # the end of the file PyAV would leave out those that follow it.
+    stream.thread_type = "SLICE"
+    return stream.codec_context

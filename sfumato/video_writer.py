@@ -10,11 +10,13 @@ import av.error
 import numpy as np
 import numpy.typing as npt
 from av.container import OutputContainer
-from av.video.frame import VideoFrame
+from av.video.frame import PictureType, VideoFrame
 from av.video.stream import VideoStream
 
 from sfumato.errors import VideoError
 from sfumato.video_audio import AudioCopy
+from sfumato.video_file import file_url
+from sfumato.video_letterbox import fitted
 from sfumato.video_reader import VideoReader
 
 DEFAULT_CRF: Final = 18
@@ -52,9 +54,15 @@ class VideoWriter:
         self._crf = crf
         options = {"movflags": "+faststart"} if path.suffix.lower() in _QUICKTIME else {}
         with self._errors():
-            self._output: OutputContainer = av.open(str(path), "w", options=options)
+            self._output: OutputContainer = av.open(file_url(path), "w", options=options)
         self._stream: VideoStream | None = None
+        self._last: VideoFrame | None = None
         self._audio = AudioCopy(reader, self._output) if audio else None
+
+    @property
+    def lost_sound(self) -> float:
+        """Seconds of sound that are missing, because the file is damaged or cut off."""
+        return 0.0 if self._audio is None else self._audio.lost
 
     def write(self, rgb: npt.NDArray[np.uint8], pts: int) -> None:
         """Adds a frame, uint8 [H, W, 3], at ``pts`` ticks of the reader's time base.
@@ -66,15 +74,13 @@ class VideoWriter:
             stream = self._stream or self._begin(rgb.shape[1], rgb.shape[0])
             if self._audio is not None:
                 self._audio.copy_until(float(pts * self._reader.time_base))
-            frame = VideoFrame.from_ndarray(np.ascontiguousarray(rgb)).reformat(
-                stream.width,
-                stream.height,
-                _PIXEL_FORMAT,
-                dst_colorspace="ITU709",
-                dst_color_range="MPEG",
+            frame = VideoFrame.from_ndarray(fitted(rgb, stream.width, stream.height)).reformat(
+                format=_PIXEL_FORMAT, dst_colorspace="ITU709", dst_color_range="MPEG"
             )
             frame.pts, frame.time_base = pts, self._reader.time_base
-            self._output.mux(stream.encode(frame))
+            if self._last is not None:
+                self._output.mux(stream.encode(self._last))
+            self._last = frame
 
     def finish(self) -> None:
         """Writes what is left, and the end of the file.
@@ -82,10 +88,15 @@ class VideoWriter:
         Raises:
             VideoError: the file cannot be written, or there was no frame.
         """
-        if self._stream is None:
+        if self._stream is None or self._last is None:
             raise VideoError(f"{self._reader.path} has no frame to paint")
         with self._errors():
-            self._output.mux(self._stream.encode(None))
+            # A key frame, which is stored last, too: the file has a duration for it alone.
+            self._last.pict_type = PictureType.I
+            packets = [*self._stream.encode(self._last), *self._stream.encode(None)]
+            assert packets[-1].pts is not None
+            packets[-1].duration = max(1, self._reader.last_end - packets[-1].pts)
+            self._output.mux(packets)
             if self._audio is not None:
                 self._audio.copy_until(None)
             self._output.close()
@@ -101,7 +112,7 @@ class VideoWriter:
 
     def _begin(self, width: int, height: int) -> VideoStream:
         stream = self._output.add_stream(
-            _CODEC, rate=self._reader.rate, options={"crf": str(self._crf)}
+            _CODEC, rate=self._reader.rate, options={"crf": str(self._crf), "forced-idr": "1"}
         )
         stream.width, stream.height, stream.pix_fmt = width, height, _PIXEL_FORMAT
         context = stream.codec_context

@@ -11,6 +11,7 @@ from sfumato.network_info import NetworkInfo
 from sfumato.style_info import StyleInfo
 from training.checkpoint import read_checkpoint
 from training.data.paintings import read_metadata, style_info
+from training.data.style_ids import style_id
 from training.errors import TrainingError
 from training.export import check_parity, to_onnx
 from training.networks.transformation_network import MIN_SIDE
@@ -60,9 +61,14 @@ def export_bundle(
 def _described(styles: Sequence[StyleInfo], metadata: Path) -> list[StyleInfo]:
     if not metadata.is_file():
         raise TrainingError(f"no metadata file {str(metadata)!r}: give a CSV file")
-    rows = read_metadata(metadata)
-    described = [style_info(Path(file), columns) for file, columns in rows.items()]
-    by_id = {info.id: info for info in described}
+    wanted = {style.id for style in styles}
+    by_id: dict[str, StyleInfo] = {}
+    for file, columns in read_metadata(metadata).items():
+        if (style := style_id(Path(file))) not in wanted:
+            continue
+        if style in by_id:
+            raise TrainingError(f"{str(metadata)!r} describes style {style!r} twice")
+        by_id[style] = style_info(Path(file), columns)
     return [by_id.get(style.id, style) for style in styles]
 
 

@@ -1,6 +1,7 @@
 """From the bytes of a file to a photo, upright and in sRGB, whatever the file holds."""
 
 from collections.abc import Callable
+from typing import TypeAlias
 
 from sfumato.errors import ImageError, ImageTooLargeError, InvalidImageError
 from sfumato.images.colour import to_srgb
@@ -30,24 +31,29 @@ _PIXELS: dict[ImageFormat, Callable[[bytes, Header], Pixels]] = {
 }
 
 
-def read_size(data: bytes) -> tuple[int, int]:
+Data: TypeAlias = bytes | bytearray | memoryview
+
+
+def read_size(data: Data) -> tuple[int, int]:
     """Reads width and height of the upright picture from the header alone.
 
     Raises:
         InvalidImageError: not a JPEG, PNG or WebP file, or damaged before the picture.
+        ImageError: no bytes.
     """
-    return _read_header(data).oriented_size
+    return _read_header(_as_bytes(data)).oriented_size
 
 
 def decode_photo(
-    data: bytes, *, max_pixels: int = DEFAULT_MAX_PIXELS, min_side: int = DEFAULT_MIN_SIDE
+    data: Data, *, max_pixels: int = DEFAULT_MAX_PIXELS, min_side: int = DEFAULT_MIN_SIDE
 ) -> Photo:
     """Decodes a photo.
 
     Safe to call from many threads; the global interpreter lock is released for most of the time.
 
     Args:
-        data: a JPEG, PNG or WebP file; of an animation the first picture is taken.
+        data: a JPEG, PNG or WebP file, as bytes or anything with their buffer; of an animation
+            the first picture is taken.
         max_pixels: the most pixels, width times height; checked before anything is decoded.
         min_side: the fewest pixels of a side.
 
@@ -57,21 +63,35 @@ def decode_photo(
     Raises:
         ImageTooLargeError: more pixels than ``max_pixels``.
         InvalidImageError: in no readable format, truncated, damaged, or too small.
+        ImageError: no bytes.
         MemoryError: there is too little memory for it here, and nothing is wrong with the file.
     """
+    data = _as_bytes(data)
     header = _read_header(data)
     _check_size(header, max_pixels, min_side)
     try:
         return _decode(data, header)
-    except MemoryError:
+    except (ImageError, MemoryError):
         raise
     except Exception as error:  # Pillow has no common base for what it raises on hostile files
         raise damaged(header.format, error) from error
 
 
+def _as_bytes(data: Data) -> bytes:
+    if isinstance(data, bytes):
+        return data
+    try:
+        return memoryview(data).tobytes()
+    except TypeError as error:
+        kind = type(data).__name__
+        raise ImageError(
+            f"a photo is the bytes of its file, not {kind}; read them from it first"
+        ) from error
+
+
 def _decode(data: bytes, header: Header) -> Photo:
     pixels = _PIXELS[header.format](data, header)
-    rgb = to_srgb(pixels.colour, header.icc_profile)
+    rgb = to_srgb(pixels.colour, header.icc_profile, header.rgb_space)
     alpha = pixels.alpha
     return Photo(
         rgb=upright(rgb, header.orientation),

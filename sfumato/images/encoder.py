@@ -23,7 +23,7 @@ _WEBP_METHOD = 2
 def encode_photo(
     rgb: npt.NDArray[np.uint8],
     *,
-    format: ImageFormat,  # noqa: A002
+    format: ImageFormat | str,  # noqa: A002
     quality: int = DEFAULT_QUALITY,
     alpha: npt.NDArray[np.uint8] | None = None,
 ) -> bytes:
@@ -33,20 +33,23 @@ def encode_photo(
 
     Args:
         rgb: uint8 [H, W, 3] in sRGB.
-        format: the format of the file.
+        format: the format of the file, or its name: jpeg, png or webp.
         quality: 1 to 100, of JPEG and WebP; JPEG keeps full colour resolution from 95 on.
         alpha: opacity, uint8 [H, W]; JPEG, which has none, shows the photo over white.
 
     Raises:
         ImageTooLargeError: a side longer than the format can hold.
-        ImageError: arrays of another shape or type, or quality out of range.
+        ImageError: no arrays of that shape and type, an unknown format, or quality out of range.
     """
-    _check(rgb, alpha, format, quality)
-    if format is ImageFormat.JPEG:
+    image_format = ImageFormat.of(format)
+    _check_pixels(rgb, alpha)
+    _check_quality(quality)
+    check_sides(rgb.shape[1], rgb.shape[0], image_format)
+    if image_format is ImageFormat.JPEG:
         return _encode_jpeg(rgb if alpha is None else _over_white(rgb, alpha), quality)
     image = Image.fromarray(rgb if alpha is None else np.dstack([rgb, alpha]))
     buffer = BytesIO()
-    if format is ImageFormat.PNG:
+    if image_format is ImageFormat.PNG:
         image.save(buffer, "PNG", compress_level=_PNG_LEVEL)
     else:
         image.save(buffer, "WEBP", quality=quality, method=_WEBP_METHOD)
@@ -66,24 +69,31 @@ def _over_white(rgb: npt.NDArray[np.uint8], alpha: npt.NDArray[np.uint8]) -> npt
     return ((rgb * opacity + 255 * (255 - opacity) + 127) // 255).astype(np.uint8)
 
 
-def _check(
-    rgb: npt.NDArray[np.uint8],
-    alpha: npt.NDArray[np.uint8] | None,
-    image_format: ImageFormat,
-    quality: int,
-) -> None:
-    if rgb.dtype != np.uint8 or rgb.ndim != 3 or rgb.shape[2] != 3 or not rgb.size:
-        raise ImageError(f"pixels must be uint8 [H, W, 3], not {rgb.dtype} {list(rgb.shape)}")
-    if alpha is not None and (alpha.dtype != np.uint8 or alpha.shape != rgb.shape[:2]):
-        found = f"{alpha.dtype} {list(alpha.shape)}"
-        raise ImageError(f"opacity must be uint8 {list(rgb.shape[:2])}, not {found}")
-    if not 1 <= quality <= 100:
-        raise ImageError(f"the quality is {quality}; it must be from 1 to 100")
-    check_sides(rgb.shape[1], rgb.shape[0], image_format)
+def _check_pixels(rgb: npt.NDArray[np.uint8], alpha: npt.NDArray[np.uint8] | None) -> None:
+    if not _is_uint8(rgb) or rgb.ndim != 3 or rgb.shape[2] != 3 or not rgb.size:
+        raise ImageError(f"pixels must be uint8 [H, W, 3], not {_described(rgb)}")
+    if alpha is not None and (not _is_uint8(alpha) or alpha.shape != rgb.shape[:2]):
+        raise ImageError(f"opacity must be uint8 {list(rgb.shape[:2])}, not {_described(alpha)}")
 
 
-def check_sides(width: int, height: int, image_format: ImageFormat) -> None:
+def _is_uint8(value: object) -> bool:
+    return isinstance(value, np.ndarray) and value.dtype == np.uint8
+
+
+def _described(value: object) -> str:
+    if isinstance(value, np.ndarray):
+        return f"{value.dtype} {list(value.shape)}"
+    return f"a {type(value).__name__}, which is no NumPy array"
+
+
+def _check_quality(quality: int) -> None:
+    if not hasattr(quality, "__index__") or not 1 <= quality <= 100:
+        raise ImageError(f"the quality is {quality!r}; it must be a whole number from 1 to 100")
+
+
+def check_sides(width: int, height: int, image_format: ImageFormat | str) -> None:
     """Raises ImageTooLargeError if a picture is too long or too high for a format."""
+    image_format = ImageFormat.of(image_format)
     limit = _MAX_SIDES.get(image_format)
     if limit is not None and max(width, height) > limit:
         raise ImageTooLargeError(

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from sfumato.errors import InvalidImageError
 from sfumato.images.image_format import ImageFormat
 from sfumato.images.orientation import swaps_sides
+from sfumato.images.rgb_space import RgbSpace
 
 
 @dataclass(frozen=True)
@@ -17,6 +18,7 @@ class Header:
         height: pixels as stored.
         orientation: the EXIF orientation, 1 (upright) to 8.
         icc_profile: the embedded colour profile, None if there is none.
+        rgb_space: what the colours are if no profile says it, None for sRGB.
     """
 
     format: ImageFormat
@@ -24,6 +26,7 @@ class Header:
     height: int
     orientation: int = 1
     icc_profile: bytes | None = None
+    rgb_space: RgbSpace | None = None
 
     @property
     def oriented_size(self) -> tuple[int, int]:

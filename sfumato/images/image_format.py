@@ -1,6 +1,7 @@
 """The image formats that are read and written, and how to tell them apart."""
 
 from enum import StrEnum
+from os import PathLike
 from pathlib import Path
 
 from sfumato.errors import ImageError, InvalidImageError
@@ -12,6 +13,16 @@ class ImageFormat(StrEnum):
     JPEG = "jpeg"
     PNG = "png"
     WEBP = "webp"
+
+    @classmethod
+    def of(cls, name: "ImageFormat | str") -> "ImageFormat":
+        """Finds a format by its name. Raises ImageError for what is none."""
+        try:
+            return cls(name)
+        except ValueError as error:
+            raise ImageError(
+                f"the format is {name!r}; it must be one of {', '.join(cls)}"
+            ) from error
 
 
 READABLE = "a JPEG, PNG or WebP file"
@@ -58,13 +69,14 @@ def detect_format(data: bytes) -> ImageFormat:
     raise InvalidImageError(f"the photo is {_guess(data)}; send {READABLE}")
 
 
-def format_of_path(path: Path) -> ImageFormat | None:
+def format_of_path(path: str | PathLike[str]) -> ImageFormat | None:
     """Tells the format that a file's suffix promises, None for any other suffix."""
-    return _SUFFIXES.get(path.suffix.lower())
+    return _SUFFIXES.get(Path(path).suffix.lower())
 
 
-def format_to_write(path: Path) -> ImageFormat:
+def format_to_write(path: str | PathLike[str]) -> ImageFormat:
     """Tells in which format to write a file. Raises ImageError for a suffix we cannot write."""
+    path = Path(path)
     image_format = format_of_path(path)
     if image_format is None:
         known = ", ".join(_SUFFIXES)

@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 _TAG = 0x0112
-_SHORT = 3
+# The layouts of the integers of TIFF by their numbers. The tag should be a SHORT; others are met.
+_INTEGERS = {1: "B", 3: "H", 4: "I", 6: "b", 8: "h", 9: "i"}
 _PREFIX = b"Exif\0\0"
 _BYTE_ORDERS = {b"II*\0": "<", b"MM\0*": ">"}
 
@@ -67,7 +68,11 @@ def _find(tiff: bytes, order: str) -> int:
     (count,) = struct.unpack_from(f"{order}H", tiff, offset)
     for entry in range(count):
         position = offset + 2 + 12 * entry
-        tag, kind, _, value = struct.unpack_from(f"{order}HHIH", tiff, position)
+        tag, kind, values = struct.unpack_from(f"{order}HHI", tiff, position)
         if tag == _TAG:
-            return value if kind == _SHORT and 1 <= value <= 8 else 1
+            layout = _INTEGERS.get(kind)
+            if layout is None or values * struct.calcsize(layout) > 4:
+                return 1  # no number, or so many that they lie elsewhere
+            (value,) = struct.unpack_from(f"{order}{layout}", tiff, position + 8)
+            return int(value) if 1 <= value <= 8 else 1
     return 1

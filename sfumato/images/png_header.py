@@ -1,4 +1,4 @@
-"""The chunks of a PNG file: size, EXIF, ICC profile, and the chunks that hold the picture.
+"""The chunks of a PNG file: size, EXIF, colours, and the chunks that hold the picture.
 
 PNG specification, third edition (W3C 2025).
 """
@@ -11,10 +11,11 @@ from sfumato.errors import InvalidImageError
 from sfumato.images.header import Header, damaged
 from sfumato.images.image_format import ImageFormat
 from sfumato.images.orientation import parse_orientation
+from sfumato.images.png_colour import COLOUR_CHUNKS, read_colours
 
 _MAX_CHUNKS = 100_000
-_MAX_PROFILE = 16 << 20
 _SIGNATURE_SIZE = 8
+_METADATA = (b"eXIf", *COLOUR_CHUNKS)
 _PICTURE = (b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND")
 
 
@@ -29,19 +30,9 @@ def read_png_header(data: bytes) -> Header:
     width, height = struct.unpack_from(">II", data, 16)
     if not width or not height:
         raise damaged(ImageFormat.PNG, "no size")
-    # eXIf may come after the picture, so all chunks are walked.
-    metadata = {
-        name: data[start:end]
-        for name, start, end in _chunks(data)
-        if name in (b"eXIf", b"iCCP") and end <= len(data)
-    }
-    return Header(
-        ImageFormat.PNG,
-        width,
-        height,
-        parse_orientation(metadata.get(b"eXIf")),
-        _profile(metadata.get(b"iCCP")),
-    )
+    metadata = _metadata(data)
+    orientation = parse_orientation(metadata.get(b"eXIf"))
+    return Header(ImageFormat.PNG, width, height, orientation, *read_colours(metadata))
 
 
 def picture_only(data: bytes) -> bytes:
@@ -53,6 +44,12 @@ def picture_only(data: bytes) -> bytes:
         if name == b"IEND":
             break
     return b"".join(parts)
+
+
+def as_rgba(data: bytes) -> bytes:
+    """Declares the pixels of a file, of four bytes each, to be RGBA of 8 bits."""
+    declared = data[12:24] + bytes([8, 6]) + data[26:29]
+    return data[:12] + declared + zlib.crc32(declared).to_bytes(4) + data[33:]
 
 
 def holds_all_rows(data: bytes) -> bool:
@@ -79,14 +76,15 @@ def _chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
     raise InvalidImageError(f"the PNG file has more than {_MAX_CHUNKS} chunks; save it again")
 
 
-def _profile(body: bytes | None) -> bytes | None:
-    if body is None:
-        return None
-    _, _, rest = body.partition(b"\0")  # name, then one byte for the method, then the data
-    try:
-        return zlib.decompressobj().decompress(rest[1:], _MAX_PROFILE) or None
-    except zlib.error:
-        return None
+def _metadata(data: bytes) -> dict[bytes, bytes]:
+    """Gives the first of each chunk that matters beside the picture, if it is not damaged."""
+    found: dict[bytes, bytes] = {}
+    for name, start, end in _chunks(data):  # to the end, as eXIf may come after the picture
+        if name in _METADATA and name not in found:
+            body = data[start:end]
+            if data[end : end + 4] == zlib.crc32(body, zlib.crc32(name)).to_bytes(4):
+                found[name] = body
+    return found
 
 
 def _adam7(width: int, height: int) -> list[tuple[int, int]]:

@@ -1,4 +1,4 @@
-"""The chunks of a WebP file: size, EXIF and ICC profile (RFC 9649)."""
+"""The chunks of a WebP file: size, EXIF, ICC profile, and those of the picture (RFC 9649)."""
 
 import struct
 from collections.abc import Iterator
@@ -10,6 +10,10 @@ from sfumato.images.orientation import parse_orientation
 
 _MAX_CHUNKS = 100_000
 _RIFF_HEADER = 12
+_CANVAS = slice(24, 30)  # of an extended file: width and height, written as those of a frame
+_HAS_ALPHA, _IS_ANIMATED = 0x10, 0x02
+_PICTURE = (b"VP8X", b"ANIM", b"ALPH")
+_PIXELS = (b"VP8 ", b"VP8L", b"ANMF")  # the first of them is the picture
 
 
 def read_webp_header(data: bytes) -> Header:
@@ -34,6 +38,25 @@ def read_webp_header(data: bytes) -> Header:
         parse_orientation(metadata.get(b"EXIF")),
         metadata.get(b"ICCP") or None,
     )
+
+
+def picture_only(data: bytes) -> bytes:
+    """Drops every chunk but those that hold the picture, the first of an animation.
+
+    That of an animation may cover a part of the canvas only, and browsers show the rest as
+    transparent. libwebp does so, too, if the file says that there are opacities; so it does then.
+    """
+    body = bytearray(b"WEBP")
+    partial = False
+    for name, start, end in _chunks(data):
+        if name in _PICTURE or name in _PIXELS:
+            body += data[start - 8 : end] + b"\0" * (end % 2 and len(data) >= end)
+        if name in _PIXELS:
+            partial = name == b"ANMF" and data[start + 6 : start + 12] != data[_CANVAS]
+            break
+    if body[4:8] == b"VP8X":
+        body[12] = body[12] & (_HAS_ALPHA | _IS_ANIMATED) | (_HAS_ALPHA if partial else 0)
+    return b"RIFF" + struct.pack("<I", len(body)) + body
 
 
 def _size(data: bytes) -> tuple[int, int]:

@@ -76,9 +76,39 @@ def png_of_rows(
     return b"\x89PNG\r\n\x1a\n" + b"".join(parts)
 
 
-def exif(orientation: int, byte_order: str = "<") -> bytes:
-    """A TIFF block with nothing but an orientation."""
+def webp_chunk(name: bytes, body: bytes) -> bytes:
+    """One chunk of a WebP file."""
+    return name + struct.pack("<I", len(body)) + body + b"\0" * (len(body) % 2)
+
+
+def webp_animation(
+    frame: Pixels,
+    canvas: tuple[int, int],
+    place: tuple[int, int] = (0, 0),
+    *,
+    says_alpha: bool = False,
+    others: bytes = b"",
+) -> bytes:
+    """A WebP animation whose first frame is put at an even place of a canvas, without loss."""
+    numbers = [*(half // 2 for half in place), *(side - 1 for side in frame.shape[1::-1]), 40]
+    where = b"".join(number.to_bytes(3, "little") for number in numbers)
+    pixels = encode(frame, "WEBP", lossless=True, exact=True)[12:]
+    size = b"".join((side - 1).to_bytes(3, "little") for side in canvas)
+    parts = (
+        webp_chunk(b"VP8X", bytes([0x12 if says_alpha else 0x02, 0, 0, 0]) + size),
+        webp_chunk(b"ANIM", b"\xff\xff\xff\xff\0\0"),  # the background is white, which nobody heeds
+        webp_chunk(b"ANMF", where + b"\0" + pixels),
+        others,
+    )
+    body = b"WEBP" + b"".join(parts)
+    return b"RIFF" + struct.pack("<I", len(body)) + body
+
+
+def exif(orientation: int, byte_order: str = "<", kind: int = 3, count: int = 1) -> bytes:
+    """A TIFF block with nothing but an orientation, of a kind of number by TIFF's count."""
     mark = {"<": b"II", ">": b"MM"}[byte_order]
-    entry = struct.pack(f"{byte_order}HHIHH", 0x0112, 3, 1, orientation, 0)
+    layout = {1: "B3x", 6: "b3x", 4: "I", 9: "i"}.get(kind, "H2x")
+    value = struct.pack(f"{byte_order}{layout}", orientation)
+    entry = struct.pack(f"{byte_order}HHI", 0x0112, kind, count) + value
     header = mark + struct.pack(f"{byte_order}HI", 42, 8)
     return header + struct.pack(f"{byte_order}H", 1) + entry + b"\0\0\0\0"

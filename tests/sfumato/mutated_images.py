@@ -17,7 +17,7 @@ from PIL import Image, ImageCms
 
 from sfumato.errors import ImageError
 from sfumato.image_codec import DEFAULT_MIN_SIDE, Photo, decode_photo
-from tests.sfumato.image_files import chunk, encode, exif, picture, png, png_of_rows
+from tests.sfumato.image_files import chunk, encode, exif, picture, png, png_of_rows, webp_animation
 
 MAX_PIXELS = 100_000
 SIGNATURE = 8
@@ -33,6 +33,7 @@ def _jpegs() -> Iterator[bytes]:
         for progressive in (False, True):
             yield encode(pixels, "JPEG", progressive=progressive)
     yield encode(RGB, "JPEG", subsampling=0, restart_marker_blocks=2)
+    yield encode(RGB, "JPEG", subsampling=0, comment="of no meaning")[:-2]
     yield encode(RGB, "JPEG", exif=exif(6))
     yield encode(RGB, "JPEG", exif=exif(3, ">"), icc_profile=PROFILE)
     for progressive in (False, True):
@@ -53,6 +54,11 @@ def _pngs() -> Iterator[bytes]:
             yield png_of_rows(32, 32, rows, colour, bits, extra)
     yield png(NOISE[..., 0] % 16, colour=3, extra=palette, interlaced=True)
     yield png(NOISE[..., :3], colour=2, extra=chunk(b"tRNS", b"\0\1\0\2\0\3"))
+    linear = chunk(b"gAMA", struct.pack(">I", 100_000))
+    corners = (31270, 32900, 64000, 33000, 21000, 71000, 15000, 6000)
+    adobe = chunk(b"cHRM", struct.pack(">8I", *corners))
+    for extra in (linear, linear + adobe, adobe + chunk(b"cICP", b"\x09\x10\0\1")):
+        yield png(NOISE[..., :3].astype(np.uint16) * 257, colour=2, bits=16, extra=extra)
     yield encode(RGB, "PNG", exif=exif(6), icc_profile=PROFILE)
     yield encode(RGB, "PNG", save_all=True, append_images=_others(), duration=40)
 
@@ -65,6 +71,7 @@ def _webps() -> Iterator[bytes]:
     for pixels in (RGB, NOISE):
         others = _others(pixels.shape)
         yield encode(pixels, "WEBP", save_all=True, append_images=others, duration=40)
+    yield webp_animation(RGB, (60, 50), (8, 4))
 
 
 def _others(shape: tuple[int, ...] = RGB.shape) -> list[Image.Image]:

@@ -1,10 +1,16 @@
 """Photos of every kind of pixel that the three formats can hold."""
 
+from collections.abc import Callable
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 import pytest
 from PIL import Image
 
+from sfumato.errors import ImageError
 from sfumato.image_codec import ImageFormat, Photo, decode_photo, read_size
 from sfumato.images import decoder
 from sfumato.images.pixels import Pixels
@@ -239,3 +245,34 @@ def test_bytes_after_the_picture_are_ignored() -> None:
     for image_format in ("JPEG", "PNG"):
         data = encode(RGB, image_format)
         assert np.array_equal(decode(data + b"\xff\xd8trailer" * 100).rgb, decode(data).rgb)
+
+
+@pytest.mark.parametrize("image_format", ["JPEG", "PNG", "WEBP"])
+@pytest.mark.parametrize(
+    "wrap", [bytearray, memoryview, lambda data: np.frombuffer(data, np.uint8)], ids=repr
+)
+def test_anything_that_holds_bytes_is_read(wrap: Callable[[bytes], Any], image_format: str) -> None:
+    data = encode(RGB, image_format)
+    assert np.array_equal(decode(wrap(data)).rgb, decode(data).rgb)
+    assert read_size(wrap(data)) == (48, 32)
+
+
+@pytest.mark.parametrize(
+    "thing",
+    [BytesIO(b"photo"), "photo.jpg", Path("photo.jpg"), None, 7, [1, 2], Image.new("L", (9, 9))],
+)
+def test_what_holds_no_bytes_is_refused(thing: Any) -> None:
+    for read in (decode, read_size):
+        with pytest.raises(ImageError, match=f"the bytes of its file, not {type(thing).__name__};"):
+            read(thing)
+
+
+def test_pixels_are_no_file() -> None:
+    with pytest.raises(ImageError, match="not an image that can be read"):
+        decode(RGB)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("lacking", [4, 12, 14])
+def test_a_png_file_that_lacks_only_its_end_is_read(lacking: int) -> None:
+    data = png(RGB, colour=2)
+    assert np.array_equal(decode(data[:-lacking]).rgb, RGB)

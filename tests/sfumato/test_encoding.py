@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from sfumato.errors import ImageError, ImageTooLargeError
-from sfumato.image_codec import ImageFormat, decode_photo, encode_photo
+from sfumato.image_codec import ImageFormat, check_sides, decode_photo, encode_photo
 from tests.sfumato.image_files import Pixels, picture
 
 RGB = picture()
@@ -70,8 +70,22 @@ def test_jpeg_keeps_the_colour_of_every_pixel_from_95_on(
     assert image.layer[0][1:3] == sampling
 
 
-@pytest.mark.parametrize("quality", [0, 101, -1])
-def test_a_quality_out_of_range_is_refused(quality: int) -> None:
+@pytest.mark.parametrize("image_format", list(ImageFormat))
+def test_a_format_may_be_given_by_its_name(image_format: ImageFormat) -> None:
+    named = encode_photo(RGB, format=image_format.value, alpha=ALPHA)
+    assert named == encode_photo(RGB, format=image_format, alpha=ALPHA)
+
+
+@pytest.mark.parametrize("name", ["gif", "", "PNG ", None, 1, b"png", []])
+def test_an_unknown_format_is_refused(name: Any) -> None:
+    with pytest.raises(ImageError, match="it must be one of jpeg, png, webp"):
+        encode_photo(RGB, format=name)
+    with pytest.raises(ImageError, match="it must be one of jpeg, png, webp"):
+        check_sides(20, 20, name)
+
+
+@pytest.mark.parametrize("quality", [0, 101, -1, 90.5, "90", None])
+def test_a_quality_out_of_range_is_refused(quality: Any) -> None:
     with pytest.raises(ImageError, match="from 1 to 100"):
         encode_photo(RGB, format=ImageFormat.JPEG, quality=quality)
 
@@ -85,6 +99,12 @@ def test_a_quality_out_of_range_is_refused(quality: int) -> None:
         {"rgb": np.dstack([RGB, ALPHA])},
         {"rgb": RGB, "alpha": ALPHA[1:]},
         {"rgb": RGB, "alpha": ALPHA.astype(bool)},
+        {"rgb": RGB.tolist()},
+        {"rgb": RGB.tobytes()},
+        {"rgb": Image.fromarray(RGB)},
+        {"rgb": None},
+        {"rgb": RGB, "alpha": ALPHA.tolist()},
+        {"rgb": RGB, "alpha": 128},
     ],
 )
 def test_arrays_of_another_kind_are_refused(arguments: dict[str, Any]) -> None:
@@ -100,6 +120,8 @@ def test_a_side_that_the_format_cannot_hold_is_refused(
 ) -> None:
     with pytest.raises(ImageTooLargeError, match="ask for PNG"):
         encode_photo(np.zeros((16, side, 3), np.uint8), format=image_format)
+    with pytest.raises(ImageTooLargeError, match=f"do not fit into {image_format.name}"):
+        check_sides(side, 16, image_format.value)
     encode_photo(np.zeros((16, side - 1, 3), np.uint8), format=image_format)
 
 

@@ -1,6 +1,5 @@
 """Photos are turned upright, whatever the format of the file."""
 
-import struct
 from io import BytesIO
 
 import numpy as np
@@ -68,6 +67,14 @@ def test_both_byte_orders_are_read(byte_order: str, prefix: bytes) -> None:
     assert parse_orientation(prefix + exif(8, byte_order)) == 8
 
 
+@pytest.mark.parametrize("byte_order", ["<", ">"])
+@pytest.mark.parametrize("kind", [1, 3, 4, 6, 8, 9])  # BYTE, SHORT, LONG, and those with a sign
+def test_the_orientation_may_be_any_whole_number(kind: int, byte_order: str) -> None:
+    assert parse_orientation(exif(6, byte_order, kind)) == 6
+    data = encode(picture(40, 24), "JPEG", exif=b"Exif\0\0" + exif(6, byte_order, kind))
+    assert read_size(data) == decode_photo(data).rgb.shape[1::-1] == (24, 40)
+
+
 @pytest.mark.parametrize(
     "block",
     [
@@ -81,7 +88,10 @@ def test_both_byte_orders_are_read(byte_order: str, prefix: bytes) -> None:
         exif(9),
         exif(6)[:-10],
         b"no EXIF at all",
-        exif(6).replace(struct.pack("<HH", 0x0112, 3), struct.pack("<HH", 0x0112, 2)),
+        exif(6, kind=2),  # text
+        exif(6, kind=5),  # a fraction
+        exif(6, kind=4, count=2),  # six is where the numbers are
+        exif(0x10006, kind=4),
     ],
 )
 def test_a_broken_block_means_upright(block: bytes | None) -> None:

@@ -29,13 +29,13 @@ def clip(tmp_path: Path) -> Path:
     return write_video(tmp_path / "clip.mp4")
 
 
-def paint(server: str, clip: Path, *options: str, output: str = "out.mp4") -> Path:
-    """Runs the command, which must succeed and leave nothing else behind."""
+def paint(server: str, clip: Path, *options: str, output: str = "out.mp4", status: int = 0) -> Path:
+    """Runs the command, which must end with a status and leave nothing else behind."""
     out = clip.parent / "painted" / output
     arguments = ["video", str(clip), str(out), "--server", server, *options]
     if "--style" not in options:
         arguments += ["--style", "plain"]
-    assert main(arguments) == 0
+    assert main(arguments) == status
     assert [path.name for path in out.parent.iterdir()] == [output]
     return out
 
@@ -153,3 +153,19 @@ def test_other_containers_are_written_by_their_suffix(server: str, clip: Path) -
         assert len(after.pictures) == 10
         assert [data for _, data in after.sound] == [data for _, data in read_video(clip).sound]
         (clip.parent / "painted" / f"out{suffix}").unlink()
+
+
+def test_what_is_left_of_a_damaged_video_is_painted_and_the_user_is_told(
+    server: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    whole = {"movflags": "+faststart"}
+    clip = write_video(tmp_path / "clip-10:30:00.mp4", sound=None, options=whole)
+    data = clip.read_bytes()
+    clip.write_bytes(data[: data.rindex(b"mdat") + (len(data) - data.rindex(b"mdat")) * 9 // 10])
+    out = paint(server, clip, output="out:10:30.mp4", status=1)
+    frames = len(read_video(out.rename(tmp_path / "out.mp4")).pictures)
+    assert 1 < frames < 9
+    told = capsys.readouterr()
+    line = f"{clip} is cut off: {10 - frames} of 10 frames are missing; the rest is painted"
+    assert told.err.splitlines()[-1] == f"sfumato: {line}"
+    assert told.out == f"{out}: {frames} frames painted\n"

@@ -7,8 +7,7 @@ import pytest
 
 from sfumato.video_audio import AudioCopy
 from sfumato.video_reader import VideoReader
-from sfumato.video_writer import VideoWriter
-from tests.sfumato.videos import Contents, of_unknown_kind, read_video, write_video
+from tests.sfumato.videos import Contents, copy_video, of_unknown_kind, read_video, write_video
 
 PACKET = 1152 / 44100
 """Seconds of a packet of MP2, which lies in an MPEG-TS as it does elsewhere."""
@@ -16,13 +15,7 @@ PACKET = 1152 / 44100
 
 def written(clip: Path, out: Path, **part: float) -> Contents:
     """What becomes of a video whose frames are not painted."""
-    reader = VideoReader(clip, **part)  # type: ignore[arg-type]
-    writer = VideoWriter(out, reader)
-    while (picture := reader.next()) is not None:
-        writer.write(picture.rgb, picture.pts)
-    writer.finish()
-    writer.close()
-    reader.close()
+    assert copy_video(clip, out, **part) is None
     return read_video(out)
 
 

@@ -3,8 +3,12 @@
 from fractions import Fraction
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
+from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
+from PIL import Image
 
 from sfumato.video_reader import VideoPicture, VideoReader
 from tests.sfumato.videos import RATE, Pixels, grey, half_red, write_video
@@ -12,7 +16,7 @@ from tests.sfumato.videos import RATE, Pixels, grey, half_red, write_video
 FRAME = 1 / RATE
 
 
-def read(path: Path, **part: float) -> list[VideoPicture]:
+def read(path: Path, **part: float | None) -> list[VideoPicture]:
     reader = VideoReader(path, **part)  # type: ignore[arg-type]
     pictures = []
     while (picture := reader.next()) is not None:
@@ -73,6 +77,59 @@ def test_what_is_larger_than_a_dvd_has_the_colours_of_hd(
     )
     [picture] = read(clip)
     np.testing.assert_allclose(picture.rgb[height // 4, width // 2], red, atol=3)
+
+
+OPACITY = {0: 255, 1: 128, 2: 0}
+"""Of the thirds of a picture, from above."""
+
+
+@pytest.mark.parametrize(
+    ("name", "codec", "pixels", "options"),
+    [
+        ("clip.webm", "libvpx-vp9", "yuva420p", {}),
+        ("clip.webm", "libvpx", "yuva420p", {"auto-alt-ref": "0"}),
+        ("clip.mov", "prores_ks", "yuva444p10le", {"profile": "4444"}),
+        ("clip.mov", "qtrle", "argb", {}),
+        ("clip.apng", "apng", "rgba", {}),
+        ("clip.mkv", "ffv1", "bgra", {}),
+    ],
+)
+@pytest.mark.parametrize("size", [None, 48])
+def test_what_is_transparent_is_white_and_hides_its_colour(
+    tmp_path: Path,
+    name: str,
+    codec: str,
+    pixels: str,
+    options: dict[str, str],
+    size: int | None,
+) -> None:
+    rgba = np.dstack([np.full((96, 96), level, np.uint8) for level in (40, 60, 200, 0)])
+    for third, opacity in OPACITY.items():
+        rgba[32 * third : 32 * third + 32, :, 3] = opacity
+    with av.open(str(tmp_path / name), "w") as output:
+        stream = output.add_stream(codec, rate=RATE, options=options)
+        assert isinstance(stream, VideoStream)
+        stream.width, stream.height, stream.pix_fmt = 96, 96, pixels
+        for number in range(3):
+            frame = VideoFrame.from_ndarray(rgba, format="rgba").reformat(format=pixels)
+            frame.pts, frame.time_base = number, Fraction(1, RATE)
+            output.mux(stream.encode(frame))
+        output.mux(stream.encode(None))
+    pictures = read(tmp_path / name, size=size)
+    assert len(pictures) == 3
+    for third, opacity in OPACITY.items():
+        rows = pictures[1].rgb.shape[0] // 3
+        expected = 255 + (np.array((40, 60, 200)) - 255) * opacity / 255
+        inside = pictures[1].rgb[rows * third + 3 : rows * (third + 1) - 3]
+        np.testing.assert_allclose(inside, np.broadcast_to(expected, inside.shape), atol=5)
+
+
+def test_a_gif_is_white_where_it_shows_nothing(tmp_path: Path) -> None:
+    clip = tmp_path / "clip.gif"
+    transparent = Image.fromarray(np.dstack([grey(50), np.zeros((48, 64), np.uint8)]))
+    solid = Image.fromarray(np.dstack([grey(50), np.full((48, 64), 255, np.uint8)]))
+    transparent.save(clip, save_all=True, append_images=[solid], duration=100)
+    assert [int(picture.rgb[24, 32, 0]) for picture in read(clip)] == [255, 50]
 
 
 def test_frames_of_an_avi_come_one_after_the_other(tmp_path: Path) -> None:

@@ -11,6 +11,11 @@ import numpy.typing as npt
 from av.audio.frame import AudioFrame
 from av.audio.stream import AudioStream
 from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
+from PIL import Image
+
+from sfumato.video_reader import VideoReader
+from sfumato.video_writer import VideoWriter
 
 Pixels = npt.NDArray[np.uint8]
 RATE = 10
@@ -41,6 +46,11 @@ def write_video(
     hflip: bool = False,
     vflip: bool = False,
     ticks: Fraction = TICKS,
+    codec: str = "libx264",
+    pixels: str = "yuv444p",
+    options: dict[str, str] | None = None,
+    key_frames: int | None = None,
+    pixel_shape: Fraction = Fraction(1),
 ) -> Path:
     """Writes a video.
 
@@ -54,13 +64,21 @@ def write_video(
         hflip: whether it shall show the turned picture with left and right exchanged.
         vflip: whether it shall show it upside down.
         ticks: the time base of the picture.
+        codec: of the picture; one without loss worth mentioning.
+        pixels: format of its pixels; one that takes odd sides.
+        options: of the container.
+        pixel_shape: width by height of a pixel.
+        key_frames: after how many frames there is one more; None for the codec's choice.
     """
     times = [1000 * n // RATE for n in range(frames)] if isinstance(frames, int) else frames
     height, width, _ = picture(0).shape
-    with av.open(str(path), "w") as output:
-        # A codec that takes odd sides, and no loss worth mentioning.
-        video = output.add_stream("libx264", rate=RATE, options={"crf": "5"})
-        video.width, video.height, video.pix_fmt = width, height, "yuv444p"
+    with av.open(str(path), "w", options=options or {}) as output:
+        video = output.add_stream(codec, rate=RATE, options={"crf": "5"})
+        assert isinstance(video, VideoStream)
+        video.width, video.height, video.pix_fmt = width, height, pixels
+        video.codec_context.sample_aspect_ratio = pixel_shape
+        if key_frames is not None:
+            video.codec_context.gop_size = key_frames
         video.time_base = video.codec_context.time_base = ticks
         if rotation or hflip or vflip:
             video.set_display_rotation(rotation, hflip=hflip, vflip=vflip)
@@ -79,6 +97,13 @@ def write_video(
             samples.rate, samples.pts = SOUND_RATE, 0
             output.mux(audio.encode(samples))
             output.mux(audio.encode(None))
+    return path
+
+
+def write_animation(path: Path, milliseconds: Sequence[int]) -> Path:
+    """Writes a GIF or an animated PNG, whose frames are shown for so long each."""
+    first, *others = [Image.fromarray(grey(10 + 5 * number)) for number in range(len(milliseconds))]
+    first.save(path, save_all=True, append_images=others, duration=list(milliseconds))
     return path
 
 
@@ -136,3 +161,21 @@ def read_video(path: Path) -> Contents:
         rotation=frames[0].rotation,
         duration=duration,
     )
+
+
+def copy_video(clip: Path, out: Path, **part: float) -> str | None:
+    """Writes what is read of a video, without painting it; gives what is told of losses."""
+    reader = VideoReader(clip, **part)  # type: ignore[arg-type]
+    try:
+        writer = VideoWriter(out, reader)
+        try:
+            frames = 0
+            while (picture := reader.next()) is not None:
+                writer.write(picture.rgb, picture.pts)
+                frames += 1
+            writer.finish()
+        finally:
+            writer.close()
+    finally:
+        reader.close()
+    return reader.losses.told(frames, writer.lost_sound)

@@ -12,13 +12,19 @@ import onnxruntime
 import pytest
 import torch
 from numpy.typing import NDArray
+from PIL import Image
 
 from sfumato.bundle import Bundle, list_versions, read_bundle
 from sfumato.quality_card import QualityCard
 from sfumato.style_file import read_style_file
+from sfumato.style_info import StyleInfo
 from tests.training.drawn_data import draw_paintings, draw_photos, draw_picture, write_slim_vgg
 from training.__main__ import main
+from training.data.spread import spread
+from training.new_style.command import Lesson
 from training.new_style.nearest_blend import nearest_mixture
+from training.new_style.options import AddStyleOptions, PhotoOptions, StyleOptions
+from training.starting_point import read_trained
 
 # Lightning's and torch's warnings are theirs to mend.
 pytestmark = pytest.mark.filterwarnings("default")
@@ -145,6 +151,9 @@ def test_ctrl_c_keeps_what_was_learned(folder: Path, tmp_path: Path) -> None:
         (("--id", "red"), "has a style 'red' already"),
         (("--id", "photograph"), "has a style 'photograph' already"),
         (("--data.photos", "absent"), "is no folder"),
+        (("--data.crop_size", "8"), "data.crop_size is 8: it must be a multiple of 4 from 32 to"),
+        (("--data.batch_size", "0"), "data.batch_size is 0: it must be a whole number from 1 up"),
+        (("--data.num_workers", "-1"), "data.num_workers is -1: it must be a whole number from 0"),
     ],
 )
 def test_wrong_input_is_one_clear_line(
@@ -157,6 +166,41 @@ def test_wrong_input_is_one_clear_line(
     error = capsys.readouterr().err
     assert message in error
     assert len(error.splitlines()) == 1
+
+
+def test_a_painting_whose_name_makes_no_id_needs_one(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    draw_picture(tmp_path / "神奈川沖浪裏.png", 3, (60, 50))
+    arguments = ["add-style", str(folder / "model/1"), str(tmp_path / "神奈川沖浪裏.png")]
+    arguments += ["--data.photos", str(folder / "photos"), "--data.num_workers", "0"]
+    arguments += ["--loss_weights", str(folder / "vgg.safetensors"), "--steps", "1"]
+    arguments += ["--out", str(tmp_path / "wave.safetensors")]
+    assert main(arguments) == 1
+    assert "神奈川沖浪裏.png' has no letter from a to z" in (error := capsys.readouterr().err)
+    assert "rename it, or give --id" in error
+    assert main([*arguments, "--id", "wave-2"]) == 0
+    style = read_style_file(tmp_path / "wave.safetensors").info
+    assert (style.id, style.title) == ("wave-2", "神奈川沖浪裏")
+
+
+@pytest.mark.parametrize(("count", "trained_on"), [(31, 31), (64, 48)])
+def test_the_photos_held_out_are_evenly_spread(
+    folder: Path, tmp_path: Path, count: int, trained_on: int
+) -> None:
+    for number in range(count):
+        Image.new("L", (64, 64), number).save(tmp_path / f"{number:02}.png")
+    weights = str(folder / "vgg.safetensors")
+    options = AddStyleOptions(
+        folder / "model/1",
+        folder / "New Discs.png",
+        PhotoOptions(tmp_path, crop_size=64),
+        StyleOptions(loss_weights=weights),
+    )
+    lesson = Lesson(read_trained(options.source), options, StyleInfo("new-discs"))
+    numbers = (lesson.held_out.mean(dim=(1, 2, 3)) * 255).round().int().tolist()
+    assert numbers == spread(range(count), 16)
+    assert len(lesson.photos) == trained_on
 
 
 def test_another_loss_network_is_refused(

@@ -1,34 +1,91 @@
 """Photos and paintings."""
 
+import re
+from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
+from training.baselines.picture_file import write_picture
+from training.data.image_folder import find_images
 from training.data.module import PhotosAndPaintings
 from training.data.paintings import load_paintings
 from training.data.photo_order import PhotoOrder
 from training.data.photos import (
     PhotoBatch,
     PhotoFolder,
+    center_crops,
     collate,
-    find_images,
     random_crop,
     resize_short_side,
 )
+from training.data.spread import spread
 from training.errors import TrainingError
-
-
-def test_photos_are_found_in_any_folder_tree_and_other_files_are_not(photos: Path) -> None:
-    (photos / "notes.txt").write_text("not a photo")
-    names = [file.name for file in find_images(photos)]
-    assert names == ["a.jpg", "b.png", "c.webp", "d.jpeg"]
 
 
 def test_several_folders_are_one_dataset(photos: Path, paintings: Path) -> None:
     assert len(PhotoFolder([photos, paintings], 64)) == 4 + 3
+
+
+def test_a_folder_within_another_adds_nothing(photos: Path) -> None:
+    assert len(PhotoFolder([photos, photos / "deep"], 64)) == 4
+
+
+@pytest.mark.parametrize(("count", "asked"), [(31, 16), (16, 16), (17, 16), (100, 7), (5, 9)])
+def test_a_few_of_many_are_evenly_spread(count: int, asked: int) -> None:
+    few = spread(range(count), asked)
+    assert len(few) == min(count, asked)
+    steps = [after - before for before, after in pairwise([-1 - few[0], *few, 2 * count - few[-1]])]
+    assert max(steps[1:-1], default=0) - min(steps[1:-1], default=0) <= 1
+    assert abs(steps[0] - steps[-1]) <= 2  # as far from the first as from the last
+
+
+def test_the_middle_of_photos_stands_for_them_all(tmp_path: Path) -> None:
+    for number in range(31):
+        Image.new("L", (32, 32), number).save(tmp_path / f"{number:02}.png")
+    (tmp_path / "10.png").write_bytes(b"damaged")
+    crops = center_crops(find_images(tmp_path), 16, 32)
+    numbers = (crops.mean(dim=(1, 2, 3)) * 255).round().int().tolist()
+    assert numbers == [0, 2, 4, 6, 8, 11, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30]
+
+
+def test_of_photos_that_can_all_not_be_read_one_is_named(tmp_path: Path) -> None:
+    for name in ("a.jpg", "b.jpg"):
+        (tmp_path / name).write_bytes(b"nothing")
+    with pytest.raises(TrainingError, match=r"none of the 2 photos could .*[ab]\.jpg: it is not"):
+        center_crops(find_images(tmp_path), 1, 32)
+
+
+@pytest.mark.parametrize("size", [(16, 6000), (6000, 16)])
+def test_a_banner_is_cropped_before_it_is_enlarged(
+    size: tuple[int, int], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    ramp = torch.linspace(0, 1, max(size)).view(1, *(1 if side == 16 else side for side in size))
+    image = ramp.expand(3, *size)
+    sizes: list[int] = []
+    interpolate = torch.nn.functional.interpolate
+
+    def watched(*arguments: Any, **options: Any) -> torch.Tensor:
+        sizes.append(interpolate(*arguments, **options).numel())
+        return interpolate(*arguments, **options)
+
+    monkeypatch.setattr(torch.nn.functional, "interpolate", watched)
+    means = [random_crop(image, 64).mean().item() for _ in range(50)]
+    write_picture(tmp_path / "banner.png", image)
+    assert center_crops([tmp_path / "banner.png"], 1, 64).mean() == pytest.approx(0.5, abs=0.01)
+    assert max(sizes) == 3 * 64 * 64
+    assert min(means) < 0.2  # crops come from the whole length all the same
+    assert max(means) > 0.8
+
+
+def test_a_painting_that_is_a_banner_is_an_error_that_says_what_to_do(tmp_path: Path) -> None:
+    write_picture(tmp_path / "banner.png", torch.zeros(3, 16, 600))
+    with pytest.raises(TrainingError, match=r"banner.png' has 600 × 16 pixels: cut out a part"):
+        load_paintings(tmp_path, 384)
 
 
 @pytest.mark.parametrize("size", [(80, 96), (40, 90), (32, 32)])
@@ -65,17 +122,6 @@ def test_a_folder_of_damaged_photos_is_an_error(tmp_path: Path) -> None:
         PhotoFolder([tmp_path], 64)[0]
 
 
-def test_an_empty_folder_and_a_folder_of_text_files_are_errors(tmp_path: Path) -> None:
-    (tmp_path / "empty").mkdir()
-    (tmp_path / "texts").mkdir()
-    (tmp_path / "texts" / "a.txt").write_text("words")
-    for name in ("empty", "texts"):
-        with pytest.raises(TrainingError, match=f"no image below .*{name}.*put files ending in"):
-            find_images(tmp_path / name)
-    with pytest.raises(TrainingError, match="is no folder"):
-        find_images(tmp_path / "absent")
-
-
 def test_photos_are_read_upright(tmp_path: Path) -> None:
     pixels = np.zeros((40, 60, 3), np.uint8)
     pixels[:20] = 255  # white above black, as stored
@@ -110,23 +156,39 @@ def test_paintings_can_be_chosen_and_ordered(paintings: Path) -> None:
         load_paintings(paintings, 48, ["pink"])
 
 
-def test_two_paintings_whose_names_make_the_same_id_are_an_error(tmp_path: Path) -> None:
-    for name in ("Blue Disc.png", "blue_disc.png"):
-        Image.new("RGB", (32, 32)).save(tmp_path / name)
-    with pytest.raises(TrainingError, match="blue-disc"):
-        load_paintings(tmp_path, 32)
-
-
 def test_an_unreadable_painting_is_an_error_that_names_it(paintings: Path) -> None:
     (paintings / "red.png").write_bytes(b"red")
     with pytest.raises(TrainingError, match=r"red\.png.*mend or remove it"):
         load_paintings(paintings, 48)
 
 
-def test_a_crop_size_that_no_network_takes_is_an_error(photos: Path, paintings: Path) -> None:
-    data = PhotosAndPaintings(photos, paintings, crop_size=65)
-    with pytest.raises(TrainingError, match="multiple of 4"):
-        data.setup("fit")
+def _set_up(photos: Path | list[Path], paintings: Path, **options: Any) -> None:
+    PhotosAndPaintings(photos, paintings, **options).setup("fit")
+
+
+@pytest.mark.parametrize(
+    ("option", "number", "message"),
+    [
+        ("crop_size", 65, "data.crop_size is 65: it must be a multiple of 4 from 32 to 4096"),
+        ("crop_size", 8, "data.crop_size is 8: it must be a multiple of 4 from 32 to 4096"),
+        ("style_size", 4, "data.style_size is 4: it must be a whole number from 32 to 4096"),
+        ("style_size", 0, "data.style_size is 0"),
+        ("style_size", 100_000, "data.style_size is 100000"),
+        ("batch_size", 0, "data.batch_size is 0: it must be a whole number from 1 up"),
+        ("num_workers", -1, "data.num_workers is -1: it must be a whole number from 0 up"),
+        ("style_names", [], "data.style_names is an empty list: name one at least"),
+    ],
+)
+def test_numbers_out_of_their_range_are_one_message(
+    photos: Path, paintings: Path, option: str, number: object, message: str
+) -> None:
+    with pytest.raises(TrainingError, match=re.escape(message)):
+        _set_up(photos, paintings, **{option: number})
+
+
+def test_no_folder_of_photos_is_one_message(paintings: Path) -> None:
+    with pytest.raises(TrainingError, match=r"data\.photos is an empty list"):
+        _set_up([], paintings)
 
 
 def test_a_batch_is_never_larger_than_the_folder(photos: Path, paintings: Path) -> None:

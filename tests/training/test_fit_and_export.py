@@ -296,7 +296,11 @@ def test_each_export_is_the_next_version(exported: Exported) -> None:
 
 def test_export_can_describe_the_paintings_anew(exported: Exported, tmp_path: Path) -> None:
     metadata = tmp_path / "paintings.csv"
-    metadata.write_text("file,title,artist,year,licence\ntwo.jpg,The Second,Anna,1901,CC0\n")
+    metadata.write_text(
+        "file,title,artist,year,licence\ntwo.jpg,The Second,Anna,1901,CC0\n"
+        "神奈川沖浪裏.jpg,The Great Wave,Hokusai,1831,CC0\n",  # of which this model knows nothing
+        encoding="utf-8",
+    )
     model = tmp_path / "model"
     command = ["export", str(exported.checkpoint), str(model), "--no-float16"]
     assert main([*command, "--metadata", str(metadata)]) == 0
@@ -313,9 +317,12 @@ def test_metadata_that_describes_no_paintings_is_refused(
     command = ["export", str(exported.checkpoint), str(tmp_path / "model"), "--metadata"]
     assert main([*command, str(metadata)]) == 1
     assert main([*command, str(tmp_path / "absent.csv")]) == 1
+    metadata.write_text("file,title\ntwo.jpg,The Second\ntwo.png,Another\n")
+    assert main([*command, str(metadata)]) == 1
     error = capsys.readouterr().err
     assert "with the columns file, title" in error
     assert "no metadata file" in error
+    assert "describes style 'two' twice" in error
 
 
 @pytest.mark.parametrize(

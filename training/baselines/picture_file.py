@@ -12,9 +12,8 @@ from torch import Tensor
 
 from sfumato.atomic import write_file
 from sfumato.errors import ImageError
-from sfumato.image_codec import decode_photo
 from training.baselines.failures import OptimizationError
-from training.data.image_file import MAX_PIXELS
+from training.data.image_file import read_photo
 from training.errors import TrainingError
 
 
@@ -22,14 +21,14 @@ def read_picture(path: Path, size: int | None = None) -> Tensor:
     """Returns an image file as [1, 3, H, W] in [0, 1], perhaps resized.
 
     Args:
-        path: JPEG, PNG or WebP.
+        path: an image file.
         size: longer side in pixels, to which it is reduced or enlarged; None keeps its size.
 
     Raises:
         TrainingError: no such file, or not an image.
     """
     try:
-        levels = decode_photo(path.read_bytes(), max_pixels=MAX_PIXELS).rgb  # [H, W, 3]
+        levels = read_photo(path).rgb  # [H, W, 3]
     except (ImageError, OSError) as error:
         raise TrainingError(f"{str(path)!r} cannot be read: {error}") from error
     if size is not None and max(levels.shape) >= 4 * size:

@@ -15,19 +15,27 @@ from torch import Tensor
 from training.errors import TrainingError
 
 _NOISE: Final = 0.1
-"""Colours of one region differ by less: JPEG, scanners."""
+"""Colours of one region differ by less where there is noise: JPEG, scanners."""
 
 _SAME: Final = 0.25
-"""Colours of one region in two masks differ by less. Distances are Euclidean, RGB in [0, 1]."""
+"""Colours of one region in two masks differ by less, and by less than half of what the known
+colours differ by. Distances are Euclidean, RGB in [0, 1]."""
 
 _SMALLEST_REGION: Final = 0.001
 """Share of the mask; what is smaller is taken for noise."""
+
+_SPECKS_OF_NOISE: Final = 0.05
+"""Share of the noise up to which neighbours of one colour in it are accidents."""
 
 _MOST_REGIONS: Final = 24
 
 _ASPECT_TOLERANCE: Final = 0.03
 
-Colour = tuple[float, float, float]
+_ROUNDING: Final = 1e-3
+"""Of a level of 8 bits: what is farther from each of them is one of 16 bits."""
+
+Colour = tuple[float, ...]
+"""Red, green and blue, and perhaps opacity, in [0, 1]."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +43,7 @@ class RegionMask:
     """Which region each pixel belongs to.
 
     Attributes:
-        colours: of the regions, RGB in [0, 1].
+        colours: of the regions.
         labels: index into ``colours`` of each pixel, [H, W].
     """
 
@@ -54,6 +62,11 @@ class RegionMask:
         shares: list[float] = (counts / self.labels.numel()).tolist()
         return shares
 
+    def describe(self) -> str:
+        """Names the regions and what each covers."""
+        named = zip(self.colours, self.shares, strict=True)
+        return ", ".join(f"{name_of(colour)} {share:.1%}" for colour, share in named if share)
+
     def weights(self, size: tuple[int, int]) -> Tensor:
         """Returns each region's share of each pixel [R, 1, h, w] at ``size`` (height, width).
 
@@ -66,10 +79,12 @@ class RegionMask:
 def read_regions(mask: Tensor) -> RegionMask:
     """Finds the regions of a mask: colours that cover areas, not just borders or specks.
 
-    Borders may be smooth and a JPEG may have noise: each pixel belongs to the nearest colour.
+    Flat areas of exact colours are regions, however little these differ. Where there is noise, as
+    in a JPEG, similar colours are one region. Borders may be smooth: each pixel belongs to the
+    nearest colour.
 
     Args:
-        mask: [1, 3, H, W] in [0, 1].
+        mask: [1, 3, H, W] in [0, 1], or [1, 4, H, W] with the opacity.
 
     Raises:
         TrainingError: it has more than 24 such colours, as a photo has.
@@ -80,7 +95,7 @@ def read_regions(mask: Tensor) -> RegionMask:
             f"a mask has more than {_MOST_REGIONS} colours, as a photo has: paint it in a few "
             "flat colours, one for each kind of region"
         )
-    return RegionMask(tuple(_as_colour(c) for c in colours), _nearest(mask, colours))
+    return RegionMask(tuple(tuple(c.tolist()) for c in colours), _nearest(mask, colours))
 
 
 def align(new: RegionMask, known: RegionMask) -> RegionMask:
@@ -89,10 +104,11 @@ def align(new: RegionMask, known: RegionMask) -> RegionMask:
     Raises:
         TrainingError: ``new`` has a colour that ``known`` lacks.
     """
-    known_colours = torch.tensor(known.colours)
-    distances = torch.cdist(torch.tensor(new.colours), known_colours)  # [new, known]
-    for index, nearest in enumerate(distances.amin(dim=1).tolist()):
-        if nearest > _SAME:
+    known_colours = _with_opacity(known.colours)
+    distances = torch.cdist(_with_opacity(new.colours), known_colours)  # [new, known]
+    apart = torch.cdist(known_colours, known_colours).fill_diagonal_(math.inf).amin(dim=1)
+    for index, (distance, place) in enumerate(zip(*distances.min(dim=1), strict=True)):
+        if distance > min(_SAME, apart[place] / 2):
             raise TrainingError(
                 f"the new mask has the colour {name_of(new.colours[index])} "
                 f"({new.shares[index]:.1%} of it), "
@@ -150,25 +166,52 @@ def shrink(mask: Tensor, size: tuple[int, int]) -> Tensor:
 
 
 def name_of(colour: Colour) -> str:
-    """Returns #rrggbb."""
-    return "#" + "".join(f"{round(255 * each):02x}" for each in colour)
+    """Returns #rrggbb, the number of a grey of 16 bits, or what its opacity makes of it."""
+    if len(colour) == 4:
+        return "transparent" if colour[3] < 0.5 else name_of(colour[:3])
+    levels = [255 * each for each in colour]
+    if max(abs(level - round(level)) for level in levels) > _ROUNDING:
+        return f"{round(65535 * colour[0])} of 65535"
+    return "#" + "".join(f"{round(level):02x}" for level in levels)
 
 
 def _areas(mask: Tensor) -> Tensor:
-    """Returns the colours [R, 3] of areas, the largest first."""
-    inner = mask.squeeze(0).flatten(1).T[_flat(mask).flatten()]  # [P, 3]
-    if not len(inner):
-        inner = mask.squeeze(0).flatten(1).T
-    smallest = max(1.0, _SMALLEST_REGION * len(inner))
-    colours: list[Tensor] = []
-    while len(inner) >= smallest and len(colours) <= _MOST_REGIONS:
-        colour = _commonest(inner)
-        close = (inner - colour).norm(dim=1) < _NOISE
-        if close.sum() < smallest:
+    """Returns the colours [R, C] of areas: exact ones first, then the means of noisy ones."""
+    pixels = mask.squeeze(0).flatten(1).T  # [P, C]
+    exact, flat = _exact(mask).flatten(), _flat(mask).flatten()
+    smallest = max(1.0, _SMALLEST_REGION * len(pixels))
+    colours = _exact_colours(pixels[exact], pixels[~exact], smallest)
+    rest = pixels[flat] if flat.any() else pixels
+    for colour in colours:
+        rest = rest[(rest - colour).norm(dim=1) >= _NOISE]
+    noisy: list[tuple[int, Tensor]] = []
+    while len(rest) >= smallest and len(colours) + len(noisy) <= _MOST_REGIONS:
+        close = (rest - _commonest(rest)).norm(dim=1) < _NOISE
+        if (count := int(close.sum())) < smallest:
             break
-        colours.append(inner[close].mean(dim=0))
-        inner = inner[~close]
-    return torch.stack(colours)
+        noisy.append((count, (rest[close].mean(dim=0) * 255).round() / 255))
+        rest = rest[~close]
+    if len(colours) + len(noisy) <= _MOST_REGIONS:
+        specks = _SPECKS_OF_NOISE * (~exact & ~flat).sum().item()
+        noisy = [each for each in noisy if each[0] >= specks] or noisy[: not colours]
+    return torch.stack([*colours, *(colour for _, colour in noisy)])
+
+
+def _exact_colours(pixels: Tensor, noise: Tensor, smallest: float) -> list[Tensor]:
+    """Returns the colours [C] of ``pixels`` [P, C] that cover more than the noise around them.
+
+    Noise makes many colours, of which few have neighbours of their own.
+    """
+    channels = 65536 ** torch.arange(pixels.shape[1])  # an integer for each colour sorts quickly
+    found, counts = torch.unique((pixels * 65535).round().long() @ channels, return_counts=True)
+    counts, order = counts.sort(descending=True)
+    order = order[counts >= smallest][: 2 * _MOST_REGIONS]
+    colours = (found[order, None] // channels % 65536).float() / 65535
+    return [
+        colour
+        for colour, count in zip(colours, counts.tolist(), strict=False)
+        if count >= ((noise - colour).norm(dim=1) < _NOISE).sum()
+    ]
 
 
 def _flat(mask: Tensor) -> Tensor:
@@ -178,19 +221,26 @@ def _flat(mask: Tensor) -> Tensor:
     return (spread.amax(dim=1) < _NOISE).squeeze(0)
 
 
+def _exact(mask: Tensor) -> Tensor:
+    """Says where [H, W] a pixel is one of 2 × 2 of the very same colour."""
+    same = F.max_pool2d(mask, 2, 1) == -F.max_pool2d(-mask, 2, 1)
+    squares = F.pad(same.all(dim=1).float(), (1, 1, 1, 1))  # by their upper left pixels
+    return F.max_pool2d(squares, 2, 1).squeeze(0) > 0
+
+
 def _commonest(colours: Tensor) -> Tensor:
-    """Returns the mean [3] of the fullest of 16³ bins of ``colours`` [P, 3]."""
-    bins = (colours * 15).round().long() @ torch.tensor([256, 16, 1])
+    """Returns the mean [C] of the fullest of 16 bins per channel of ``colours`` [P, C]."""
+    bins = (colours * 15).round().long() @ (16 ** torch.arange(colours.shape[1]))
     return colours[bins == torch.bincount(bins).argmax()].mean(dim=0)
 
 
 def _nearest(mask: Tensor, colours: Tensor) -> Tensor:
-    """Returns the index [H, W] of the colour of ``colours`` [R, 3] nearest to each pixel."""
-    pixels = mask.squeeze(0).permute(1, 2, 0)  # [H, W, 3]
+    """Returns the index [H, W] of the colour of ``colours`` [R, C] nearest to each pixel."""
+    pixels = mask.squeeze(0).permute(1, 2, 0)  # [H, W, C]
     distances = torch.stack([(pixels - colour).norm(dim=2) for colour in colours])
     return distances.argmin(dim=0)
 
 
-def _as_colour(colour: Tensor) -> Colour:
-    red, green, blue = colour.tolist()
-    return red, green, blue
+def _with_opacity(colours: Sequence[Colour]) -> Tensor:
+    """Returns the colours [R, 4]: what says nothing of its opacity is opaque."""
+    return torch.tensor([(*colour, 1.0)[:4] for colour in colours])

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader
 
+from training.data.bounds import check_bounds
 from training.data.image_file import read_image
 from training.data.paintings import Painting, load_paintings
 from training.data.photo_cache import PhotoCache
@@ -23,6 +24,7 @@ from training.data.photos import (
     collate,
 )
 from training.data.readers import leave_signals_to_the_trainer
+from training.data.style_names import StyleName
 from training.errors import TrainingError
 
 CALIBRATION_PHOTOS: Final = 64
@@ -33,14 +35,16 @@ class PhotosAndPaintings(L.LightningDataModule):
     """Serves random photo crops; holds the paintings.
 
     Args:
-        photos: folder tree of content photos (JPEG, PNG, WebP), or a list of several.
+        photos: folder tree of content photos, or a list of several.
         styles: folder of paintings; an optional sources.csv in it (columns file, title, artist,
             year, licence) describes them.
-        style_names: file names without suffix, in the order wanted; all paintings if left out.
-        crop_size: side of the square photo crops in pixels, a multiple of 4.
-        style_size: shorter side of the paintings in pixels; larger paintings, larger strokes.
+        style_names: names of the paintings' files, or ids, in the order wanted; all paintings if
+            left out.
+        crop_size: side of the square photo crops in pixels, a multiple of 4 from 32 to 4096.
+        style_size: shorter side of the paintings in pixels, 32 to 4096; larger paintings, larger
+            strokes.
         batch_size: photos per step and process.
-        num_workers: processes that read photos.
+        num_workers: processes that read photos; 0 reads them in the training process.
         cache: folder in which large photos are kept at training size, so that they are decoded
             once and not in every epoch; several runs may share it.
     """
@@ -49,7 +53,7 @@ class PhotosAndPaintings(L.LightningDataModule):
         self,
         photos: Path | list[Path],
         styles: Path,
-        style_names: list[str] | None = None,
+        style_names: list[StyleName] | str | None = None,
         crop_size: int = 256,
         style_size: int = 384,
         batch_size: int = 4,
@@ -60,7 +64,7 @@ class PhotosAndPaintings(L.LightningDataModule):
         super().__init__()
         self.photos_folders = photos if isinstance(photos, list) else [photos]
         self.styles_folder = styles
-        self.style_names = style_names
+        self.style_names = [style_names] if isinstance(style_names, str) else style_names
         self.crop_size = crop_size
         self.style_size = style_size
         self.batch_size = batch_size
@@ -70,10 +74,17 @@ class PhotosAndPaintings(L.LightningDataModule):
 
     def setup(self, stage: str) -> None:
         """Finds the photos and load the paintings."""
-        if self.crop_size < 32 or self.crop_size % 4:
-            raise TrainingError(
-                f"data.crop_size is {self.crop_size}: it must be a multiple of 4 and at least 32"
-            )
+        check_bounds(
+            "data.",
+            crop_size=self.crop_size,
+            style_size=self.style_size,
+            batch_size=self.batch_size,
+            num_workers=self.num_workers,
+        )
+        for option in ("photos_folders", "style_names"):
+            if getattr(self, option) == []:
+                name = option.removesuffix("_folders")
+                raise TrainingError(f"data.{name} is an empty list: name one at least")
         read: Callable[[Path], Tensor] = read_image
         if self.cache is not None:
             read = PhotoCache(self.cache, math.ceil(LARGEST_RESIZE * self.crop_size)).read

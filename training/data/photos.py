@@ -1,4 +1,4 @@
-"""Content photos: any folder tree, random crops and flips, unreadable files skipped."""
+"""Content photos: random crops and flips, unreadable files skipped."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -10,29 +10,14 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from sfumato.errors import ImageError
-from training.data.image_file import IMAGE_SUFFIXES, read_image
+from training.data.image_file import read_image
+from training.data.image_folder import find_images
 from training.data.photo_order import PhotoDraw
+from training.data.spread import spread
 from training.errors import TrainingError
 
 LARGEST_RESIZE: Final = 1.5
 """Photos are shrunk so that the short side is 1 to this many times the crop."""
-
-
-def find_images(folder: Path) -> list[Path]:
-    """Returns every image file below ``folder``, sorted.
-
-    Raises:
-        TrainingError: no such folder, or no image in it.
-    """
-    if not folder.is_dir():
-        raise TrainingError(f"{str(folder)!r} is no folder: give a folder of photos")
-    files = sorted(p for p in folder.rglob("*") if p.suffix.lower() in IMAGE_SUFFIXES)
-    if not files:
-        raise TrainingError(
-            f"no image below {str(folder)!r}: put files ending in "
-            f"{', '.join(sorted(IMAGE_SUFFIXES))} there"
-        )
-    return files
 
 
 class CroppedPhoto(NamedTuple):
@@ -62,7 +47,8 @@ class PhotoFolder(Dataset[CroppedPhoto]):
 
         ``read`` returns the photo [3, H, W] of a file, or raises ImageError or OSError.
         """
-        self.files = [file for folder in folders for file in find_images(folder)]
+        found = (file for folder in folders for file in find_images(folder))
+        self.files = list(dict.fromkeys(found))  # one of the folders may lie in another
         self.crop_size = crop_size
         self.read = read
 
@@ -106,38 +92,64 @@ def random_crop(image: Tensor, size: int, generator: torch.Generator | None = No
     Photos smaller than the crop are enlarged to it. Without ``generator``, torch's own decides.
     """
     factor = 1 + (LARGEST_RESIZE - 1) * torch.rand((), generator=generator).item()
+    # Shares of the room there is: a photo one pixel narrower gives nearly the same crop.
+    down, right = torch.rand(2, generator=generator).tolist()
+    image = _not_larger_than_needed(image, size, down, right)
     short = int(size * factor)
     image = resize_short_side(image, max(size, min(short, *image.shape[-2:])))
     height, width = image.shape[-2:]
-    # Shares of the room there is: a photo one pixel narrower gives nearly the same crop.
-    down, right = torch.rand(2, generator=generator).tolist()
     top, left = int(down * (height - size + 1)), int(right * (width - size + 1))
     crop = image[:, top : top + size, left : left + size]
     return crop.flip(-1) if torch.rand((), generator=generator) < 0.5 else crop
 
 
 def center_crops(files: Sequence[Path], count: int, size: int) -> Tensor:
-    """Returns up to ``count`` photos [K, 3, size, size], evenly spread over those readable.
+    """Returns up to ``count`` photos [K, 3, size, size], evenly spread over the files.
 
-    Always the same ones for the same files: what is measured on them can be compared.
+    In place of a photo that cannot be read comes the next one that can. Always the same ones for
+    the same files: what is measured on them can be compared.
 
     Raises:
         TrainingError: none of the files can be read.
     """
-    spread = files[:: max(1, len(files) // count)]
     crops: list[Tensor] = []
-    for file in dict.fromkeys([*spread, *files]):
-        if len(crops) == count:
-            break
-        try:
-            image = resize_short_side(read_image(file), size)
-        except (ImageError, OSError):
-            continue
-        top, left = ((side - size) // 2 for side in image.shape[-2:])
-        crops.append(image[:, top : top + size, left : left + size])
+    failures: dict[int, Exception] = {}
+    taken: set[int] = set()
+    for place in spread(range(len(files)), count):
+        for step in range(len(files)):
+            number = (place + step) % len(files)
+            if number in taken or number in failures:
+                continue
+            try:
+                crops.append(_center_crop(read_image(files[number]), size))
+            except (ImageError, OSError) as error:
+                failures[number] = error
+            else:
+                taken.add(number)
+                break
     if not crops:
-        raise TrainingError(f"none of the {len(files)} photos could be read")
+        number, failure = next(iter(failures.items()))
+        raise TrainingError(
+            f"none of the {len(files)} photos could be read; one of them: "
+            f"{files[number]}: {failure}"
+        )
     return torch.stack(crops)
+
+
+def _center_crop(image: Tensor, size: int) -> Tensor:
+    image = resize_short_side(_not_larger_than_needed(image, size, 0.5, 0.5), size)
+    top, left = ((side - size) // 2 for side in image.shape[-2:])
+    return image[:, top : top + size, left : left + size]
+
+
+def _not_larger_than_needed(image: Tensor, size: int, down: float, right: float) -> Tensor:
+    """Cuts a square out of an image that will be enlarged to the crop: a banner would get huge."""
+    height, width = image.shape[-2:]
+    short = min(height, width)
+    if short >= size:
+        return image
+    top, left = int(down * (height - short)), int(right * (width - short))
+    return image[:, top : top + short, left : left + short]
 
 
 def resize_short_side(image: Tensor, short: int) -> Tensor:

@@ -107,7 +107,8 @@ def _prepare(options: argparse.Namespace, command: str) -> tuple["Evaluation", "
     import torch
 
     from training.baselines.watch import choose_device
-    from training.data.photos import center_crops, find_images
+    from training.data.image_folder import find_images
+    from training.data.photos import center_crops
     from training.evaluation.evaluation import Evaluation, Plan
     from training.evaluation.judge import Judge, load_judge
     from training.evaluation.machine import describe_machine

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from html import escape
 
+from training.data.spread import spread
 from training.evaluation.curve_svg import curve_svg
 from training.evaluation.markdown_table import COLUMNS, cells, photo_cells
 from training.evaluation.page_pictures import PagePictures
@@ -39,8 +40,7 @@ def table(report: Report) -> str:
 
 def sheet(report: Report, pictures: PagePictures) -> str:
     """Returns some photos in every style, photos down and styles across."""
-    count = min(SHEET_PHOTOS, report.conditions.photos)
-    numbers = [index * report.conditions.photos // count for index in range(count)]
+    numbers = spread(range(report.conditions.photos), SHEET_PHOTOS)
     styles = list(report.measured.styles)
     head = "".join(f'<th title="{style}">{style}</th>' for style in ("photo", *styles))
     body = "".join(

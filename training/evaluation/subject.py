@@ -11,8 +11,9 @@ from torch import Tensor
 
 from sfumato.bundle import Bundle, read_latest_bundle
 from sfumato.strength import PHOTOGRAPH_STYLE
-from training.data.paintings import load_paintings, style_info
-from training.data.photos import find_images
+from training.data.image_folder import look_through
+from training.data.paintings import load_painting
+from training.data.style_names import paintings_of
 from training.errors import TrainingError
 from training.loss_settings import (
     LossSettings,
@@ -114,11 +115,5 @@ def fingerprint(subject: Subject, photos: Tensor, judge: torch.nn.Module, seed: 
 
 
 def _paintings(folder: Path, ids: Sequence[str], style_size: int) -> list[Tensor]:
-    files = {style_info(file, {}).id: file for file in find_images(folder)}
-    if missing := [style for style in ids if style not in files]:
-        raise TrainingError(
-            f"no painting for {', '.join(missing)} in {str(folder)!r}: the file of a style is "
-            "called like its id, as it was for the training"
-        )
-    names = [files[style].stem for style in ids]
-    return [painting.image for painting in load_paintings(folder, style_size, names)]
+    files = paintings_of(look_through(folder), ids)
+    return [load_painting(file, style_size) for file in files.values()]

@@ -16,10 +16,13 @@ from sfumato.strength import PHOTOGRAPH_STYLE
 from sfumato.style_file import StyleFile, read_style_file, write_style_file
 from sfumato.style_info import StyleInfo
 from training.checkpoint import TrainedStyles
+from training.data.bounds import check_bounds
 from training.data.module import CALIBRATION_PHOTOS
 from training.data.paintings import METADATA_FILE, load_painting, read_metadata, style_info
 from training.data.photos import PhotoBatch, PhotoFolder, center_crops, collate
 from training.data.readers import leave_signals_to_the_trainer
+from training.data.spread import spread
+from training.data.style_names import composed
 from training.errors import TrainingError
 from training.loss_settings import LossSettings, loss_network_of, perceptual_loss
 from training.losses.calibration import calibrate, painting_grams
@@ -64,7 +67,12 @@ def describe(options: AddStyleOptions, trained: TrainedStyles) -> StyleInfo:
     """Describes the new style. Raises TrainingError if the network has one of that id."""
     metadata = read_metadata(options.painting.parent / METADATA_FILE)
     info = options.style.describe(
-        style_info(options.painting, metadata.get(options.painting.name, {}))
+        style_info(
+            options.painting,
+            metadata.get(composed(options.painting.name), {}),
+            options.style.id,
+            advice="rename it, or give --id",
+        )
     )
     if info.id == PHOTOGRAPH_STYLE or any(style.id == info.id for style in trained.styles):
         raise TrainingError(f"the network has a style {info.id!r} already: give another --id")
@@ -190,12 +198,18 @@ _INITS: Final = ("nearest", "neutral")
 
 def _photos(options: PhotoOptions, crop_size: int) -> tuple[PhotoFolder, Tensor]:
     """Returns the photos to train on, and held-out ones [K, 3, crop_size, crop_size]."""
+    check_bounds(
+        "data.",
+        crop_size=crop_size,
+        batch_size=options.batch_size,
+        num_workers=options.num_workers,
+    )
     folders = options.photos if isinstance(options.photos, list) else [options.photos]
     photos = PhotoFolder([Path(folder) for folder in folders], crop_size)
     files = photos.files
-    held_out = files[:: max(1, len(files) // HELD_OUT)][:HELD_OUT]
+    held_out = spread(files, HELD_OUT)
     if len(files) >= 4 * HELD_OUT:
-        photos.files = [file for file in files if file not in set(held_out)]
+        photos.files = [file for file in files if file not in held_out]
     return photos, center_crops(held_out, HELD_OUT, crop_size)
 
 

@@ -93,7 +93,7 @@ def parse_options(arguments: Sequence[str]) -> AddStyleOptions:
         "the bit; the result is a style file that a server with this network can take.",
     )
     parser.add_argument("source", type=Path, help="checkpoint of fit, or bundle, or model folder")
-    parser.add_argument("painting", type=Path, help="JPEG, PNG or WebP file")
+    parser.add_argument("painting", type=Path, help="an image file")
     parser.add_argument("--config", action="config", help="YAML file with options")
     parser.add_class_arguments(PhotoOptions, "data")
     parser.add_class_arguments(StyleOptions)

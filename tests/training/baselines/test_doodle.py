@@ -218,6 +218,25 @@ def test_a_style_weight_of_0_is_one_clear_message(files: dict[str, str]) -> None
         _paint(files, "--style-weight", "0")
 
 
+def test_the_regions_found_and_their_shares_are_printed(
+    files: dict[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    _paint(files)
+    painting, new = capsys.readouterr().out.splitlines()[:2]
+    assert "mask.jpg: #" in painting
+    assert painting.count("50.0%") == 2
+    assert "new.png: #" in new
+    assert new.count("50.0%") == 2
+
+
+def test_a_mask_of_one_region_is_one_clear_message(files: dict[str, str], tmp_path: Path) -> None:
+    Image.new("RGB", (64, 48), (0, 0, 255)).save(tmp_path / "blue.png")
+    blue = str(tmp_path / "blue.png")
+    for which in ("mask", "new"):
+        with pytest.raises(TrainingError, match=r"blue\.png' has one region only \(#0000ff 100.0%"):
+            _paint({**files, which: blue})
+
+
 def test_the_same_doodle_twice_is_the_same_picture(files: dict[str, str]) -> None:
     first = _paint(files, "--seed", "3")
     assert torch.equal(first, _paint(files, "--seed", "3"))

@@ -21,15 +21,21 @@ from training.errors import TrainingError
 RED, GREEN, BLUE = (220, 30, 40), (40, 190, 60), (20, 60, 200)
 
 
-def _drawn(width: int = 96, height: int = 64) -> Image.Image:
-    """Green below, blue above, a red disc between."""
-    image = Image.new("RGB", (width, height), BLUE)
+Levels = tuple[int, int, int]
+
+
+def _drawn(
+    width: int = 96, height: int = 64, colours: tuple[Levels, Levels, Levels] = (BLUE, GREEN, RED)
+) -> Image.Image:
+    """Blue above, green below, a red disc between; or other colours."""
+    above, below, disc = colours
+    image = Image.new("RGB", (width, height), above)
     draw = ImageDraw.Draw(image)
-    draw.rectangle((0, height // 2, width, height), fill=GREEN)
+    draw.rectangle((0, height // 2, width, height), fill=below)
     radius = height // 4
     draw.ellipse(
         (width // 2 - radius, height // 2 - radius, width // 2 + radius, height // 2 + radius),
-        fill=RED,
+        fill=disc,
     )
     return image
 
@@ -69,6 +75,60 @@ def test_a_jpeg_with_noise_and_soft_borders_has_the_same_regions(
         noisy = align(read_regions(_tensor(image)), exact)
     assert len(noisy.colours) == 3
     assert (noisy.labels == exact.labels).float().mean() > 0.96
+
+
+def _blocks(*samples: tuple[int, ...], scale: int = 255) -> Tensor:
+    """Columns of one colour each."""
+    columns = torch.tensor(samples, dtype=torch.float32).repeat_interleave(16, dim=0) / scale
+    return columns.T[None, :, None].expand(1, -1, 24, -1)
+
+
+@pytest.mark.parametrize(
+    ("mask", "names"),
+    [
+        (_blocks((1, 1, 1), (2, 2, 2)), ["#010101", "#020202"]),
+        (_blocks((0, 0, 0), (1, 1, 1)), ["#000000", "#010101"]),
+        (_blocks((100, 100, 100), (114, 114, 114)), ["#646464", "#727272"]),
+        (
+            _blocks((1, 1, 1), (2, 2, 2), (257, 257, 257), scale=65535),
+            ["1 of 65535", "2 of 65535", "#010101"],
+        ),
+        (_blocks((0, 0, 0, 0), (0, 0, 0, 255)), ["transparent", "#000000"]),
+        (_blocks(*((n, n, n) for n in range(24))), [f"#{n:02x}{n:02x}{n:02x}" for n in range(24)]),
+    ],
+    ids=["labels", "grey labels", "similar greys", "16 bits", "opacity", "24 labels"],
+)
+def test_exact_colours_are_regions_however_little_they_differ(
+    mask: Tensor, names: list[str]
+) -> None:
+    regions = read_regions(mask)
+    assert sorted(_names(regions)) == sorted(names)
+    assert align(regions, regions).labels.equal(regions.labels)
+    assert min(regions.shares) == max(regions.shares)
+
+
+def test_more_exact_colours_than_regions_are_an_error() -> None:
+    with pytest.raises(TrainingError, match="more than 24 colours"):
+        read_regions(_blocks(*((n, n, n) for n in range(25))))
+
+
+GREYS: tuple[Levels, Levels, Levels] = ((100,) * 3, (114,) * 3, (200,) * 3)
+
+
+@pytest.mark.parametrize("colours", [(RED, GREEN, BLUE), GREYS])
+def test_soft_borders_make_no_region_and_merge_none(
+    colours: tuple[Levels, Levels, Levels],
+) -> None:
+    soft = _drawn(384, 256, colours).resize((96, 64), Image.Resampling.LANCZOS)
+    names = [name_of(tuple(level / 255 for level in colour)) for colour in colours]
+    assert sorted(_names(read_regions(_tensor(soft)))) == sorted(names)
+
+
+def test_a_label_that_the_paintings_mask_lacks_is_named_however_similar() -> None:
+    known = read_regions(_blocks((1, 1, 1), (2, 2, 2)))
+    new = read_regions(_blocks((1, 1, 1), (2, 2, 2), (3, 3, 3)))
+    with pytest.raises(TrainingError, match=r"#030303 \(33.3% of it\).*only #010101, #020202"):
+        align(new, known)
 
 
 def test_a_mask_of_one_colour_is_one_region() -> None:

@@ -10,8 +10,9 @@ from sfumato.bundle import write_bundle
 from sfumato.network_info import NetworkInfo
 from sfumato.style_info import StyleInfo
 from tests.training.drawn_data import draw_paintings, draw_photos, write_slim_vgg
+from training.data.image_folder import find_images
 from training.data.paintings import load_paintings
-from training.data.photos import center_crops, find_images
+from training.data.photos import center_crops
 from training.export import to_onnx
 from training.loss_settings import LossSettings, build_loss
 from training.networks.loss_network import load_loss_network

@@ -7,7 +7,6 @@ fast-neural-doodle (Ulyanov 2016).
 import argparse
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
 import torch
 from torch import Tensor
@@ -15,6 +14,7 @@ from torch import Tensor
 from training.baselines.doodle_objective import doodle_objective, noise_of_regions
 from training.baselines.failures import memory_for
 from training.baselines.images import Pixels
+from training.baselines.mask_file import read_mask
 from training.baselines.objective import Objective
 from training.baselines.options import (
     add_loss_network_option,
@@ -37,9 +37,6 @@ from training.baselines.style_options import TV_WEIGHT, add_layer_options
 from training.baselines.watch import choose_device, finish, watch
 from training.errors import TrainingError
 from training.networks.loss_network import LossNetwork, load_loss_network
-
-LARGEST_MASK: Final = 1024
-"""Longer side in pixels to which larger masks are reduced, nearest pixel by nearest pixel."""
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -96,6 +93,11 @@ def run(options: argparse.Namespace) -> None:
         raise TrainingError("the style weight is 0, so the masks would mean nothing: give a larger")
     device = choose_device(options.device)
     material = read_material(options, device)
+    for path, mask in (
+        (options.painting_mask, material.painting_mask),
+        (options.new_mask, material.new_mask),
+    ):
+        print(f"regions of {path}: {mask.describe()}")
     photos = options.content_layers if options.photo and options.content_weight else ()
     layers = tuple(dict.fromkeys(photos + options.style_layers))
     network = load_loss_network(options.loss_weights, layers).to(device)
@@ -125,13 +127,13 @@ def read_material(options: argparse.Namespace, device: torch.device) -> Material
     """Reads painting, masks and photo.
 
     Raises:
-        TrainingError: a file is no image, a mask does not fit its picture, or the new mask has a
-            colour that the painting's lacks.
+        TrainingError: a file is no image, a mask has one region or does not fit its picture, or
+            the new mask has a colour that the painting's lacks.
     """
     painting = read_picture(options.painting, options.style_size or options.size)
-    painting_mask = _read_mask(options.painting_mask)
+    painting_mask = _read_regions(options.painting_mask)
     check_proportions(painting_mask, painting, "the painting")
-    new_mask = align(_read_mask(options.new_mask), painting_mask)
+    new_mask = align(_read_regions(options.new_mask), painting_mask)
     photo = None
     if options.photo is not None:
         photo = read_picture(options.photo, options.size)
@@ -140,12 +142,14 @@ def read_material(options: argparse.Namespace, device: torch.device) -> Material
     return Material(painting.to(device), painting_mask, new_mask, photo)
 
 
-def _read_mask(path: Path) -> RegionMask:
-    picture = read_picture(path)
-    if max(picture.shape) > LARGEST_MASK:
-        size = fit(picture.shape, LARGEST_MASK)
-        picture = torch.nn.functional.interpolate(picture, size, mode="nearest")
-    return read_regions(picture)
+def _read_regions(path: Path) -> RegionMask:
+    regions = read_regions(read_mask(path))
+    if len(regions.colours) < 2:
+        raise TrainingError(
+            f"{str(path)!r} has one region only ({regions.describe()}): paint each kind of region "
+            "in a flat colour of its own, in 8 bits per channel or in grey of 16"
+        )
+    return regions
 
 
 def _start(material: Material, size: Size, seed: int) -> Tensor:
