@@ -56,23 +56,27 @@ class CallErrors:
     has_token: bool
     has_tls: bool
 
-    def explain(self, error: grpc.RpcError, timeout: float, *, answered: bool) -> ServiceError:
+    def explain(
+        self, error: grpc.RpcError, timeout: float, *, answered: bool, obstacle: str
+    ) -> ServiceError:
         """Turns gRPC's error into ours; see ``Connection.error``."""
         code, details = error.code(), error.details() or ""
         if write_failed(error):
             code, details = grpc.StatusCode.UNAVAILABLE, _ENDED_EARLY
         if code is grpc.StatusCode.CANCELLED and details == _TURNED_AWAY:
             code, details = grpc.StatusCode.UNAVAILABLE, "it is stopping; make the call again"
-        if code is grpc.StatusCode.DEADLINE_EXCEEDED and _is_grpcs_own(details):
-            message = self._too_late(timeout, answered)
+        if is_silence(error):
+            message = self._too_late(timeout, answered, obstacle)
         else:
             message = self._explain(code, details)
         return ServiceError(message, code, _retry_after(error))
 
-    def _too_late(self, timeout: float, answered: bool) -> str:
+    def _too_late(self, timeout: float, answered: bool, obstacle: str) -> str:
         within = f"within {timeout:g} s" if timeout else "in time"
         if answered:
             return f"not all frames were painted by {self.target} {within}; allow a longer timeout"
+        if obstacle:
+            return f"{obstacle}; waited {timeout:g} s for it"
         remedy = f"no answer from {self.target} {within}; allow a longer timeout, or "
         if timeout and self.wait_for_ready:
             # gRPC does not say whether there was a connection, nor why there was none.
@@ -130,9 +134,11 @@ class CallErrors:
         return ""
 
 
-def _is_grpcs_own(details: str) -> bool:
+def is_silence(error: grpc.RpcError) -> bool:
     """Tells whether a deadline passed here; a server that ends a call by itself says why."""
-    return not details or details.lower().startswith(_DEADLINE)
+    details = error.details() or ""
+    own = not details or details.lower().startswith(_DEADLINE)
+    return error.code() is grpc.StatusCode.DEADLINE_EXCEEDED and own
 
 
 def _retry_after(error: grpc.RpcError) -> float | None:

@@ -50,15 +50,23 @@ _SERVICE_CONFIG = json.dumps(
         ],
     }
 )
+# Routers forget a connection that is silent for some minutes and tell neither end, and a server
+# that hangs (SIGSTOP) keeps its own open. Ten seconds is what our servers allow.
 _KEEPALIVE = (
-    # Routers forget a connection that is silent for some minutes, and tell neither end.
-    ("grpc.keepalive_time_ms", 60_000),
-    ("grpc.keepalive_timeout_ms", 20_000),
+    ("grpc.keepalive_time_ms", 10_000),
     ("grpc.keepalive_permit_without_calls", 1),
     ("grpc.http2.max_pings_without_data", 0),  # any number, not two
 )
-# A server that is back is found within about so long; unless told, gRPC waits up to two minutes.
-_RECONNECT = (("grpc.max_reconnect_backoff_ms", 5_000),)
+# A ping waits behind the photo that is being sent, on a slow line for seconds. With several
+# servers another one takes the call over, and that shall not take longer than 15 s in all.
+_PING_TIMEOUT_MS = 20_000
+_PING_TIMEOUT_OF_SEVERAL_MS = 4_000
+_RECONNECT = (
+    # A server that is back is found within about so long; unless told, gRPC waits for two minutes.
+    ("grpc.max_reconnect_backoff_ms", 5_000),
+    # Time for one that accepts a connection to say something; unless told, 20 s.
+    ("grpc.min_reconnect_backoff_ms", 10_000),
+)
 
 
 @dataclass(frozen=True)
@@ -111,6 +119,7 @@ class Connection:
     def channel_options(self) -> list[tuple[str, str | int]]:
         """Gives the options of the channel."""
         name = authority(self.target)
+        ping_timeout = _PING_TIMEOUT_OF_SEVERAL_MS if "," in self.target else _PING_TIMEOUT_MS
         return [
             ("grpc.max_send_message_length", self.max_message_bytes),
             ("grpc.max_receive_message_length", self.max_message_bytes),
@@ -120,7 +129,11 @@ class Connection:
             # A proxy cannot reach this machine's own loopback address.
             ("grpc.enable_http_proxy", int(not stays_here(self.target))),
             *([("grpc.default_authority", name)] if name else []),
+            # Another channel to the same servers is a way out of connections that hang.
+            ("grpc.use_local_subchannel_pool", 1),
             *_KEEPALIVE,
+            ("grpc.keepalive_timeout_ms", ping_timeout),
+            ("grpc.http2.ping_timeout_ms", ping_timeout),  # which gRPC 1.85 obeys alone
             *_RECONNECT,
         ]
 
@@ -135,7 +148,7 @@ class Connection:
             )
 
     def error(
-        self, error: grpc.RpcError, timeout: float, *, answered: bool = False
+        self, error: grpc.RpcError, timeout: float, *, answered: bool = False, obstacle: str = ""
     ) -> ServiceError:
         """Turns gRPC's error into ours.
 
@@ -143,8 +156,9 @@ class Connection:
             error: what gRPC raised.
             timeout: seconds that the call had; 0 for any number.
             answered: whether some frames of a stream were answered before.
+            obstacle: why there was no connection, as far as it is known.
         """
         errors = CallErrors(
             self.target, self.wait_for_ready, bool(self.token), self.credentials is not None
         )
-        return errors.explain(error, timeout, answered=answered)
+        return errors.explain(error, timeout, answered=answered, obstacle=obstacle)
