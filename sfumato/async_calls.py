@@ -133,6 +133,8 @@ class AsyncCalls:
             await line.live(LIVE_REQUEST, timeout=SOON_SECONDS, metadata=metadata)
         except grpc.aio.AioRpcError as error:
             self._waiting.learn(error, seconds)
+            if is_silence(error):
+                self._lines.renew(line)
         await asyncio.sleep(SILENT_SECONDS - SOON_SECONDS)
         self._lines.renew(line)
 

@@ -126,6 +126,8 @@ class Calls:
         def learn(_: object) -> None:
             if not ended(0):
                 self._waiting.learn(asking, seconds)
+                if is_silence(asking):
+                    self._lines.renew(line)
 
         asking.add_done_callback(learn)
         if not ended(SILENT_SECONDS - SOON_SECONDS):

@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import logging
 import os
 import sys
 from collections.abc import Sequence
@@ -31,6 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     # gRPC prints its own view of failures that we report; set before it is imported.
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
+    logging.basicConfig(format="sfumato: %(message)s")
     options = _parser().parse_args(arguments)
     with termination() as ended:
         try:

@@ -113,7 +113,9 @@ async def test_closing_the_client_ends_a_stream_that_was_answered(server: Runnin
     client = AsyncClient(server.target)
     answers = client.stylize_stream(frames(), "a")
     await anext(answers)
-    getattr(client._calls._lines._current.channel, "_active_calls", set()).clear()  # as if it were grpcio 1.81
+    getattr(
+        client._calls._lines._current.channel, "_active_calls", set()
+    ).clear()  # as if it were grpcio 1.81
     await client.close()
     with pytest.raises(ServiceError, match="the client was closed before"):
         await asyncio.wait_for(anext(answers), 10)
