@@ -30,12 +30,12 @@ class Client:
 
     Args:
         target: address of the server, as gRPC takes it, or of several as "host:port,host:port";
-            calls go to all of them in turn, and to the others when one fails or hangs. Of a name that has
-            several addresses all are used as well.
+            calls go to all of them in turn, and to the others when one fails or hangs. Of a name
+            that has several addresses all are used as well.
         timeout: seconds for a whole call, unless the call says otherwise.
         wait_for_ready: whether a call waits, within its timeout, for a server that is not there
-            yet, and says after a second what for, in the log; if not, it fails after a few attempts,
-            in about a second. One that comes back is looked for every few seconds.
+            yet, and says after a second what for, in the log; if not, it fails after a few
+            attempts, in about a second. One that comes back is looked for every few seconds.
         credentials: of TLS, made by ``sfumato.tls_credentials``; None for plain text.
         max_message_bytes: the largest photo file, both ways; the server has such a limit too.
         token: what the server knows the client by, if it wants to.

@@ -11,6 +11,7 @@ from sfumato.errors import StyleError, VideoError
 from sfumato.option_types import positive, strength, version_or_label
 from sfumato.server_options import add_server_options, client_settings
 from sfumato.style_fade import StyleFade, StyleKey
+from sfumato.terminal import say
 
 if TYPE_CHECKING:
     from sfumato.video_reader import VideoReader
@@ -97,7 +98,7 @@ def _video(options: argparse.Namespace) -> int:
             "left out",
             file=sys.stderr,
         )
-    print(f"{options.output}: {count} {'frame' if count == 1 else 'frames'} painted")
+    say(f"{options.output}: {count} {'frame' if count == 1 else 'frames'} painted")
     return 0
 
 

@@ -6,6 +6,7 @@ from typing import Final
 import grpc
 
 from sfumato.connection import Connection
+from sfumato.terminal import printable
 
 SOON_SECONDS: Final = 1.0
 """A call that has no answer after so long says what it waits for."""
@@ -48,4 +49,4 @@ class Waiting:
         if not self._said:
             self._said = True
             most = f"for up to {seconds:g} s" if seconds else "for an answer"
-            _log.warning("waiting %s: %s", most, reason)
+            _log.warning("waiting %s: %s", most, printable(reason))
