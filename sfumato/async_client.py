@@ -60,7 +60,7 @@ class AsyncClient:
 
     async def stylize(
         self,
-        image: bytes | Path,
+        image: bytes | str | Path,
         styles: str | Mapping[str, float],
         *,
         strength: float | None = None,
@@ -80,7 +80,7 @@ class AsyncClient:
 
     def stylize_stream(
         self,
-        frames: AsyncIterable[Frame | bytes | Path] | Iterable[Frame | bytes | Path],
+        frames: AsyncIterable[Frame | bytes | str | Path] | Iterable[Frame | bytes | str | Path],
         styles: str | Mapping[str, float] | None = None,
         *,
         strength: float | None = None,
@@ -108,7 +108,7 @@ class AsyncClient:
         )
 
     async def add_style(
-        self, style_file: bytes | Path, model: str = "", *, timeout: float | None = None
+        self, style_file: bytes | str | Path, model: str = "", *, timeout: float | None = None
     ) -> AddedStyle:
         """Adds a style to a model; arguments and errors are those of ``Client.add_style``."""
         request = await asyncio.to_thread(add_style_request, style_file, model)

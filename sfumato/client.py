@@ -71,7 +71,7 @@ class Client:
 
     def stylize(
         self,
-        image: bytes | Path,
+        image: bytes | str | Path,
         styles: str | Mapping[str, float],
         *,
         strength: float | None = None,
@@ -108,7 +108,7 @@ class Client:
 
     def stylize_stream(
         self,
-        frames: Iterable[Frame | bytes | Path],
+        frames: Iterable[Frame | bytes | str | Path],
         styles: str | Mapping[str, float] | None = None,
         *,
         strength: float | None = None,
@@ -160,7 +160,7 @@ class Client:
         )
 
     def add_style(
-        self, style_file: bytes | Path, model: str = "", *, timeout: float | None = None
+        self, style_file: bytes | str | Path, model: str = "", *, timeout: float | None = None
     ) -> AddedStyle:
         """Adds a style to a model of a server whose operator allows it; never tried twice.
 

@@ -22,7 +22,7 @@ from sfumato.frames import Frame, FrameAnswer, frame_answer, frame_message
 from sfumato.stream_ending import StreamEnding
 from sfumato.v1 import stylization_service_pb2 as pb
 
-AnyFrame = Frame | bytes | Path
+AnyFrame = Frame | bytes | str | Path
 
 
 class Explain(Protocol):

@@ -25,7 +25,7 @@ async def test_a_photo_is_painted(server: RunningServer, tmp_path: Path) -> None
     async with AsyncClient(server.target) as client:
         for image in (PNG, path, str(path)):
             painted = await client.stylize(
-                image,  # type: ignore[arg-type]  # a path as text is taken, too
+                image,
                 {"a": 1, "munch-scream": 3},
                 strength=0.5,
                 version=9,
