@@ -18,11 +18,13 @@ from sfumato.connection import HEALTH_METHOD, Connection, HealthRequest, HealthR
 from sfumato.errors import ServiceError
 from sfumato.frame_stream import AnyFrame, FrameSender, async_receive
 from sfumato.frames import FrameAnswer
+from sfumato.hidden_failure import behind, may_hide
+from sfumato.line import LIVE_METHOD, LIVE_REQUEST
 from sfumato.renewal import SILENT_SECONDS, Renewal
 from sfumato.targets import grpc_target
 from sfumato.v1.admin_service_pb2_grpc import AdminServiceStub
 from sfumato.v1.stylization_service_pb2_grpc import StylizationServiceStub
-from sfumato.waiting import LIVE_METHOD, LIVE_REQUEST, SOON_SECONDS, Waiting
+from sfumato.waiting import SOON_SECONDS, Waiting
 
 _Response = TypeVar("_Response")
 
@@ -74,7 +76,7 @@ class AsyncCalls:
                 wait_for_ready=self._connection.wait_for_ready,
             )
         except grpc.aio.AioRpcError as error:
-            raise self._explain(line, error, seconds) from error
+            raise await self._explain(line, error, seconds) from error
         except asyncio.CancelledError as cancelled:
             if is_for_this_task():
                 raise
@@ -105,8 +107,8 @@ class AsyncCalls:
             self._streams.add(call)
             return call
 
-        def explain(error: grpc.RpcError, *, answered: bool) -> ServiceError:
-            return self._explain(line, error, seconds, answered=answered)
+        async def explain(error: grpc.RpcError, *, answered: bool) -> ServiceError:
+            return await self._explain(line, error, seconds, answered=answered)
 
         try:
             async with aclosing(async_receive(open_call, sender, frames, explain)) as answers:
@@ -132,17 +134,20 @@ class AsyncCalls:
         try:
             await line.live(LIVE_REQUEST, timeout=SOON_SECONDS, metadata=metadata)
         except grpc.aio.AioRpcError as error:
-            self._waiting.learn(error, seconds)
+            hidden = await asyncio.to_thread(behind, error, self._connection)
+            self._waiting.learn(hidden, seconds)
             if is_silence(error):
                 self._lines.renew(line)
         await asyncio.sleep(SILENT_SECONDS - SOON_SECONDS)
         self._lines.renew(line)
 
-    def _explain(
+    async def _explain(
         self, line: AsyncLine, error: Any, seconds: float, *, answered: bool = False
     ) -> ServiceError:
         if is_silence(error):
             self._lines.renew(line)
+        if may_hide(error, self._connection.target):
+            error = await asyncio.to_thread(behind, error, self._connection)
         obstacle = self._waiting.obstacle
         return self._connection.error(error, seconds, answered=answered, obstacle=obstacle)
 

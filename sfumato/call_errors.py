@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from typing import Any, Final
-from urllib.parse import unquote
 
 import grpc
 
@@ -22,6 +21,8 @@ _NOT_CONNECTED: Final = (
     "resolution",
 )
 _OBSTACLES: Final = {
+    "certificate has expired": "its certificate has expired; its operator has to renew it",
+    "certificate is not yet valid": "its certificate is not valid yet; check both clocks",
     "certificate_verify_failed": "its certificate is not of an authority that this client trusts",
     "hostname verification": "its certificate is for another name",
     "wrong_version_number": "it speaks no TLS",
@@ -102,8 +103,8 @@ class CallErrors:
 
     def _unavailable(self, details: str) -> str:
         text = details.lower()
-        if "refused" in text or "error: no such file" in text:  # of a socket of Unix
-            return f"no server at {self.target} (start one with {_START}{self._hint(text)})"
+        if _says_refused(text):
+            return f"no server at {self.target} (start one with {_START})"
         if any(sign in text for sign in _NOT_CONNECTED):
             return f"cannot connect to {self.target}: {self._obstacle(text) or details}"
         reason = _ENDED_EARLY if text.startswith(_ENDED) else details
@@ -121,24 +122,22 @@ class CallErrors:
             )
         return None
 
-    def _hint(self, text: str) -> str:
-        """Gives a hint if a refusal may hide another failure.
-
-        Of several addresses gRPC tells one failure only, and servers that listen on 127.0.0.1
-        refuse on [::1], the other address of "localhost".
-        """
-        if "," in self.target:
-            return "; if one runs, name it alone to learn what fails there"
-        if "[::1]" in unquote(text) and "localhost" in self.target:
-            return "; if one runs, name 127.0.0.1 to learn what fails there"
-        return ""
-
 
 def is_silence(error: grpc.RpcError) -> bool:
     """Tells whether a deadline passed here; a server that ends a call by itself says why."""
     details = error.details() or ""
     own = not details or details.lower().startswith(_DEADLINE)
     return error.code() is grpc.StatusCode.DEADLINE_EXCEEDED and own
+
+
+def is_refusal(error: grpc.RpcError) -> bool:
+    """Tells whether nobody listens at the address."""
+    unavailable = error.code() is grpc.StatusCode.UNAVAILABLE
+    return unavailable and _says_refused((error.details() or "").lower())
+
+
+def _says_refused(text: str) -> bool:
+    return "refused" in text or "error: no such file" in text  # of a socket of Unix
 
 
 def _retry_after(error: grpc.RpcError) -> float | None:

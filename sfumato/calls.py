@@ -8,35 +8,16 @@ import grpc
 from google.protobuf.message import Message
 
 from sfumato.call_errors import is_silence
-from sfumato.connection import HEALTH_METHOD, Connection, HealthRequest, HealthResponse
+from sfumato.connection import Connection
 from sfumato.errors import ServiceError
 from sfumato.frame_stream import AnyFrame, FrameSender, receive
 from sfumato.frames import FrameAnswer
+from sfumato.hidden_failure import behind
+from sfumato.line import LIVE_REQUEST, Line
 from sfumato.renewal import SILENT_SECONDS, Renewal
-from sfumato.targets import grpc_target
-from sfumato.v1.admin_service_pb2_grpc import AdminServiceStub
-from sfumato.v1.stylization_service_pb2_grpc import StylizationServiceStub
-from sfumato.waiting import LIVE_METHOD, LIVE_REQUEST, SOON_SECONDS, Waiting
+from sfumato.waiting import SOON_SECONDS, Waiting
 
 _Response = TypeVar("_Response")
-
-
-class Line:
-    """A channel and what can be called over it."""
-
-    def __init__(self, connection: Connection) -> None:
-        """Opens the channel, which connects at the first call."""
-        target, options = grpc_target(connection.target), connection.channel_options()
-        if connection.credentials is None:
-            self.channel = grpc.insecure_channel(target, options)
-        else:
-            self.channel = grpc.secure_channel(target, connection.credentials, options)
-        self.painting = StylizationServiceStub(self.channel)
-        self.admin = AdminServiceStub(self.channel)
-        self.health = self.channel.unary_unary(
-            HEALTH_METHOD, HealthRequest.SerializeToString, HealthResponse.FromString
-        )
-        self.live: Any = self.channel.unary_unary(LIVE_METHOD)
 
 
 class Calls:
@@ -125,7 +106,7 @@ class Calls:
 
         def learn(_: object) -> None:
             if not ended(0):
-                self._waiting.learn(asking, seconds)
+                self._waiting.learn(behind(asking, self._connection), seconds)
                 if is_silence(asking):
                     self._lines.renew(line)
 
@@ -138,7 +119,7 @@ class Calls:
     ) -> ServiceError:
         if is_silence(error):
             self._lines.renew(line)
-        obstacle = self._waiting.obstacle
+        error, obstacle = behind(error, self._connection), self._waiting.obstacle
         return self._connection.error(error, seconds, answered=answered, obstacle=obstacle)
 
     def _end(self, line: Line) -> None:

@@ -40,6 +40,15 @@ def grpc_target(target: str) -> str:
     raise SfumatoError(f"{target}: some have only IPv4 and some only IPv6 addresses; use one kind")
 
 
+def each_address(target: str) -> Sequence[str]:
+    """Gives the addresses at which a server may be: those of a list, or the two of localhost."""
+    host, _, port = target.strip().rpartition(":")
+    if host == "localhost":
+        return (f"127.0.0.1:{port}", f"[::1]:{port}")
+    match = _SCHEME.match(target)
+    return [address.strip() for address in target.split(",")] if match is None else [target]
+
+
 def authority(target: str) -> str | None:
     """Gives the name that a certificate must have; None for gRPC's own choice.
 

@@ -11,11 +11,6 @@ from sfumato.terminal import printable
 SOON_SECONDS: Final = 1.0
 """A call that has no answer after so long says what it waits for."""
 
-# A call that only asks whether the server lives, and never waits for one: it tells what the other
-# calls are waiting for. gRPC does not send it again, so that it tells so at once.
-LIVE_METHOD: Final = "/inference.GRPCInferenceService/ServerLive"
-LIVE_REQUEST: Final = b""
-
 _log = logging.getLogger(__name__)
 
 
