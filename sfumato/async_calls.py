@@ -32,9 +32,9 @@ _Response = TypeVar("_Response")
 class AsyncLine:
     """A channel and what can be called over it."""
 
-    def __init__(self, connection: Connection) -> None:
-        """Opens the channel, which connects at the first call."""
-        target, options = grpc_target(connection.target), connection.channel_options()
+    def __init__(self, connection: Connection, target: str) -> None:
+        """Opens the channel, which connects at the first call; see ``Line``."""
+        options = connection.channel_options()
         if connection.credentials is None:
             self.channel = grpc.aio.insecure_channel(target, options)
         else:
@@ -53,7 +53,8 @@ class AsyncCalls:
     def __init__(self, connection: Connection) -> None:
         """Opens a channel."""
         self._connection = connection
-        self._lines = Renewal(lambda: AsyncLine(connection))
+        target = grpc_target(connection.target)  # once, because it may wait for a look-up
+        self._lines = Renewal(lambda: AsyncLine(connection, target))
         self._waiting = Waiting(connection)
         self._streams: WeakSet[grpc.aio.Call] = WeakSet()
 

@@ -15,6 +15,7 @@ from sfumato.frames import FrameAnswer
 from sfumato.hidden_failure import behind
 from sfumato.line import LIVE_REQUEST, Line
 from sfumato.renewal import SILENT_SECONDS, Renewal
+from sfumato.targets import grpc_target
 from sfumato.waiting import SOON_SECONDS, Waiting
 
 _Response = TypeVar("_Response")
@@ -26,7 +27,8 @@ class Calls:
     def __init__(self, connection: Connection) -> None:
         """Opens a channel."""
         self._connection = connection
-        self._lines = Renewal(lambda: Line(connection))
+        target = grpc_target(connection.target)  # once, because it may wait for a look-up
+        self._lines = Renewal(lambda: Line(connection, target))
         self._waiting = Waiting(connection)
 
     def unary(

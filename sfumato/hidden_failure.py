@@ -28,10 +28,8 @@ def behind(error: grpc.RpcError, connection: Connection) -> grpc.RpcError:
     if not may_hide(error, connection.target):
         return error
     name = authority(connection.target) or connection.target
-    lines = [
-        Line(replace(connection, target=address, token=""), name)
-        for address in each_address(connection.target)
-    ]
+    anonymous = replace(connection, token="")
+    lines = [Line(anonymous, address, name) for address in each_address(connection.target)]
     end = time.monotonic() + _PATIENCE_SECONDS
     calls = [line.live.future(LIVE_REQUEST, timeout=_PATIENCE_SECONDS) for line in lines]
     try:

@@ -5,7 +5,6 @@ from typing import Any, Final
 import grpc
 
 from sfumato.connection import HEALTH_METHOD, Connection, HealthRequest, HealthResponse
-from sfumato.targets import grpc_target
 from sfumato.v1.admin_service_pb2_grpc import AdminServiceStub
 from sfumato.v1.stylization_service_pb2_grpc import StylizationServiceStub
 
@@ -18,14 +17,15 @@ LIVE_REQUEST: Final = b""
 class Line:
     """A channel and what can be called over it."""
 
-    def __init__(self, connection: Connection, name: str = "") -> None:
+    def __init__(self, connection: Connection, target: str, name: str = "") -> None:
         """Opens the channel, which connects at the first call.
 
         Args:
-            connection: where the server is.
-            name: what the server is called, if not by the target.
+            connection: how the server is called.
+            target: where it is, as gRPC takes it.
+            name: what it is called, if not by the target.
         """
-        target, options = grpc_target(connection.target), connection.channel_options()
+        options = connection.channel_options()
         if name:
             options.append(("grpc.default_authority", name))
         if connection.credentials is None:
