@@ -3,6 +3,7 @@
 # ruff: noqa: ASYNC109 - a deadline of gRPC, which the server learns of too
 
 import asyncio
+import time
 from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable
 from contextlib import aclosing
 from typing import Any, TypeVar
@@ -12,14 +13,13 @@ import grpc
 import grpc.aio
 from google.protobuf.message import Message
 
-from sfumato.call_errors import is_silence
+from sfumato.call_errors import is_refusal, is_silence
 from sfumato.cancellation import channel_closed, is_for_this_task
 from sfumato.connection import HEALTH_METHOD, Connection, HealthRequest, HealthResponse
 from sfumato.errors import ServiceError
 from sfumato.frame_stream import AnyFrame, FrameSender, async_receive
 from sfumato.frames import FrameAnswer
-from sfumato.hidden_failure import behind, may_hide
-from sfumato.line import LIVE_METHOD, LIVE_REQUEST
+from sfumato.inspection import Inspector, behind
 from sfumato.renewal import SILENT_SECONDS, Renewal
 from sfumato.targets import grpc_target
 from sfumato.v1.admin_service_pb2_grpc import AdminServiceStub
@@ -32,9 +32,10 @@ _Response = TypeVar("_Response")
 class AsyncLine:
     """A channel and what can be called over it."""
 
-    def __init__(self, connection: Connection, target: str) -> None:
+    def __init__(self, connection: Connection, target: str, *, streams: bool = False) -> None:
         """Opens the channel, which connects at the first call; see ``Line``."""
-        options = connection.channel_options()
+        self.opened = time.monotonic()
+        options = connection.channel_options(streams=streams)
         if connection.credentials is None:
             self.channel = grpc.aio.insecure_channel(target, options)
         else:
@@ -44,17 +45,18 @@ class AsyncLine:
         self.health = self.channel.unary_unary(
             HEALTH_METHOD, HealthRequest.SerializeToString, HealthResponse.FromString
         )
-        self.live: Any = self.channel.unary_unary(LIVE_METHOD)
 
 
 class AsyncCalls:
     """Makes the calls of one client."""
 
     def __init__(self, connection: Connection) -> None:
-        """Opens a channel."""
+        """Opens channels, which connect at the first call."""
         self._connection = connection
         target = grpc_target(connection.target)  # once, because it may wait for a look-up
         self._lines = Renewal(lambda: AsyncLine(connection, target))
+        self._stream_lines = Renewal(lambda: AsyncLine(connection, target, streams=True))
+        self._inspector = Inspector(connection)
         self._waiting = Waiting(connection)
         self._streams: WeakSet[grpc.aio.Call] = WeakSet()
 
@@ -63,30 +65,38 @@ class AsyncCalls:
         method: Callable[[AsyncLine], "grpc.aio.UnaryUnaryMultiCallable[Any, _Response]"],
         request: Message,
         timeout: float | None,
+        *,
+        repeatable: bool = True,
     ) -> _Response:
-        """Makes a call of one request and one answer. Raises ServiceError."""
+        """Makes a call of one request and one answer; see ``Calls.unary``."""
         seconds = self._connection.timeout if timeout is None else timeout
         self._connection.check_size(request)
-        line = self._lines.begin()
-        watch = asyncio.create_task(self._watch(line, seconds))
-        try:
-            answer = await method(line)(
+        end = time.monotonic() + seconds
+        while True:
+            line = self._lines.begin()
+            call = method(line)(
                 request,
-                timeout=seconds,
+                timeout=end - time.monotonic(),
                 metadata=self._connection.metadata,
                 wait_for_ready=self._connection.wait_for_ready,
             )
-        except grpc.aio.AioRpcError as error:
-            raise await self._explain(line, error, seconds) from error
-        except asyncio.CancelledError as cancelled:
-            if is_for_this_task():
-                raise
-            raise self._connection.error(channel_closed(), seconds) from cancelled
-        finally:
-            watch.cancel()
-            await self._end(line)
-        self._waiting.answered()
-        return answer
+            leave = call.cancel if repeatable else None
+            watch = asyncio.create_task(self._watch(self._lines, line, seconds, leave))
+            try:
+                answer = await call
+            except grpc.aio.AioRpcError as error:
+                raise await self._explain(self._lines, line, error, seconds) from error
+            except asyncio.CancelledError as cancelled:
+                if is_for_this_task():
+                    raise
+                if watch.done() and not watch.cancelled():
+                    continue  # it has left a server that hangs
+                raise self._connection.error(channel_closed(), seconds) from cancelled
+            finally:
+                watch.cancel()
+                await self._end(self._lines, line)
+            self._waiting.answered()
+            return answer
 
     async def stream(
         self,
@@ -95,9 +105,9 @@ class AsyncCalls:
         timeout: float | None,
     ) -> AsyncGenerator[FrameAnswer, None]:
         """Makes a stream and yields its answers; see ``Client.stylize_stream``."""
-        seconds = timeout or 0.0
-        line = self._lines.begin()
-        watch = asyncio.create_task(self._watch(line, seconds))
+        lines, seconds = self._stream_lines, timeout or 0.0
+        line = lines.begin()
+        watch = asyncio.create_task(self._watch(lines, line, seconds))
 
         def open_call() -> grpc.aio.Call:
             call = line.painting.StylizeStream(
@@ -109,7 +119,7 @@ class AsyncCalls:
             return call
 
         async def explain(error: grpc.RpcError, *, answered: bool) -> ServiceError:
-            return await self._explain(line, error, seconds, answered=answered)
+            return await self._explain(lines, line, error, seconds, answered=answered)
 
         try:
             async with aclosing(async_receive(open_call, sender, frames, explain)) as answers:
@@ -119,39 +129,56 @@ class AsyncCalls:
                     yield answer
         finally:
             watch.cancel()
-            await self._end(line)
+            await self._end(lines, line)
 
     async def close(self) -> None:
         """Closes all channels; running calls are cancelled."""
         for call in list(self._streams):
             call.cancel()  # grpcio 1.81 forgets those that have been answered
-        for line in self._lines.close():
+        for line in self._lines.close() | self._stream_lines.close():
             await line.channel.close()
 
-    async def _watch(self, line: AsyncLine, seconds: float) -> None:
-        """Does what is to be done while a call has no answer; to be cancelled when it has."""
-        await asyncio.sleep(SOON_SECONDS)
-        metadata = self._connection.metadata
-        try:
-            await line.live(LIVE_REQUEST, timeout=SOON_SECONDS, metadata=metadata)
-        except grpc.aio.AioRpcError as error:
-            hidden = await asyncio.to_thread(behind, error, self._connection)
-            self._waiting.learn(hidden, seconds)
-            if is_silence(error):
-                self._lines.renew(line)
-        await asyncio.sleep(SILENT_SECONDS - SOON_SECONDS)
-        self._lines.renew(line)
+    async def _watch(
+        self,
+        lines: Renewal[AsyncLine],
+        line: AsyncLine,
+        seconds: float,
+        leave: Callable[[], object] | None = None,
+    ) -> None:
+        """Watches a call; to be cancelled at its first answer. See ``Calls``.
+
+        It ends by itself when the call may be with a server that hangs, and calls ``leave`` then.
+        """
+        begun = time.monotonic()
+        while True:
+            await asyncio.sleep(SOON_SECONDS)
+            hangs = self._inspector.found_hanging(line.opened)
+            if hangs or time.monotonic() - begun >= SILENT_SECONDS:
+                lines.renew(line)
+            if hangs and leave is not None:
+                leave()
+                return
+            if self._inspector.is_due():
+                error = await asyncio.to_thread(self._inspector.inspect)
+                self._waiting.learn(error, seconds)
 
     async def _explain(
-        self, line: AsyncLine, error: Any, seconds: float, *, answered: bool = False
+        self,
+        lines: Renewal[AsyncLine],
+        line: AsyncLine,
+        error: Any,
+        seconds: float,
+        *,
+        answered: bool = False,
     ) -> ServiceError:
         if is_silence(error):
-            self._lines.renew(line)
-        if may_hide(error, self._connection.target):
+            lines.renew(line)
+        if is_refusal(error):
             error = await asyncio.to_thread(behind, error, self._connection)
         obstacle = self._waiting.obstacle
         return self._connection.error(error, seconds, answered=answered, obstacle=obstacle)
 
-    async def _end(self, line: AsyncLine) -> None:
-        if self._lines.end(line):
+    @staticmethod
+    async def _end(lines: Renewal[AsyncLine], line: AsyncLine) -> None:
+        if lines.end(line):
             await line.channel.close()

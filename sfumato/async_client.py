@@ -114,7 +114,9 @@ class AsyncClient:
         request = await asyncio.to_thread(add_style_request, style_file, model)
         try:
             return added_style(
-                await self._calls.unary(lambda line: line.admin.AddStyle, request, timeout)
+                await self._calls.unary(
+                    lambda line: line.admin.AddStyle, request, timeout, repeatable=False
+                )
             )
         except ServiceError as error:
             raise not_allowed(error, self._connection.target) from error.__cause__

@@ -176,7 +176,9 @@ class Client:
         request = add_style_request(style_file, model)
         try:
             return added_style(
-                self._calls.unary(lambda line: line.admin.AddStyle, request, timeout)
+                self._calls.unary(
+                    lambda line: line.admin.AddStyle, request, timeout, repeatable=False
+                )
             )
         except ServiceError as error:
             raise not_allowed(error, self._connection.target) from error.__cause__

@@ -50,17 +50,15 @@ _SERVICE_CONFIG = json.dumps(
         ],
     }
 )
-# Routers forget a connection that is silent for some minutes and tell neither end, and a server
-# that hangs (SIGSTOP) keeps its own open. Ten seconds is what our servers allow.
+# Routers forget a connection that is silent for some minutes, and tell neither end.
 _KEEPALIVE = (
-    ("grpc.keepalive_time_ms", 10_000),
     ("grpc.keepalive_permit_without_calls", 1),
     ("grpc.http2.max_pings_without_data", 0),  # any number, not two
 )
-# A ping waits behind the photo that is being sent, on a slow line for seconds. With several
-# servers another one takes the call over, and that shall not take longer than 15 s in all.
-_PING_TIMEOUT_MS = 20_000
-_PING_TIMEOUT_OF_SEVERAL_MS = 4_000
+# A ping waits behind the photo that is being sent, on a slow line for a minute. Frames are smaller
+# than photos, and nobody else looks whether the server of a stream hangs.
+_PING_MS = (60_000, 60_000)
+_PING_OF_STREAMS_MS = (10_000, 10_000)  # our servers allow no shorter interval
 _RECONNECT = (
     # A server that is back is found within about so long; unless told, gRPC waits for two minutes.
     ("grpc.max_reconnect_backoff_ms", 5_000),
@@ -116,10 +114,10 @@ class Connection:
         token = (("authorization", f"Bearer {self.token}"),) if self.token else ()
         return (*token, *trace_context())
 
-    def channel_options(self) -> list[tuple[str, str | int]]:
-        """Gives the options of the channel."""
+    def channel_options(self, *, streams: bool = False) -> list[tuple[str, str | int]]:
+        """Gives the options of a channel, for streams or for other calls."""
         name = authority(self.target)
-        ping_timeout = _PING_TIMEOUT_OF_SEVERAL_MS if "," in self.target else _PING_TIMEOUT_MS
+        interval, timeout = _PING_OF_STREAMS_MS if streams else _PING_MS
         return [
             ("grpc.max_send_message_length", self.max_message_bytes),
             ("grpc.max_receive_message_length", self.max_message_bytes),
@@ -132,8 +130,9 @@ class Connection:
             # Another channel to the same servers is a way out of connections that hang.
             ("grpc.use_local_subchannel_pool", 1),
             *_KEEPALIVE,
-            ("grpc.keepalive_timeout_ms", ping_timeout),
-            ("grpc.http2.ping_timeout_ms", ping_timeout),  # which gRPC 1.85 obeys alone
+            ("grpc.keepalive_time_ms", interval),
+            ("grpc.keepalive_timeout_ms", timeout),
+            ("grpc.http2.ping_timeout_ms", timeout),  # which gRPC 1.85 obeys alone
             *_RECONNECT,
         ]
 

@@ -1,5 +1,6 @@
 """A channel of gRPC and what can be called over it."""
 
+import time
 from typing import Any, Final
 
 import grpc
@@ -17,15 +18,19 @@ LIVE_REQUEST: Final = b""
 class Line:
     """A channel and what can be called over it."""
 
-    def __init__(self, connection: Connection, target: str, name: str = "") -> None:
+    def __init__(
+        self, connection: Connection, target: str, name: str = "", *, streams: bool = False
+    ) -> None:
         """Opens the channel, which connects at the first call.
 
         Args:
             connection: how the server is called.
             target: where it is, as gRPC takes it.
             name: what it is called, if not by the target.
+            streams: whether the calls are streams.
         """
-        options = connection.channel_options()
+        self.opened = time.monotonic()
+        options = connection.channel_options(streams=streams)
         if name:
             options.append(("grpc.default_authority", name))
         if connection.credentials is None:

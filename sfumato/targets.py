@@ -41,12 +41,23 @@ def grpc_target(target: str) -> str:
 
 
 def each_address(target: str) -> Sequence[str]:
-    """Gives the addresses at which a server may be: those of a list, or the two of localhost."""
-    host, _, port = target.strip().rpartition(":")
+    """Gives the addresses at which a server may be: those of a list, or all of a name.
+
+    Looks the name up, which may take a moment.
+    """
+    if _SCHEME.match(target):
+        return [target]
+    addresses = [address.strip() for address in target.split(",")]
+    if len(addresses) > 1:
+        return addresses
+    host, _, port = addresses[0].rpartition(":")
     if host == "localhost":
-        return (f"127.0.0.1:{port}", f"[::1]:{port}")
-    match = _SCHEME.match(target)
-    return [address.strip() for address in target.split(",")] if match is None else [target]
+        return [f"127.0.0.1:{port}", f"[::1]:{port}"]  # as gRPC does, whatever the machine has
+    try:
+        found = socket.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM)
+    except (OSError, OverflowError):
+        return addresses
+    return list(dict.fromkeys(_numeric(family, address, port) for family, *_, address in found))
 
 
 def authority(target: str) -> str | None:
@@ -107,6 +118,9 @@ def _look_up(host: str, port: int) -> dict[int, str]:
         raise SfumatoError(f"cannot look up {host}: {error}") from error
     first: dict[int, str] = {}
     for family, _, _, _, address in found:
-        number = f"[{address[0]!s}]" if family == socket.AF_INET6 else str(address[0])
-        first.setdefault(family, f"{number}:{port}")
+        first.setdefault(family, _numeric(family, address, port))
     return first
+
+
+def _numeric(family: int, address: Sequence[object], port: int | str) -> str:
+    return f"[{address[0]}]:{port}" if family == socket.AF_INET6 else f"{address[0]}:{port}"

@@ -9,7 +9,7 @@ from sfumato.connection import Connection
 from sfumato.terminal import printable
 
 SOON_SECONDS: Final = 1.0
-"""A call that has no answer after so long says what it waits for."""
+"""A call that has no answer after so long has the servers inspected, and says what it waits for."""
 
 _log = logging.getLogger(__name__)
 
@@ -28,19 +28,22 @@ class Waiting:
         """Notes that the server answers."""
         self._said, self.obstacle = False, ""
 
-    def learn(self, error: grpc.RpcError, seconds: float) -> None:
-        """Notes what asking for the server has told, and says it.
+    def learn(self, error: grpc.RpcError | None, seconds: float) -> None:
+        """Notes what an inspection has found, and says it.
 
         Args:
-            error: how the asking ended; any word of the server shows that it lives.
+            error: why no server answers; None if one does.
             seconds: how long the call waits at most; 0 for any time.
         """
-        if error.code() is grpc.StatusCode.UNAVAILABLE and self._connection.wait_for_ready:
-            self.obstacle = reason = str(self._connection.error(error, SOON_SECONDS))
-        elif error.code() is grpc.StatusCode.DEADLINE_EXCEEDED:
-            reason = f"no answer from {self._connection.target} yet"
-        else:
+        if error is None:
+            self.answered()
             return
+        if error.code() is grpc.StatusCode.DEADLINE_EXCEEDED:
+            reason = f"no answer from {self._connection.target} yet"
+        elif self._connection.wait_for_ready:
+            self.obstacle = reason = str(self._connection.error(error, seconds))
+        else:
+            return  # the call fails by itself
         if not self._said:
             self._said = True
             most = f"for up to {seconds:g} s" if seconds else "for an answer"

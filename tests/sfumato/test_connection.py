@@ -14,11 +14,12 @@ from grpc.aio import Metadata
 
 from sfumato import connection
 from sfumato.async_client import AsyncClient
+from sfumato.call_errors import is_refusal
 from sfumato.cli import main
 from sfumato.client import Client
 from sfumato.connection import Connection
 from sfumato.errors import ServiceError, SfumatoError
-from sfumato.hidden_failure import behind
+from sfumato.inspection import behind
 from sfumato.tls_files import tls_credentials
 from sfumato.v1 import stylization_service_pb2_grpc as rpc
 from tests.serving.certificates import Authority, Pair
@@ -183,7 +184,7 @@ async def test_the_token_is_not_shown_where_a_failure_is_looked_for(
     refused = grpc.aio.AioRpcError(
         grpc.StatusCode.UNAVAILABLE, Metadata(), Metadata(), "Connection refused"
     )
-    assert behind(refused, both) is refused
+    assert is_refusal(behind(refused, both))
     assert server.servicer.metadata == []
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import grpc
 import pytest
 
-from sfumato import connection
+from sfumato import async_calls, calls, connection, inspection
 from sfumato.async_client import AsyncClient
 from sfumato.client import Client
 from sfumato.errors import ServiceError
@@ -94,7 +94,9 @@ async def test_a_frozen_server_costs_one_call_and_is_used_again_when_it_is_back(
 async def test_another_server_takes_over_the_calls_of_a_frozen_one(
     servers: Servers, kind: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ping_soon(monkeypatch)
+    for module in (calls, async_calls):
+        monkeypatch.setattr(module, "SOON_SECONDS", 0.2)
+    monkeypatch.setattr(inspection, "_PATIENCE_SECONDS", 0.6)
     client = kind(servers.target, timeout=60)
     for _ in range(4):
         await list_styles(client)
@@ -107,7 +109,7 @@ async def test_another_server_takes_over_the_calls_of_a_frozen_one(
 async def test_a_stream_to_a_frozen_server_ends(
     servers: Servers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ping_soon(monkeypatch)
+    monkeypatch.setattr(connection, "_PING_OF_STREAMS_MS", (1000, 500))
     async with AsyncClient(servers.target) as client:
         answers = client.stylize_stream([PNG] * 3, "a", window=1)
         await anext(answers)
@@ -118,9 +120,3 @@ async def test_a_stream_to_a_frozen_server_ends(
                 pass
         assert error.value.code is grpc.StatusCode.UNAVAILABLE
         await answers.aclose()
-
-
-def ping_soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    without = [option for option in connection._KEEPALIVE if "time_ms" not in option[0]]
-    monkeypatch.setattr(connection, "_KEEPALIVE", (("grpc.keepalive_time_ms", 1000), *without))
-    monkeypatch.setattr(connection, "_PING_TIMEOUT_OF_SEVERAL_MS", 500)
