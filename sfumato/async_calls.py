@@ -20,7 +20,7 @@ from sfumato.errors import ServiceError
 from sfumato.frame_stream import AnyFrame, FrameSender, async_receive
 from sfumato.frames import FrameAnswer
 from sfumato.inspection import Inspector, behind
-from sfumato.renewal import SILENT_SECONDS, Renewal
+from sfumato.renewal import Renewal
 from sfumato.targets import grpc_target
 from sfumato.v1.admin_service_pb2_grpc import AdminServiceStub
 from sfumato.v1.stylization_service_pb2_grpc import StylizationServiceStub
@@ -80,7 +80,7 @@ class AsyncCalls:
                 metadata=self._connection.metadata,
                 wait_for_ready=self._connection.wait_for_ready,
             )
-            leave = call.cancel if repeatable else None
+            leave = call.cancel if repeatable else _go_on
             watch = asyncio.create_task(self._watch(self._lines, line, seconds, leave))
             try:
                 answer = await call
@@ -89,8 +89,9 @@ class AsyncCalls:
             except asyncio.CancelledError as cancelled:
                 if is_for_this_task():
                     raise
-                if watch.done() and not watch.cancelled():
-                    continue  # it has left a server that hangs
+                left = repeatable and watch.done() and not self._lines.closed
+                if left:  # a server that hangs
+                    continue
                 raise self._connection.error(channel_closed(), seconds) from cancelled
             finally:
                 watch.cancel()
@@ -107,7 +108,7 @@ class AsyncCalls:
         """Makes a stream and yields its answers; see ``Client.stylize_stream``."""
         lines, seconds = self._stream_lines, timeout or 0.0
         line = lines.begin()
-        watch = asyncio.create_task(self._watch(lines, line, seconds))
+        watch = asyncio.create_task(self._watch(lines, line, seconds, _go_on))
 
         def open_call() -> grpc.aio.Call:
             call = line.painting.StylizeStream(
@@ -143,19 +144,16 @@ class AsyncCalls:
         lines: Renewal[AsyncLine],
         line: AsyncLine,
         seconds: float,
-        leave: Callable[[], object] | None = None,
+        leave: Callable[[], object],
     ) -> None:
         """Watches a call; to be cancelled at its first answer. See ``Calls``.
 
         It ends by itself when the call may be with a server that hangs, and calls ``leave`` then.
         """
-        begun = time.monotonic()
         while True:
             await asyncio.sleep(SOON_SECONDS)
-            hangs = self._inspector.found_hanging(line.opened)
-            if hangs or time.monotonic() - begun >= SILENT_SECONDS:
+            if self._inspector.found_hanging(line.opened):
                 lines.renew(line)
-            if hangs and leave is not None:
                 leave()
                 return
             if self._inspector.is_due():
@@ -182,3 +180,7 @@ class AsyncCalls:
     async def _end(lines: Renewal[AsyncLine], line: AsyncLine) -> None:
         if lines.end(line):
             await line.channel.close()
+
+
+def _go_on() -> None:
+    """Lets a call wait that must not be made twice."""

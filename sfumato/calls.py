@@ -16,7 +16,7 @@ from sfumato.frame_stream import AnyFrame, FrameSender, receive
 from sfumato.frames import FrameAnswer
 from sfumato.inspection import Inspector, behind
 from sfumato.line import Line
-from sfumato.renewal import SILENT_SECONDS, Renewal
+from sfumato.renewal import Renewal
 from sfumato.targets import grpc_target
 from sfumato.waiting import SOON_SECONDS, Waiting
 
@@ -127,12 +127,9 @@ class Calls:
         Returns:
             Whether the call may be with a server that hangs.
         """
-        begun = time.monotonic()
         while not ended(SOON_SECONDS):
-            hangs = self._inspector.found_hanging(line.opened)
-            if hangs or time.monotonic() - begun >= SILENT_SECONDS:
+            if self._inspector.found_hanging(line.opened):
                 lines.renew(line)
-            if hangs:
                 return True
             if self._inspector.is_due():
                 threading.Thread(target=self._inspect, args=(seconds,), daemon=True).start()

@@ -18,7 +18,7 @@ import grpc
 from sfumato.call_errors import is_refusal
 from sfumato.connection import Connection
 from sfumato.line import LIVE_REQUEST, Line
-from sfumato.targets import authority, each_address
+from sfumato.targets import authority, each_address, plain_name
 
 _PATIENCE_SECONDS: Final = 3.0
 _SHORTEST_INTERVAL_SECONDS: Final = 8.0
@@ -86,9 +86,10 @@ def behind(error: grpc.RpcError, connection: Connection) -> grpc.RpcError:
 def _failures(connection: Connection) -> Mapping[str, grpc.RpcError | None]:
     """Asks at each address; None where a server answers, whatever it says."""
     addresses = each_address(connection.target)
-    name = authority(connection.target) or (connection.target if len(addresses) > 1 else "")
+    name = authority(connection.target) or plain_name(connection.target)
     anonymous = replace(connection, token="")
-    lines = {address: Line(anonymous, address, name) for address in addresses}
+    own = name if len(addresses) > 1 else ""
+    lines = {address: Line(anonymous, address, own) for address in addresses}
     calls = {
         address: line.live.future(LIVE_REQUEST, timeout=_PATIENCE_SECONDS)
         for address, line in lines.items()

@@ -10,22 +10,23 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Final, Generic, TypeVar
 
-SILENT_SECONDS: Final = 10.0
-"""A call that has no answer after so long lets the later ones go over a fresh connection."""
-
 _SHORTEST_LIFE_SECONDS: Final = 1.0  # with timeouts of milliseconds, not one with every call
 
 _Line = TypeVar("_Line")
 
 
 class Renewal(Generic[_Line]):
-    """The line that calls use, and those that earlier calls still use."""
+    """The line that calls use, and those that earlier calls still use.
+
+    Attributes:
+        closed: whether no call can be made any more.
+    """
 
     def __init__(self, open_line: Callable[[], _Line]) -> None:
         """Opens the first line."""
         self._open = open_line
         self._lock = threading.Lock()
-        self._closed = False
+        self.closed = False
         self._calls: Counter[_Line] = Counter()
         self._current = open_line()
         self._opened = time.monotonic()
@@ -43,18 +44,18 @@ class Renewal(Generic[_Line]):
             if self._calls[line]:
                 return False
             del self._calls[line]
-            return line is not self._current and not self._closed
+            return line is not self._current and not self.closed
 
     def renew(self, silent: _Line) -> None:
         """Opens another line in place of one on which a call had no answer."""
         with self._lock:
             young = time.monotonic() - self._opened < _SHORTEST_LIFE_SECONDS
-            if silent is self._current and not young and not self._closed:
+            if silent is self._current and not young and not self.closed:
                 self._current = self._open()
                 self._opened = time.monotonic()
 
     def close(self) -> set[_Line]:
         """Gives all lines that are open, to be closed."""
         with self._lock:
-            self._closed = True
+            self.closed = True
             return {self._current, *self._calls}

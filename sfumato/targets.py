@@ -8,6 +8,7 @@ from sfumato.address import DEFAULT_TARGET, is_loopback
 from sfumato.errors import SfumatoError
 
 _SCHEME = re.compile(r"(?:dns|ipv4|ipv6|unix|unix-abstract|vsock|xds):")
+_DNS = re.compile(r"dns:(?://[^/]*/)?")
 _HOST_AND_PORT = re.compile(r"(\[[^\[\]]*\]|[^\[\]:]+):(\d+)", re.ASCII)
 _HOST = re.compile(r"(\[[^\[\]]*\]|[^\[\]:]+):?")
 _URL = re.compile(r"[\w+.-]+://([^/]+).*")
@@ -45,10 +46,11 @@ def each_address(target: str) -> Sequence[str]:
 
     Looks the name up, which may take a moment.
     """
-    if _SCHEME.match(target):
-        return [target]
-    addresses = [address.strip() for address in target.split(",")]
-    if len(addresses) > 1:
+    name = plain_name(target)
+    scheme = _SCHEME.match(name)
+    kind = scheme[0] if scheme else ""
+    addresses = [kind + address.strip() for address in name.removeprefix(kind).split(",")]
+    if len(addresses) > 1 or kind:
         return addresses
     host, _, port = addresses[0].rpartition(":")
     if host == "localhost":
@@ -58,6 +60,11 @@ def each_address(target: str) -> Sequence[str]:
     except (OSError, OverflowError):
         return addresses
     return list(dict.fromkeys(_numeric(family, address, port) for family, *_, address in found))
+
+
+def plain_name(target: str) -> str:
+    """Gives "host:port" for the same in gRPC's longer form, and other targets as they are."""
+    return _DNS.sub("", target.strip(), count=1)
 
 
 def authority(target: str) -> str | None:

@@ -12,7 +12,7 @@ import grpc
 import pytest
 from grpc.aio import Metadata
 
-from sfumato import connection
+from sfumato import async_calls, connection
 from sfumato.async_client import AsyncClient
 from sfumato.call_errors import is_refusal
 from sfumato.cli import main
@@ -160,8 +160,9 @@ def test_a_failed_handshake_says_what_is_wrong(
 
 @pytest.mark.parametrize("waits", [False, True])
 async def test_a_refusal_of_one_address_does_not_hide_the_failure_of_another(
-    authority: Authority, free_target: str, waits: bool
+    authority: Authority, free_target: str, waits: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(async_calls, "SOON_SECONDS", 0.1)
     trusting, port = tls_credentials(authority.file), free_target.rpartition(":")[2]
     refusal = f"no server at localhost:{port} (start one with `python -m serving"
     assert refusal in failure(f"localhost:{port}", trusting)
@@ -170,7 +171,7 @@ async def test_a_refusal_of_one_address_does_not_hide_the_failure_of_another(
             told = f"cannot connect to {name}: its certificate has expired"
             assert told in failure(name, trusting)
             async with AsyncClient(
-                name, credentials=trusting, wait_for_ready=waits, timeout=1.5
+                name, credentials=trusting, wait_for_ready=waits, timeout=0.6
             ) as client:
                 with pytest.raises(ServiceError, match=re.escape(told)):
                     await client.list_styles()

@@ -49,13 +49,28 @@ class Servers:
         self.processes[number].send_signal(sent)
 
 
-@pytest.fixture
-def servers() -> Iterator[Servers]:
-    running = Servers()
-    yield running
-    for process in running.processes:
+@pytest.fixture(scope="module")
+def running() -> Iterator[Servers]:
+    servers = Servers()
+    yield servers
+    for process in servers.processes:
         process.kill()
         process.communicate()
+
+
+@pytest.fixture
+def servers(running: Servers) -> Iterator[Servers]:
+    yield running
+    for number in range(2):
+        running.send(number, signal.SIGCONT)
+
+
+@pytest.fixture(autouse=True)
+def soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (calls, async_calls):
+        monkeypatch.setattr(module, "SOON_SECONDS", 0.2)
+    for name in ("_PATIENCE_SECONDS", "_SHORTEST_INTERVAL_SECONDS"):
+        monkeypatch.setattr(inspection, name, 1.0)
 
 
 async def list_styles(client: Any, timeout: float | None = None) -> None:  # noqa: ASYNC109
@@ -74,7 +89,7 @@ async def close(client: Any) -> None:
 async def test_a_frozen_server_costs_one_call_and_is_used_again_when_it_is_back(
     servers: Servers, kind: Any
 ) -> None:
-    client, failed = kind(servers.target, timeout=1.5), 0
+    client, failed = kind(servers.target, timeout=1.1), 0
     for _ in range(4):
         await list_styles(client)
     servers.send(0, signal.SIGSTOP)
@@ -85,18 +100,15 @@ async def test_a_frozen_server_costs_one_call_and_is_used_again_when_it_is_back(
             failed += 1
     assert failed <= 2
     servers.send(0, signal.SIGCONT)
-    servers.send(1, signal.SIGKILL)
+    servers.send(1, signal.SIGSTOP)
     await list_styles(client, timeout=30)
     await close(client)
 
 
 @pytest.mark.parametrize("kind", [Client, AsyncClient])
 async def test_another_server_takes_over_the_calls_of_a_frozen_one(
-    servers: Servers, kind: Any, monkeypatch: pytest.MonkeyPatch
+    servers: Servers, kind: Any
 ) -> None:
-    for module in (calls, async_calls):
-        monkeypatch.setattr(module, "SOON_SECONDS", 0.2)
-    monkeypatch.setattr(inspection, "_PATIENCE_SECONDS", 0.6)
     client = kind(servers.target, timeout=60)
     for _ in range(4):
         await list_styles(client)
