@@ -94,7 +94,10 @@ class MessageCheck:
             if request is grpc.aio.EOF:  # nothing was asked, most likely the client is gone
                 await context.abort(grpc.StatusCode.CANCELLED, "the call ended without a message")
             self._is_there()
-            response = await answer(request, context)
+            try:
+                response = await answer(request, context)
+            except NotImplementedError:  # of a library whose protocol has grown
+                await context.abort(grpc.StatusCode.UNIMPLEMENTED, f"there is no {method} here")
             _let_end(self._answering)
             return response
 
@@ -112,6 +115,8 @@ class MessageCheck:
                 async with asyncio.timeout(self._max_upload_seconds):
                     async for response in handler.stream_stream(requests, context):
                         await context.write(response)
+            except DecodeError:
+                await self._calls.refuse(method, InvalidRequestError(_NO_MESSAGE), context)
             except TimeoutError:
                 late = f"such a stream ends after {self._max_upload_seconds:g} seconds"
                 await self._calls.refuse(method, DeadlineExpiredError(late), context)

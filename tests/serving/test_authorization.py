@@ -146,6 +146,13 @@ async def test_health_is_open_to_all(guarded: Server) -> None:
         assert await health_of(channel) == "SERVING"
 
 
+async def test_but_the_list_of_models_in_it_takes_a_token(guarded: Server) -> None:
+    async with grpc.aio.insecure_channel(guarded.address) as channel:
+        names: Any = channel.unary_unary("/grpc.health.v1.Health/List")
+        assert (await outcome(names(b"")))[0] is grpc.StatusCode.UNAUTHENTICATED
+        assert (await outcome(names(b"", metadata=bearer(ADMIN))))[0] is grpc.StatusCode.OK
+
+
 async def reflect(server: Server, metadata: Sequence[tuple[str, str]]) -> grpc.StatusCode:
     async with grpc.aio.insecure_channel(server.address) as channel:
         stub: Any = reflection_pb2_grpc.ServerReflectionStub(channel)  # type: ignore[arg-type]
