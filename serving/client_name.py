@@ -5,6 +5,8 @@ from typing import Any
 
 import grpc
 
+from serving.caller import Caller
+
 client_name: ContextVar[str] = ContextVar("client_name", default="")
 """Name of the token of the call that is being answered; empty without tokens."""
 
@@ -15,6 +17,12 @@ def client_of(context: grpc.aio.ServicerContext[Any, Any]) -> str:
     A host has no port here: a client could open any number of connections.
     """
     return client_name.get() or _host(context.peer())
+
+
+def caller_of(context: grpc.aio.ServicerContext[Any, Any]) -> Caller:
+    """Gives who a call comes from; to be asked in the task of the call."""
+    peer = context.peer()
+    return Caller(client_name.get() or _host(peer), peer)
 
 
 def _host(peer: str) -> str:
