@@ -19,10 +19,16 @@ def client_of(context: grpc.aio.ServicerContext[Any, Any]) -> str:
     return client_name.get() or _host(context.peer())
 
 
-def caller_of(context: grpc.aio.ServicerContext[Any, Any]) -> Caller:
-    """Gives who a call comes from; to be asked in the task of the call."""
+def caller_of(context: grpc.aio.ServicerContext[Any, Any], token: str | None = None) -> Caller:
+    """Gives who a call comes from.
+
+    Args:
+        context: of the call.
+        token: name of its token, empty without tokens; None for that of the current task.
+    """
     peer = context.peer()
-    return Caller(client_name.get() or _host(peer), peer)
+    name = client_name.get() if token is None else token
+    return Caller(name or _host(peer), peer)
 
 
 def _host(peer: str) -> str:

@@ -191,9 +191,9 @@ class Server:
             calls,
             max_upload_seconds=config.max_upload_seconds,
             max_download_seconds=config.max_download_seconds,
-            is_there=self._overload.message_is_there,
+            overload=self._overload,
         )
-        methods = Methods([*_authorization(config), self._overload], messages, calls)
+        methods = Methods(_authorization(config), self._overload, messages, calls)
         server = cast(grpc.aio.Server, methods)
         engine = Engine(
             config=config,

@@ -10,6 +10,7 @@ import grpc
 import pytest
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
+from serving.admission import Admission
 from serving.authorization import Authorization, scope_of
 from serving.call import Calls
 from serving.client_name import client_of
@@ -17,6 +18,7 @@ from serving.config import ServerConfig
 from serving.errors import ConfigError
 from serving.message_check import MessageCheck
 from serving.methods import Methods
+from serving.overload import Overload
 from serving.server import Server
 from serving.tokens import Scope, make_token, read_tokens
 from serving.watched_files import WatchedFiles
@@ -240,10 +242,13 @@ async def telling_who_calls(*doors: Authorization) -> AsyncIterator[Any]:
         return client_of(context).encode()
 
     calls = Calls([])
+    admission = Admission(1)
+    admission.open()
+    overload = Overload(admission)
     messages = MessageCheck(
-        calls, max_upload_seconds=PATIENCE, max_download_seconds=PATIENCE, is_there=lambda: None
+        calls, max_upload_seconds=PATIENCE, max_download_seconds=PATIENCE, overload=overload
     )
-    methods = Methods(doors, messages, calls)
+    methods = Methods(doors, overload, messages, calls)
     handlers: Any = {"Who": grpc.unary_unary_rpc_method_handler(who, bytes)}
     methods.add_generic_rpc_handlers([grpc.method_handlers_generic_handler("test", handlers)])
     server = grpc.aio.server(handlers=[methods])
