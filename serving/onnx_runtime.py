@@ -108,7 +108,7 @@ def open_network(path: Path, settings: SessionSettings) -> ort.InferenceSession:
     """
     _check_cuda_options(settings.cuda_options)
     printed = io.StringIO()
-    if _may_have_cuda(settings.device):
+    if may_have_cuda(settings.device):
         ort.set_default_logger_severity(_QUIET)  # a missing GPU is told once, by us
         with contextlib.redirect_stdout(printed):  # both print why CUDA does not work
             ort.preload_dlls()  # from the Python packages of CUDA and cuDNN, if they are installed
@@ -223,7 +223,8 @@ def _threads(settings: SessionSettings) -> int:
     return settings.intra_op_threads or usable_cores()
 
 
-def _may_have_cuda(device: Device) -> bool:
+def may_have_cuda(device: Device) -> bool:
+    """Whether networks are likely to run on a GPU; only a session knows for sure."""
     return device != "cpu" and CUDA in ort.get_available_providers() and _has_driver()
 
 
@@ -232,7 +233,7 @@ def usual_batches_at_once(device: Device) -> int:
 
     On CUDA one: it has the whole device, and nothing has shown that more would be better.
     """
-    return 1 if _may_have_cuda(device) else min(_MOST_AT_ONCE, usable_cores())
+    return 1 if may_have_cuda(device) else min(_MOST_AT_ONCE, usable_cores())
 
 
 def _has_driver() -> bool:

@@ -22,11 +22,12 @@ from serving.errors import ConfigError
 from serving.exposure import warn_of_exposure
 from serving.health_service import HEALTH, NOT_SERVING, OVERALL, SERVING, HealthService
 from serving.live_models import LiveModels, OpenSession
+from serving.memory_limit import fitted, usable_memory
 from serving.message_check import MessageCheck
 from serving.methods import Door, Methods
 from serving.model_statistics import ModelStatistics
 from serving.observability import Observability
-from serving.onnx_runtime import usual_batches_at_once
+from serving.onnx_runtime import may_have_cuda, usual_batches_at_once
 from serving.open_inference import OPEN_INFERENCE, OpenInferenceService
 from serving.overload import Overload, most_calls
 from serving.port import address_of, open_port
@@ -76,7 +77,8 @@ class Server:
         Raises:
             ConfigError: the token file cannot be used, or what makes traces is not installed.
         """
-        self._config = config
+        on_cpu = not may_have_cuda(config.device)
+        self._config = config = fitted(config, usable_memory(), on_cpu=on_cpu)
         self._port = 0
         self._admission = Admission(config.max_queue_size)
         self._overload = Overload(self._admission)
