@@ -15,9 +15,9 @@ _CONTROL_GROUPS: Final = Path("/sys/fs/cgroup")
 PROCESS_BYTES: Final = 250 * 2**20
 """What the server takes by itself, loading and warming up included."""
 
-NETWORK_BYTES: Final = 280
-"""Bytes that the default network takes on a CPU for each pixel of a photo of 24 million, rounded
-up; smaller photos take less (``python -m benchmarks.server_memory``, docs/operations.md)."""
+NETWORK_BYTES: Final = 300
+"""Bytes that the default network takes on a CPU for each pixel of a photo, at most: 210 to 296 by
+``python -m benchmarks.server_memory`` (docs/operations.md)."""
 
 WAITING_BYTES: Final = 4
 """Bytes for each pixel of a photo that waits: three colours, and perhaps transparency."""

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import time
+from functools import partial
 from typing import Final, cast
 
 import grpc
@@ -34,7 +35,7 @@ from serving.port import address_of, open_port
 from serving.service import SERVICE_NAME, StylizationService
 from serving.streams import Streams
 from serving.stylizer import Stylizer
-from serving.tokens import read_tokens
+from serving.tokens import read_tokens, warn_if_empty
 from serving.watched_files import WatchedFiles
 from serving.worker_threads import WorkerThreads
 from sfumato.atomic import write_file
@@ -260,7 +261,7 @@ def _authorization(config: ServerConfig) -> list[Door]:
     path = config.token_file
     if path is None:
         return []
-    tokens = WatchedFiles([path], lambda: read_tokens(path))
+    tokens = WatchedFiles([path], lambda: read_tokens(path), partial(warn_if_empty, path))
     if not tokens.content():
         raise ConfigError(f"token_file {path} holds no token; `python -m serving token` makes one")
     return [Authorization(tokens)]

@@ -217,6 +217,26 @@ async def test_a_changed_token_file_is_obeyed_without_a_restart(
         assert await status() is grpc.StatusCode.UNAUTHENTICATED
 
 
+async def test_a_token_file_that_is_emptied_lets_nobody_in_and_the_log_says_what_to_do(
+    guarded: Server, token_file: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def status(stub: Any) -> grpc.StatusCode:
+        listing = stub.ListStyles(pb.ListStylesRequest(), metadata=bearer(PAINTER))
+        return (await outcome(listing))[0]
+
+    async with connected(guarded) as stub:
+        assert await status(stub) is grpc.StatusCode.OK
+        token_file.write_text("# none\n")  # noqa: ASYNC240 - it is a small file
+        while await status(stub) is grpc.StatusCode.OK:
+            pass
+    [error] = [r.getMessage() for r in caplog.records if r.levelno >= logging.ERROR]
+    assert error == (
+        f"token_file {token_file} holds no token any more: every call but those of health is "
+        "refused until it does; put the tokens back, or make one: python -m serving token NAME "
+        f"--scope paint >> {token_file}"
+    )
+
+
 async def test_the_name_of_the_token_is_in_the_access_log(
     guarded: Server, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -40,12 +40,12 @@ def test_photos_that_do_not_fit_are_not_allowed_and_the_log_says_what_to_do(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     config = fitted(ServerConfig(max_queue_size=16), 4 * GIBIBYTE, on_cpu=True)
-    assert config.max_pixels == 11_700_000
+    assert config.max_pixels == 11_000_000
     assert config.max_queue_size == 16
     [message] = caplog.messages
     assert message == (
-        "max_pixels is lowered from 24,000,000 to 11,700,000: 16 photos (max_queue_size) of the "
-        "former may take 7.9 GiB, and this process may have 4.0; give it more memory, or lower "
+        "max_pixels is lowered from 24,000,000 to 11,000,000: 16 photos (max_queue_size) of the "
+        "former may take 8.4 GiB, and this process may have 4.0; give it more memory, or lower "
         "max_queue_size or max_pixels"
     )
 
@@ -56,7 +56,7 @@ def test_photos_that_do_not_fit_are_not_allowed_and_the_log_says_what_to_do(
         (16, 64, True, 24_000_000),
         (8, 1, True, 24_000_000),
         (8, 64, False, 24_000_000),  # the network is in the memory of a GPU
-        (8, 64, True, 15_500_000),
+        (8, 64, True, 14_900_000),
         (1, 1000, True, 1_000_000),
         (0.1, 64, True, 1_000_000),
     ],
