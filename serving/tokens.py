@@ -91,8 +91,8 @@ def warn_if_empty(path: Path, tokens: Collection[Token]) -> None:
     if not tokens:
         _log.error(
             "token_file %s holds no token any more: every call but those of health is refused "
-            "until it does; put the tokens back, or make one: python -m serving token NAME --scope paint "
-            ">> %s",
+            "until it does; put the tokens back, or make one: "
+            "python -m serving token NAME --scope paint >> %s",
             path,
             path,
         )
