@@ -78,15 +78,15 @@ class Server:
         Raises:
             ConfigError: the token file cannot be used, or what makes traces is not installed.
         """
-        on_cpu = not may_have_cuda(config.device)
-        self._config = config = fitted(config, usable_memory(), on_cpu=on_cpu)
+        codecs, on_cpu = codec_threads(config), not may_have_cuda(config.device)
+        self._config = config = fitted(config, usable_memory(), codecs=codecs, on_cpu=on_cpu)
         self._port = 0
         self._admission = Admission(config.max_queue_size)
         self._overload = Overload(self._admission)
         self._health = HealthService()
         at_once = config.batches_at_once or usual_batches_at_once(config.device)
         self._device = WorkerThreads(at_once, "device")
-        self._codecs = WorkerThreads(codec_threads(config), "codec", give_way)
+        self._codecs = WorkerThreads(codecs, "codec", give_way)
         self._models = LiveModels(config, self._device, open_session)
         repository = self._models.repository
         self._statistics = ModelStatistics(repository)

@@ -8,7 +8,7 @@ import yaml
 
 from serving.command_line import read_config, unknown_variables
 from serving.config import ServerConfig
-from serving.memory_limit import fitted
+from serving.memory_limit import Memory, fitted
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "deploy" / "kubernetes"
@@ -68,7 +68,9 @@ def test_the_photos_that_are_allowed_fit_into_the_memory_that_is_reserved(
     assert resources["requests"] == resources["limits"]
     memory = resources["limits"]["memory"]
     assert memory.endswith("Gi")
-    assert fitted(config, int(memory.removesuffix("Gi")) * 2**30, on_cpu=True) is config
+    reserved = Memory(int(memory.removesuffix("Gi")) * 2**30, is_container=True)
+    codecs = int(resources["limits"]["cpu"])
+    assert fitted(config, reserved, codecs=codecs, on_cpu=True) is config
 
 
 def test_the_metrics_are_for_one_namespace_and_the_calls_for_all() -> None:
