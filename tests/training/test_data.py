@@ -124,9 +124,8 @@ def test_an_unreadable_painting_is_an_error_that_names_it(paintings: Path) -> No
 
 
 def test_a_crop_size_that_no_network_takes_is_an_error(photos: Path, paintings: Path) -> None:
-    data = PhotosAndPaintings(photos, paintings, crop_size=65)
     with pytest.raises(TrainingError, match="multiple of 4"):
-        data.setup("fit")
+        PhotosAndPaintings(photos, paintings, crop_size=65)
 
 
 def test_a_batch_is_never_larger_than_the_folder(photos: Path, paintings: Path) -> None:

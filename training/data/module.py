@@ -2,7 +2,8 @@
 
 import math
 import os
-from collections.abc import Callable
+import zlib
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -23,10 +24,19 @@ from training.data.photos import (
     collate,
 )
 from training.data.readers import leave_signals_to_the_trainer
+from training.data.style_names import StyleNames
 from training.errors import TrainingError
+from training.ranges import check_not_empty, check_range
 
 CALIBRATION_PHOTOS: Final = 64
 """Photos on which the style losses are calibrated: enough for a mean known to a few per cent."""
+
+SMALLEST_SIDE: Final = 32
+"""Smallest side of crops and paintings in pixels: a loss network halves it several times."""
+
+LARGEST_HELD_OUT: Final = 0.5
+MOST_HELD_OUT: Final = 32
+"""Photos that are set aside at most: each is painted in every style, again and again."""
 
 
 class PhotosAndPaintings(L.LightningDataModule):
@@ -43,21 +53,33 @@ class PhotosAndPaintings(L.LightningDataModule):
         num_workers: processes that read photos.
         cache: folder in which large photos are kept at training size, so that they are decoded
             once and not in every epoch; several runs may share it.
+        held_out: share of the photos that is not trained on, so that the losses can be measured
+            on it while the run goes on; 0 sets none aside. No more than 32 are.
     """
 
     def __init__(
         self,
         photos: Path | list[Path],
         styles: Path,
-        style_names: list[str] | None = None,
+        style_names: StyleNames | None = None,
         crop_size: int = 256,
         style_size: int = 384,
         batch_size: int = 4,
         num_workers: int = 1,
         cache: Path | None = None,
+        held_out: float = 0.03,
     ) -> None:
         """Remembers the settings; nothing is read before training starts."""
         super().__init__()
+        check_range("--data.crop_size", crop_size, SMALLEST_SIDE)
+        if crop_size % 4:
+            raise TrainingError(f"--data.crop_size is {crop_size}: it must be a multiple of 4")
+        if style_names is not None:
+            check_not_empty("--data.style_names", style_names, "paintings")
+        check_range("--data.style_size", style_size, SMALLEST_SIDE)
+        check_range("--data.batch_size", batch_size, 1)
+        check_range("--data.num_workers", num_workers, 0)
+        check_range("--data.held_out", held_out, 0, LARGEST_HELD_OUT)
         self.photos_folders = photos if isinstance(photos, list) else [photos]
         self.styles_folder = styles
         self.style_names = style_names
@@ -66,18 +88,20 @@ class PhotosAndPaintings(L.LightningDataModule):
         self.batch_size = batch_size
         self.num_workers = num_workers
         self.cache = cache
+        self.held_out = held_out
         self.paintings: list[Painting] = []
 
     def setup(self, stage: str) -> None:
         """Finds the photos and load the paintings."""
-        if self.crop_size < 32 or self.crop_size % 4:
-            raise TrainingError(
-                f"data.crop_size is {self.crop_size}: it must be a multiple of 4 and at least 32"
-            )
         read: Callable[[Path], Tensor] = read_image
         if self.cache is not None:
             read = PhotoCache(self.cache, math.ceil(LARGEST_RESIZE * self.crop_size)).read
         self.photos = PhotoFolder(self.photos_folders, self.crop_size, read)
+        aside = photos_aside(self.photos.files, self.held_out)
+        self.held_out_files = [file for file in self.photos.files if file in aside]
+        self.photos.files = [file for file in self.photos.files if file not in aside]
+        if not self.held_out_files and self.trainer is not None:
+            self.trainer.limit_val_batches = 0  # and no warning of Lightning's about it
         self.photos[0]  # A folder in which nothing can be read is an error here, not in a worker.
         self.paintings = load_paintings(self.styles_folder, self.style_size, self.style_names)
 
@@ -100,6 +124,11 @@ class PhotosAndPaintings(L.LightningDataModule):
             persistent_workers=self.num_workers > 0,
         )
 
+    def val_dataloader(self) -> DataLoader[Tensor]:
+        """Returns batches [N, 3, crop_size, crop_size] of the photos set aside: always the same."""
+        photos = center_crops(self.held_out_files, len(self.held_out_files), self.crop_size)
+        return DataLoader(photos, batch_size=self.batch_size)  # type: ignore[arg-type]  # a tensor is indexed as a data set is
+
     def _order(self) -> PhotoOrder:
         seed = int(os.environ.get("PL_GLOBAL_SEED", "0"))  # Lightning's, the same in all processes
         if self.trainer is None:
@@ -112,3 +141,13 @@ class PhotosAndPaintings(L.LightningDataModule):
             seed=seed,
             first_step=self.trainer.global_step,
         )
+
+
+def photos_aside(files: Sequence[Path], share: float) -> frozenset[Path]:
+    """Returns which of ``files`` are not trained on: ``share`` of them, in whole photos.
+
+    A photo's name decides, so that a run that goes on sets the same ones aside, in a folder that
+    has moved or grown.
+    """
+    count = min(int(share * len(files)), MOST_HELD_OUT)
+    return frozenset(sorted(files, key=lambda file: zlib.crc32(os.fsencode(file.name)))[:count])
