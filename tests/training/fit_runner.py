@@ -1,6 +1,10 @@
 """``python -m training fit`` with the smallest of all configurations."""
 
+import os
 from pathlib import Path
+
+import lightning as L
+from lightning.pytorch.callbacks import Callback
 
 from training.__main__ import main
 
@@ -30,3 +34,15 @@ class Fit:
     @property
     def last(self) -> Path:
         return self.checkpoints / "last.ckpt"
+
+
+class SignalAt(Callback):
+    """Sends this process the signals ``numbers``, one behind each step from ``step`` on."""
+
+    def __init__(self, numbers: list[int], step: int) -> None:
+        self.numbers = numbers
+        self.step = step
+
+    def on_train_batch_end(self, trainer: L.Trainer, *_: object) -> None:
+        if trainer.global_step >= self.step and self.numbers:
+            os.kill(os.getpid(), self.numbers.pop(0))

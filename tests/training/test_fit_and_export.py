@@ -85,7 +85,7 @@ def test_a_run_that_is_asked_to_end_saves_its_last_step(fit: Fit) -> None:
             time.sleep(0.1)
         time.sleep(0.5)  # the checkpoint is a part of step 4, and a signal in it ends the run there
         os.killpg(process.pid, signal.SIGTERM)  # as a scheduler does: the readers get it, too
-        process.wait(PATIENCE)
+        assert process.wait(PATIENCE) == 128 + signal.SIGTERM
     steps = read_checkpoint(fit.last).training["steps"]
     assert 4 < steps < 100000
     assert fit("--trainer.max_steps", str(steps + 1), "--ckpt_path", "last") == 0

@@ -54,8 +54,10 @@ class StepsBar(ProgressBar):
         self._show(trainer)
         self._close()
 
-    def on_exception(self, *_: Any) -> None:
-        """Leaves the line as it is, for what else there is to say."""
+    def on_exception(self, trainer: L.Trainer, *_: Any) -> None:
+        """Shows how far the run came, for what else there is to say."""
+        if self._bar is not None:
+            self._bar.n = trainer.global_step
         self._close()
 
     def print(self, *args: Any, sep: str = " ", **kwargs: Any) -> None:
