@@ -3,6 +3,7 @@
 import logging
 import warnings
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, Final
 
@@ -10,6 +11,7 @@ import lightning as L
 import torch
 from jsonargparse.typing import register_type
 from lightning.fabric.utilities.exceptions import MisconfigurationException
+from lightning.pytorch.accelerators import CPUAccelerator
 from lightning.pytorch.callbacks import Callback, ProgressBar
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from lightning.pytorch.utilities import rank_zero_info
@@ -93,14 +95,15 @@ class SfumatoCLI(LightningCLI):
             check_range("--trainer.val_check_interval", interval, 1)
         if (count := self._get(self.config, "threads")) is not None:
             check_range("--threads", count, 1)
-        if (
-            trainer["accelerator"] in ("gpu", "cuda", "mps")
-            and not torch.accelerator.is_available()
-        ):
+        if torch.accelerator.is_available():
+            return
+        if trainer["accelerator"] in ("gpu", "cuda", "mps"):
             raise TrainingError(
                 f"--trainer.accelerator is {trainer['accelerator']!r}, but torch finds none here: "
                 "give cpu or auto"
             )
+        if str(trainer["devices"]) == "-1":  # all GPUs
+            check_range("--trainer.devices", -1, 1)
 
     def instantiate_classes(self) -> None:
         """Makes the trainer, the module and the data.
@@ -110,7 +113,7 @@ class SfumatoCLI(LightningCLI):
         """
         try:
             super().instantiate_classes()
-        except (MisconfigurationException, TypeError, ValueError) as error:
+        except (MisconfigurationException, ValueError) as error:
             reason: BaseException = error
             while before := reason.__cause__ or reason.__context__:
                 reason = before  # the first one is about the option itself
@@ -125,6 +128,7 @@ class SfumatoCLI(LightningCLI):
     def _instantiate_trainer(self, config: dict[str, Any], callbacks: list[Callback]) -> L.Trainer:
         """Adds what each run has: a bar for its steps and an ending in order."""
         given = config["callbacks"] or []
+        given = given if isinstance(given, list) else [given]
         self.interruption = Interruption()
         callbacks = [*callbacks, self.interruption]
         if config["enable_checkpointing"] is False:
@@ -142,7 +146,12 @@ class SfumatoCLI(LightningCLI):
                 folder = Path(callback.dirpath or folder)
                 callback.dirpath = str(folder)
         options["ckpt_path"] = checkpoint_to_go_on_from(options["ckpt_path"], folder)
-        with self.interruption.exit_status(), threads(self._get(self.config, "threads")):
+        count = self._get(self.config, "threads")
+        # Lightning shares the processors out among several processes; a GPU needs few threads.
+        alone = self.trainer.world_size == 1 and isinstance(
+            self.trainer.accelerator, CPUAccelerator
+        )
+        with self.interruption.exit_status(), threads(count) if alone or count else nullcontext():
             self.trainer.fit(**options)
 
 

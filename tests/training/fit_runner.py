@@ -2,11 +2,15 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
 import lightning as L
 from lightning.pytorch.callbacks import Callback
 
 from training.__main__ import main
+from training.data.module import PhotosAndPaintings
+from training.data.style_names import StyleNames
+from training.module import MultiStyleModule
 
 SMOKE = "training/configs/smoke.yaml"
 
@@ -15,7 +19,7 @@ class Fit:
     """Runs it in this process, on one thread: the same seed then trains the same network."""
 
     def __init__(self, photos: Path, paintings: Path, weights: Path, run: Path) -> None:
-        self.run = run
+        self.photos, self.paintings, self.weights, self.run = photos, paintings, weights, run
         self.arguments = [
             *("fit", "--config", SMOKE, "--threads", "1"),
             *("--data.photos", str(photos), "--data.styles", str(paintings)),
@@ -34,6 +38,37 @@ class Fit:
     @property
     def last(self) -> Path:
         return self.checkpoints / "last.ckpt"
+
+    def parts(self, names: StyleNames | None = None) -> tuple[MultiStyleModule, PhotosAndPaintings]:
+        """Module and data of such a run, made without the command line."""
+        layers: dict[str, Any] = {
+            "content_layers": ("relu2_1",),
+            "style_layers": ("relu1_1", "relu2_1"),
+        }
+        sizes: dict[str, Any] = {
+            "crop_size": 64,
+            "style_size": 64,
+            "batch_size": 2,
+            "num_workers": 0,
+        }
+        return (
+            MultiStyleModule("lite", str(self.weights), **layers),
+            PhotosAndPaintings(self.photos, self.paintings, names, **sizes),
+        )
+
+    def trainer(self, steps: int, *callbacks: Callback, **options: Any) -> L.Trainer:
+        """A trainer that writes nothing."""
+        return L.Trainer(
+            accelerator="cpu",
+            max_steps=steps,
+            logger=False,
+            enable_checkpointing=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+            callbacks=list(callbacks),
+            default_root_dir=self.run,
+            **options,
+        )
 
 
 class SignalAt(Callback):

@@ -11,7 +11,6 @@ from torch import Tensor
 from tests.training.drawn_data import draw_picture, slim_vgg_weights
 from tests.training.fit_runner import Fit
 from training.checkpoint import read_checkpoint
-from training.data.module import PhotosAndPaintings
 from training.data.style_names import StyleNames
 from training.module import MultiStyleModule
 
@@ -48,48 +47,11 @@ def test_rows_and_their_moments_follow_their_styles_into_another_order(fit: Fit)
                     ]
                 ).detach()
 
-    module, data = parts_of(fit, StyleNames(["red", "blue", "green"]))
-    trainer_of(fit, 5, Look()).fit(module, datamodule=data, ckpt_path=fit.last)
+    module, data = fit.parts(StyleNames(["red", "blue", "green"]))
+    fit.trainer(5, Look()).fit(module, datamodule=data, ckpt_path=fit.last)
     assert list(seen) == ["red", "blue", "green", "photograph"]
     for style, parts in before.items():
         assert torch.equal(seen[style], torch.stack(parts))
-
-
-def parts_of(
-    fit: Fit, names: StyleNames | None = None
-) -> tuple[MultiStyleModule, PhotosAndPaintings]:
-    """Module and data of a run, made without the command line."""
-    folder = fit.run.parent
-    module = MultiStyleModule(
-        "lite",
-        str(folder / "vgg.safetensors"),
-        content_layers=("relu2_1",),
-        style_layers=("relu1_1", "relu2_1"),
-    )
-    data = PhotosAndPaintings(
-        folder / "photos",
-        folder / "paintings",
-        names,
-        crop_size=64,
-        style_size=64,
-        batch_size=2,
-        num_workers=0,
-    )
-    return module, data
-
-
-def trainer_of(fit: Fit, steps: int, *callbacks: L.Callback) -> L.Trainer:
-    """A trainer that writes nothing."""
-    return L.Trainer(
-        accelerator="cpu",
-        max_steps=steps,
-        logger=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        callbacks=list(callbacks),
-        default_root_dir=fit.run,
-    )
 
 
 @pytest.mark.parametrize(
@@ -171,8 +133,8 @@ def test_a_run_says_still_where_it_once_started_from(fit: Fit, tmp_path: Path) -
 def test_a_second_fit_of_the_same_module_goes_on_with_what_the_first_has_learned(
     fit: Fit, photos: Path, paintings: Path, vgg_file: Path
 ) -> None:
-    module, data = parts_of(fit, StyleNames(["blue", "red"]))
-    trainer_of(fit, 2).fit(module, datamodule=data)
+    module, data = fit.parts(StyleNames(["blue", "red"]))
+    fit.trainer(2).fit(module, datamodule=data)
     rows = dict(zip([info.id for info in module.styles], module.rows.detach(), strict=True))
     digest = module.network.digest()
 
@@ -186,8 +148,8 @@ def test_a_second_fit_of_the_same_module_goes_on_with_what_the_first_has_learned
                 assert torch.equal(now[style], rows[style])
             assert torch.equal(now["green"], pl_module.network.neutral_style())
 
-    _, data = parts_of(fit, StyleNames(["red", "green", "blue"]))
-    trainer_of(fit, 1, Look()).fit(module, datamodule=data)
+    _, data = fit.parts(StyleNames(["red", "green", "blue"]))
+    fit.trainer(1, Look()).fit(module, datamodule=data)
 
 
 def test_a_module_can_be_read_from_its_checkpoint_without_paintings(fit: Fit) -> None:

@@ -9,6 +9,7 @@ from typing import Final
 
 import lightning as L
 import torch
+from lightning.pytorch.utilities import rank_zero_info
 from torch import Tensor
 from torch.utils.data import DataLoader
 
@@ -35,7 +36,7 @@ SMALLEST_SIDE: Final = 32
 """Smallest side of crops and paintings in pixels: a loss network halves it several times."""
 
 LARGEST_HELD_OUT: Final = 0.5
-MOST_HELD_OUT: Final = 32
+MOST_HELD_OUT: Final = 16
 """Photos that are set aside at most: each is painted in every style, again and again."""
 
 
@@ -54,7 +55,7 @@ class PhotosAndPaintings(L.LightningDataModule):
         cache: folder in which large photos are kept at training size, so that they are decoded
             once and not in every epoch; several runs may share it.
         held_out: share of the photos that is not trained on, so that the losses can be measured
-            on it while the run goes on; 0 sets none aside. No more than 32 are.
+            on it while the run goes on; 0 sets none aside. No more than 16 are.
     """
 
     def __init__(
@@ -98,12 +99,24 @@ class PhotosAndPaintings(L.LightningDataModule):
             read = PhotoCache(self.cache, math.ceil(LARGEST_RESIZE * self.crop_size)).read
         self.photos = PhotoFolder(self.photos_folders, self.crop_size, read)
         aside = photos_aside(self.photos.files, self.held_out)
-        self.held_out_files = [file for file in self.photos.files if file in aside]
+        self.held_out_photos = self._read_aside(sorted(aside))
         self.photos.files = [file for file in self.photos.files if file not in aside]
-        if not self.held_out_files and self.trainer is not None:
-            self.trainer.limit_val_batches = 0  # and no warning of Lightning's about it
         self.photos[0]  # A folder in which nothing can be read is an error here, not in a worker.
         self.paintings = load_paintings(self.styles_folder, self.style_size, self.style_names)
+
+    def _read_aside(self, files: Sequence[Path]) -> Tensor:
+        """Returns the photos set aside, [K, 3, crop_size, crop_size]: none if none can be read."""
+        try:
+            if files:
+                return center_crops(files, len(files), self.crop_size)
+            reason = f"{self.held_out:g} of {len(self.photos)} photos are less than one"
+        except TrainingError as error:
+            reason = str(error)
+        if self.held_out:
+            rank_zero_info(f"no losses on photos held out (--data.held_out): {reason}")
+        if self.trainer is not None:
+            self.trainer.limit_val_batches = 0  # Lightning would warn of an empty loader
+        return torch.empty(0, 3, self.crop_size, self.crop_size)
 
     def calibration_photos(self) -> Tensor:
         """Returns photos [K, 3, crop_size, crop_size]: the same for the same folders."""
@@ -126,8 +139,7 @@ class PhotosAndPaintings(L.LightningDataModule):
 
     def val_dataloader(self) -> DataLoader[Tensor]:
         """Returns batches [N, 3, crop_size, crop_size] of the photos set aside: always the same."""
-        photos = center_crops(self.held_out_files, len(self.held_out_files), self.crop_size)
-        return DataLoader(photos, batch_size=self.batch_size)  # type: ignore[arg-type]  # a tensor is indexed as a data set is
+        return DataLoader(self.held_out_photos, batch_size=self.batch_size)  # type: ignore[arg-type]  # a tensor is indexed as a data set is
 
     def _order(self) -> PhotoOrder:
         seed = int(os.environ.get("PL_GLOBAL_SEED", "0"))  # Lightning's, the same in all processes
@@ -149,5 +161,5 @@ def photos_aside(files: Sequence[Path], share: float) -> frozenset[Path]:
     A photo's name decides, so that a run that goes on sets the same ones aside, in a folder that
     has moved or grown.
     """
-    count = min(int(share * len(files)), MOST_HELD_OUT)
-    return frozenset(sorted(files, key=lambda file: zlib.crc32(os.fsencode(file.name)))[:count])
+    by_name = sorted(set(files), key=lambda file: (zlib.crc32(os.fsencode(file.name)), file))
+    return frozenset(by_name[: min(int(share * len(by_name)), MOST_HELD_OUT)])

@@ -1,7 +1,8 @@
 """How many threads a step uses: as many as there are processors that nobody else keeps busy.
 
 The threads of a step wait for each other many times in it. One that has to share its processor
-with another program holds up all the others, so that one thread less is several times faster.
+with another program holds up all the others: on two processors beside other programs, two threads
+took five to seven times as long as one.
 """
 
 import math
@@ -14,6 +15,8 @@ from typing import Final
 
 import torch
 from lightning.pytorch.utilities import rank_zero_info
+
+VARIABLE: Final = "OMP_NUM_THREADS"
 
 SECONDS: Final = 0.5
 """How long the processors are looked at."""
@@ -28,22 +31,27 @@ def threads(wanted: int | None) -> Iterator[None]:
 
     A number in OMP_NUM_THREADS counts as wanted, too.
     """
-    before = torch.get_num_threads()
+    before, variable = torch.get_num_threads(), os.environ.get(VARIABLE)
     count, reason = choose(wanted, before)
     torch.set_num_threads(count)
     rank_zero_info(f"computing on {count} thread{'s' if count > 1 else ''}: {reason}")
+    if wanted is not None:
+        os.environ[VARIABLE] = str(wanted)  # for the other processes of the run
     try:
         yield
     finally:
         torch.set_num_threads(before)
+        if wanted is not None:
+            os.environ.pop(VARIABLE)
+            os.environ |= {} if variable is None else {VARIABLE: variable}
 
 
 def choose(wanted: int | None, usual: int) -> tuple[int, str]:
     """Returns a number of threads, and why; ``usual`` is torch's own choice."""
     if wanted is not None:
         return wanted, "--threads says so"
-    if os.environ.get("OMP_NUM_THREADS"):
-        return usual, "OMP_NUM_THREADS says so"
+    if os.environ.get(VARIABLE):
+        return usual, f"{VARIABLE} says so"
     processors = own_processors()
     idle = idle_processors(processors)
     if idle is None:
@@ -92,9 +100,9 @@ def _clocks() -> dict[int, tuple[int, int]]:
     return clocks
 
 
-def processor_quota() -> float:
+def processor_quota(limit: Path = Path("/sys/fs/cgroup/cpu.max")) -> float:
     """Returns how many processors' time a container's limit allows, or infinity."""
     with suppress(OSError, ValueError):
-        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text(encoding="ascii").split()
+        quota, period = limit.read_text(encoding="ascii").split()
         return int(quota) / int(period)  # "max" is no number
     return math.inf
