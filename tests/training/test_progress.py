@@ -5,7 +5,6 @@ import re
 import pytest
 
 from tests.training.fit_runner import Fit
-from training.run.progress import StepsBar
 
 pytestmark = pytest.mark.filterwarnings("default")
 
@@ -73,7 +72,11 @@ def test_another_bar_takes_its_place_and_none_is_none(
     assert not lines(capsys.readouterr().out)
 
 
-def test_a_bar_can_be_disabled_before_it_is_shown() -> None:
-    progress = StepsBar()
-    progress.disable()
-    progress.on_exception(None)  # type: ignore[arg-type]  # a run that failed at its start
+def test_a_run_that_is_ended_shows_how_far_it_came(
+    fit: Fit, capsys: pytest.CaptureFixture[str]
+) -> None:
+    there = ("--trainer.callbacks", "tests.training.fit_runner.SignalAt")
+    options = ("--trainer.callbacks.numbers", "[15]", "--trainer.callbacks.step", "3")
+    with pytest.raises(SystemExit):
+        bar(fit)("--trainer.max_steps", "1000", *there, *options)
+    assert lines(capsys.readouterr().out)[-1].startswith("3 steps done, 997 to go")

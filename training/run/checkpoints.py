@@ -41,7 +41,9 @@ class InterruptedCheckpoint(ModelCheckpoint):
         self, trainer: L.Trainer, pl_module: L.LightningModule, exception: BaseException
     ) -> None:
         """Saves if somebody pressed Ctrl-C or asked the process to end."""
-        asked = isinstance(exception, KeyboardInterrupt | SIGTERMException)
+        # Ctrl-C at once may come in the middle of what several processes do together.
+        alone = isinstance(exception, KeyboardInterrupt) and trainer.world_size == 1
+        asked = alone or isinstance(exception, SIGTERMException)
         if asked and self.save_on_exception and self._training:
             self._save_now(trainer)
             rank_zero_info(

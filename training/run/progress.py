@@ -56,8 +56,7 @@ class StepsBar(ProgressBar):
 
     def on_exception(self, trainer: L.Trainer, *_: Any) -> None:
         """Shows how far the run came, for what else there is to say."""
-        if self._bar is not None:
-            self._bar.n = trainer.global_step
+        self._count(trainer)
         self._close()
 
     def print(self, *args: Any, sep: str = " ", **kwargs: Any) -> None:
@@ -68,15 +67,20 @@ class StepsBar(ProgressBar):
         if self._bar is None or self._bar.disable:
             return
         self._shown = time.monotonic()
-        self._bar.n = trainer.global_step
-        if self._bar.total is not None:
-            self._bar.set_description_str(f"{self._bar.total - self._bar.n} to go ", refresh=False)
+        self._count(trainer)
         losses = {
             name.removeprefix("loss/").replace("/", " ").replace("_", " "): f"{value:.4g}"
             for name, value in trainer.progress_bar_metrics.items()
         }
         self._bar.set_postfix_str(", ".join(f"{k} {v}" for k, v in losses.items()), refresh=False)
         self._bar.refresh()
+
+    def _count(self, trainer: L.Trainer) -> None:
+        if self._bar is None:
+            return
+        self._bar.n = trainer.global_step
+        if self._bar.total is not None:
+            self._bar.set_description_str(f"{self._bar.total - self._bar.n} to go ", refresh=False)
 
     def _close(self) -> None:
         if self._bar is not None:
