@@ -72,12 +72,24 @@ class Fit:
 
 
 class SignalAt(Callback):
-    """Sends this process the signals ``numbers``, one behind each step from ``step`` on."""
+    """Sends this process the signals ``numbers``, one behind each step from ``step`` on.
 
-    def __init__(self, numbers: list[int], step: int) -> None:
+    With ``measuring`` they come while the photos held out are looked at.
+    """
+
+    def __init__(self, numbers: list[int], step: int, measuring: bool = False) -> None:
         self.numbers = numbers
         self.step = step
+        self.measuring = measuring
 
     def on_train_batch_end(self, trainer: L.Trainer, *_: object) -> None:
+        if not self.measuring:
+            self._send(trainer)
+
+    def on_validation_batch_start(self, trainer: L.Trainer, *_: object) -> None:
+        if self.measuring:
+            self._send(trainer)
+
+    def _send(self, trainer: L.Trainer) -> None:
         if trainer.global_step >= self.step and self.numbers:
             os.kill(os.getpid(), self.numbers.pop(0))

@@ -66,6 +66,16 @@ def test_a_run_that_writes_no_checkpoints_tells_its_signal_all_the_same(fit: Fit
     assert not fit.checkpoints.exists()
 
 
+def test_a_measurement_on_photos_held_out_is_not_waited_for(fit: Fit) -> None:
+    held_out = ("--data.held_out", "0.5", "--data.batch_size", "1")
+    every = ("--trainer.val_check_interval", "3", "--checkpoint.every_n_train_steps", "2")
+    amid = ("--trainer.callbacks.measuring", "true", *held_out, *every)
+    assert interrupted(fit, signal.SIGTERM, more=amid) == 143
+    assert torch.load(fit.last, weights_only=True)["global_step"] == 3
+    assert fit("--trainer.max_steps", "6", "--ckpt_path", "last", *held_out, *every) == 0
+    assert torch.load(fit.last, weights_only=True)["global_step"] == 6
+
+
 def test_ctrl_c_while_the_program_starts_is_no_traceback(fit: Fit) -> None:
     with subprocess.Popen(
         [sys.executable, "-m", "training", *fit.arguments],

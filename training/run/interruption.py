@@ -44,18 +44,22 @@ class Interruption(Callback):
         self._step = trainer.global_step
 
     def on_train_batch_end(self, trainer: L.Trainer, *_: object) -> None:
-        """Ends the run if somebody has asked, unless this was its last step in any case.
+        """Ends the run behind a step; parts of an accumulated one go on."""
+        if trainer.global_step != self._step:
+            self._end_if_asked(trainer)
 
-        Raises:
-            SIGTERMException: this is what the checkpoints and Lightning know.
-        """
-        if trainer.global_step in (self._step, trainer.max_steps):
-            return  # a part of an accumulated step, or the end
+    def on_validation_batch_end(self, trainer: L.Trainer, *_: object) -> None:
+        """Ends the run amid a measurement, which may be long; it is not made up for."""
+        self._end_if_asked(trainer)
+
+    def _end_if_asked(self, trainer: L.Trainer) -> None:
+        if trainer.global_step == trainer.max_steps:
+            return  # the run ends in any case, and is complete
         asked = self.asked is not None
         if trainer.world_size > 1:
             asked = trainer.strategy.reduce_boolean_decision(asked, all=False)
         if asked:
-            raise SIGTERMException
+            raise SIGTERMException  # what Lightning and the checkpoints know
 
     def _ask(self, number: int, frame: FrameType | None) -> None:
         if self.asked is None:
