@@ -12,7 +12,8 @@ SECONDS: Final = 0.2
 SECONDS_IN_A_FILE: Final = 30.0
 """Time between two lines where each stays, as in the log of a batch system."""
 
-_FORMAT = "{n_fmt} steps done, {desc}|{bar}| {remaining} left, {rate_noinv_fmt}{postfix}"
+_FORMAT = "{n_fmt} steps done, {desc}|{bar}| {remaining} left{postfix}, {rate_noinv_fmt}"
+"""What a narrow terminal cuts off is at the end."""
 
 
 class StepsBar(ProgressBar):
@@ -68,11 +69,9 @@ class StepsBar(ProgressBar):
             return
         self._shown = time.monotonic()
         self._count(trainer)
-        losses = {
-            name.removeprefix("loss/").replace("/", " ").replace("_", " "): f"{value:.4g}"
-            for name, value in trainer.progress_bar_metrics.items()
-        }
-        self._bar.set_postfix_str(", ".join(f"{k} {v}" for k, v in losses.items()), refresh=False)
+        metrics = sorted(trainer.progress_bar_metrics.items(), key=lambda m: m[0] != "loss/total")
+        losses = [f"{_spoken(name)} {value:.4g}" for name, value in metrics]
+        self._bar.set_postfix_str(", ".join(losses), refresh=False)
         self._bar.refresh()
 
     def _count(self, trainer: L.Trainer) -> None:
@@ -86,3 +85,7 @@ class StepsBar(ProgressBar):
         if self._bar is not None:
             self._bar.close()
             self._bar = None
+
+
+def _spoken(name: str) -> str:
+    return name.removeprefix("loss/").replace("/", " ").replace("_", " ")
