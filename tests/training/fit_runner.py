@@ -72,7 +72,7 @@ class Fit:
 
 
 class SignalAt(Callback):
-    """Sends this process the signals ``numbers``, one behind each step from ``step`` on.
+    """Sends this process the signals ``numbers`` behind the step ``step``.
 
     With ``measuring`` they come while the photos held out are looked at.
     """
@@ -91,5 +91,5 @@ class SignalAt(Callback):
             self._send(trainer)
 
     def _send(self, trainer: L.Trainer) -> None:
-        if trainer.global_step >= self.step and self.numbers:
+        while trainer.global_step == self.step and self.numbers:
             os.kill(os.getpid(), self.numbers.pop(0))

@@ -29,7 +29,7 @@ def usual_signals() -> Iterator[None]:
 
 
 def interrupted(fit: Fit, *numbers: int, more: tuple[str, ...] = ()) -> int | str | None:
-    """Trains, is sent the signals in step 3, and returns the exit status."""
+    """Trains, is sent the signals behind step 3, and returns the exit status."""
     there = "--trainer.callbacks", "tests.training.fit_runner.SignalAt"
     options = (
         "--trainer.callbacks.numbers",
@@ -57,7 +57,12 @@ def test_a_signal_ends_the_run_behind_its_step_and_is_the_exit_status(
 def test_a_run_under_nohup_outlives_its_terminal(fit: Fit) -> None:
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     assert interrupted(fit, signal.SIGHUP, signal.SIGTERM) == 128 + signal.SIGTERM
-    assert torch.load(fit.last, weights_only=True)["global_step"] == 4
+    assert torch.load(fit.last, weights_only=True)["global_step"] == 3
+
+
+def test_a_second_ctrl_c_ends_the_run_at_once_and_saves_all_the_same(fit: Fit) -> None:
+    assert interrupted(fit, signal.SIGINT, signal.SIGINT) == 130
+    assert torch.load(fit.last, weights_only=True)["global_step"] == 3
 
 
 def test_a_run_that_writes_no_checkpoints_tells_its_signal_all_the_same(fit: Fit) -> None:

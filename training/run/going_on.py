@@ -7,7 +7,7 @@ from typing import Any, Self
 import torch
 from torch import Tensor, nn
 
-from training.checkpoint import CHECKPOINT_KEY, first_not_finite
+from training.checkpoint import CHECKPOINT_FORMAT, CHECKPOINT_KEY, first_not_finite
 from training.errors import TrainingError
 
 ROWS = "rows"
@@ -58,8 +58,10 @@ def go_on(checkpoint: dict[str, Any], now: Learned, module: nn.Module) -> None:
             lacks the optimizer's state, or holds numbers that are not finite.
     """
     extras = checkpoint.get(CHECKPOINT_KEY)
-    if not isinstance(extras, dict):
-        raise TrainingError("--ckpt_path is no checkpoint of `python -m training fit`")
+    if not isinstance(extras, dict) or extras.get("format_version") != CHECKPOINT_FORMAT:
+        raise TrainingError(
+            "--ckpt_path is a checkpoint, but not of `python -m training fit` in this version"
+        )
     if "optimizer_states" not in checkpoint:
         _refuse("it has the weights only and not the optimizer's state")
     if name := first_not_finite(checkpoint["state_dict"]):
