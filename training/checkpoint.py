@@ -44,9 +44,10 @@ def read_checkpoint(path: Path) -> TrainedStyles:
     """Reads a checkpoint without unpickling anything but tensors and plain types.
 
     Raises:
-        TrainingError: no such file, no checkpoint of ours, or one of another network.
+        TrainingError: no such file, no checkpoint of ours, one of another network, or one with
+            numbers that are not finite.
     """
-    checkpoint = _load(path)
+    checkpoint = load(path)
     extras = checkpoint.get(CHECKPOINT_KEY)
     if not isinstance(extras, dict) or extras.get("format_version") != CHECKPOINT_FORMAT:
         raise TrainingError(
@@ -66,6 +67,11 @@ def read_checkpoint(path: Path) -> TrainedStyles:
         raise TrainingError(
             f"{str(path)!r} holds another network than {network.architecture!r}: {error}"
         ) from error
+    if name := first_not_finite(state):
+        raise TrainingError(
+            f"{str(path)!r} holds numbers that are not finite (in {name}): its training diverged, "
+            "take an earlier checkpoint"
+        )
     return TrainedStyles(
         network.eval(),
         state["rows"].float(),
@@ -82,6 +88,11 @@ def read_checkpoint(path: Path) -> TrainedStyles:
     )
 
 
+def first_not_finite(state: Mapping[str, Tensor]) -> str | None:
+    """Returns the name of the first tensor of ``state`` that holds an infinity or a NaN."""
+    return next((name for name, value in state.items() if not value.isfinite().all()), None)
+
+
 def _plain(value: Any) -> Any:
     """Returns what JSON can hold: a file name instead of a path of the trainer's machine."""
     if isinstance(value, str) and ("/" in value or "\\" in value):
@@ -89,7 +100,12 @@ def _plain(value: Any) -> Any:
     return list(value) if isinstance(value, tuple) else value
 
 
-def _load(path: Path) -> dict[str, Any]:
+def load(path: Path) -> dict[str, Any]:
+    """Returns the content of a checkpoint, without unpickling more than tensors and plain types.
+
+    Raises:
+        TrainingError: no such file, or no checkpoint.
+    """
     if not path.is_file():
         raise TrainingError(f"no checkpoint {str(path)!r}: give the .ckpt file of a run of fit")
     if not zipfile.is_zipfile(path):  # torch.save writes an archive; nothing else is looked at

@@ -199,7 +199,7 @@ _INITS: Final = ("nearest", "neutral")
 def _photos(options: PhotoOptions, crop_size: int) -> tuple[PhotoFolder, Tensor]:
     """Returns the photos to train on, and held-out ones [K, 3, crop_size, crop_size]."""
     check_bounds(
-        "data.",
+        "--data.",
         crop_size=crop_size,
         batch_size=options.batch_size,
         num_workers=options.num_workers,
