@@ -61,6 +61,13 @@ def test_the_pod_runs_as_the_user_of_the_image() -> None:
     assert user in (ROOT / "Dockerfile").read_text().splitlines()
 
 
+def test_a_base_image_that_is_pinned_is_that_of_every_stage() -> None:
+    lines = (ROOT / "Dockerfile").read_text().splitlines()
+    bases = [line.split()[1] for line in lines if line.startswith("FROM ")]
+    assert "ARG BASE=python:3.13-slim" in lines
+    assert {*bases} == {"$BASE"}
+
+
 def test_the_photos_that_are_allowed_fit_into_the_memory_that_is_reserved(
     config: ServerConfig,
 ) -> None:
