@@ -15,9 +15,9 @@ from training.checkpoint import read_checkpoint
 from training.data.paintings import read_metadata, style_info
 from training.errors import TrainingError
 from training.export import check_parity, to_onnx
-from training.model_folder import prepare_model_folder
 from training.networks.finite import refuse_nan
 from training.networks.transformation_network import MIN_SIDE
+from training.output_place import prepare_model_folder
 
 
 def export_bundle(

@@ -13,6 +13,7 @@ from lightning.pytorch.utilities.exceptions import SIGTERMException
 
 from training.data.module import PhotosAndPaintings
 from training.module import MultiStyleModule
+from training.output_place import prepare_folder
 
 _ADVERTISEMENTS: Final = ("litlogger", "litmodels")
 
@@ -73,6 +74,8 @@ class SfumatoCLI(LightningCLI):
 
     def before_fit(self) -> None:
         """Puts checkpoints where ``--ckpt_path last`` finds them in the next run."""
+        if not self.trainer.fast_dev_run:  # type: ignore[attr-defined]
+            prepare_folder(Path(self.trainer.default_root_dir))
         for callback in self.trainer.checkpoint_callbacks:
             if isinstance(callback, ModelCheckpoint) and callback.dirpath is None:
                 callback.dirpath = str(Path(self.trainer.default_root_dir) / "checkpoints")

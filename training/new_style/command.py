@@ -24,11 +24,13 @@ from training.errors import TrainingError
 from training.loss_settings import LossSettings, loss_network_of, perceptual_loss
 from training.losses.calibration import calibrate, painting_grams
 from training.losses.perceptual import PerceptualLoss
+from training.networks.finite import refuse_nan
 from training.networks.transformation_network import TransformationNetwork
-from training.new_style.bundle import bundle_of, write_next_version
+from training.new_style.bundle import bundle_of, check_can_extend, write_next_version
 from training.new_style.module import NewStyleModule
 from training.new_style.nearest_blend import nearest_blend
 from training.new_style.options import AddStyleOptions, PhotoOptions, StyleOptions, parse_options
+from training.output_place import prepare_file, prepare_folder
 from training.starting_point import read_trained
 
 HELD_OUT: Final = 16
@@ -40,15 +42,19 @@ def main(arguments: Sequence[str]) -> None:
     """Runs ``add-style`` with command-line ``arguments``."""
     options = parse_options(arguments)
     L.seed_everything(options.style.seed, verbose=False)
-    if options.style.next_version:
-        bundle_of(options.source)  # refuse before the minutes of training, not behind them
     trained = read_trained(options.source)
+    refuse_nan(trained.network)
     info = describe(options, trained)
+    out = options.style.out or Path(f"{info.id}.safetensors")
+    # What can be refused is refused before the minutes of training.
+    require_device(options.style.device)
+    prepare_file(out)
+    if options.style.next_version:
+        prepare_folder(check_can_extend(bundle_of(options.source)))
     lesson = Lesson(trained, options, info)
     row, steps = lesson.learn()
     quality = lesson.judge(row)
     style = StyleFile(lesson.described(quality, steps), row.numpy(), trained.network.digest())
-    out = options.style.out or Path(f"{info.id}.safetensors")
     write_style_file(out, style)
     print(f"wrote {out}: style {info.id!r} after {steps} steps")
     print(
@@ -58,6 +64,12 @@ def main(arguments: Sequence[str]) -> None:
     if options.style.next_version:
         bundle = write_next_version(bundle_of(options.source), style, lesson.scales)
         print(f"wrote {bundle.path}: {len(bundle.styles)} styles")
+
+
+def require_device(device: str) -> None:
+    """Raises TrainingError if ``gpu`` is asked for, and PyTorch finds none."""
+    if device == "gpu" and not (torch.cuda.is_available() or torch.backends.mps.is_available()):
+        raise TrainingError("--device gpu: PyTorch finds no GPU here; choose cpu or auto")
 
 
 def describe(options: AddStyleOptions, trained: TrainedStyles) -> StyleInfo:

@@ -1,13 +1,28 @@
 """Options of ``python -m training add-style``; the docstrings are the help."""
 
+import itertools
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
 
 from jsonargparse import ArgumentParser
 
 from sfumato.style_info import StyleInfo
+from training.errors import TrainingError
+
+LEAST_SIZE: Final = 32
+"""Of crops and paintings, in pixels: what the deepest layers of a loss network need."""
+
+TEXTS: Final = ("id", "title", "artist", "year", "licence")
+"""Options that are taken as they are typed: no title is YAML."""
+
+
+def whole_number(name: str, number: int | None, least: int) -> None:
+    """Raises TrainingError if the option ``name`` is below ``least``; None stands for a default."""
+    if number is not None and number < least:
+        raise TrainingError(f"{name} must be a whole number from {least} up, not {number}")
 
 
 @dataclass(frozen=True)
@@ -26,6 +41,12 @@ class PhotoOptions:
     batch_size: int = 4
     num_workers: int = 1
 
+    def __post_init__(self) -> None:
+        """Raises TrainingError for what is out of range."""
+        whole_number("--data.crop_size", self.crop_size, LEAST_SIZE)
+        whole_number("--data.batch_size", self.batch_size, 1)
+        whole_number("--data.num_workers", self.num_workers, 0)
+
 
 @dataclass(frozen=True)
 class StyleOptions:
@@ -43,7 +64,7 @@ class StyleOptions:
         style_size: shorter side of the painting in pixels; None for that of the other styles.
         style_strength: more or less painting than the other styles have; None for theirs.
         id: the style's id; None for the painting's file name.
-        title: title of the painting; None for sources.csv beside it, or the file name.
+        title: title of the painting; without it that of sources.csv beside it, or the file name.
         artist: who painted it; None for sources.csv.
         year: when; None for sources.csv.
         licence: of the reproduction; None for sources.csv.
@@ -69,10 +90,24 @@ class StyleOptions:
     precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
     seed: int = 0
 
+    def __post_init__(self) -> None:
+        """Raises TrainingError for what is out of range."""
+        whole_number("--steps", self.steps, 1)
+        whole_number("--style_size", self.style_size, LEAST_SIZE)
+        whole_number("--seed", self.seed, 0)
+        if not 0 <= self.learning_rate < math.inf:
+            raise TrainingError(
+                f"--learning_rate must be a number from 0 up, not {self.learning_rate}"
+            )
+        if self.style_strength is not None and not 0 < self.style_strength < math.inf:
+            raise TrainingError(
+                f"--style_strength must be a number above 0, not {self.style_strength}"
+            )
+
     def describe(self, info: StyleInfo) -> StyleInfo:
         """Returns ``info`` with what the options say of the painting."""
-        said = {name: getattr(self, name) for name in ("id", "title", "artist", "year", "licence")}
-        return StyleInfo(**{name: said[name] or getattr(info, name) for name in said})
+        said = {name: getattr(self, name) for name in TEXTS}
+        return replace(info, **{name: text for name, text in said.items() if text is not None})
 
 
 @dataclass(frozen=True)
@@ -98,6 +133,7 @@ def parse_options(arguments: Sequence[str]) -> AddStyleOptions:
     parser.add_class_arguments(PhotoOptions, "data")
     parser.add_class_arguments(StyleOptions)
     values = parser.parse_args([_underscored(word) for word in arguments]).as_dict()
+    values |= _typed(arguments)
     names = StyleOptions.__dataclass_fields__
     return AddStyleOptions(
         source=Path(values["source"]),
@@ -113,3 +149,14 @@ def _underscored(word: str) -> str:
         return word
     name, equals, value = word.partition("=")
     return "--" + name[2:].replace("-", "_") + equals + value
+
+
+def _typed(arguments: Sequence[str]) -> dict[str, str]:
+    """Returns the texts as they were typed: the parser takes the title ``null`` for none."""
+    options = {f"--{name}": name for name in TEXTS}
+    typed = {options[a]: b for a, b in itertools.pairwise(arguments) if a in options}
+    for word in arguments:
+        option, equals, text = word.partition("=")
+        if equals and option in options:
+            typed[options[option]] = text
+    return typed
