@@ -12,6 +12,7 @@ from torch import Tensor
 
 from sfumato.style_info import StyleInfo
 from training.errors import TrainingError
+from training.networks.finite import first_not_finite
 from training.networks.transformation_network import TransformationNetwork, build_network
 
 CHECKPOINT_FORMAT = 1
@@ -86,11 +87,6 @@ def read_checkpoint(path: Path) -> TrainedStyles:
             "steps": checkpoint["global_step"],
         },
     )
-
-
-def first_not_finite(state: Mapping[str, Tensor]) -> str | None:
-    """Returns the name of the first tensor of ``state`` that holds an infinity or a NaN."""
-    return next((name for name, value in state.items() if not value.isfinite().all()), None)
 
 
 def _plain(value: Any) -> Any:

@@ -19,6 +19,7 @@ from training.checkpoint import load
 from training.data.module import PhotosAndPaintings
 from training.errors import TrainingError
 from training.module import MultiStyleModule
+from training.output_place import prepare_folder
 from training.ranges import check_range
 from training.run.checkpoints import InterruptedCheckpoint, find_last
 from training.run.interruption import Interruption
@@ -138,7 +139,10 @@ class SfumatoCLI(LightningCLI):
 
     def fit(self, **options: Any) -> None:
         """Runs the trainer, from the checkpoint that ``--ckpt_path`` means."""
-        folder = Path(self.trainer.default_root_dir).absolute() / "checkpoints"
+        root = Path(self.trainer.default_root_dir).absolute()
+        if not self.trainer.fast_dev_run:  # type: ignore[attr-defined]
+            prepare_folder(root)
+        folder = root / "checkpoints"
         for callback in self.trainer.checkpoint_callbacks:
             if isinstance(callback, InterruptedCheckpoint):
                 folder = Path(callback.dirpath or folder)

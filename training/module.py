@@ -18,7 +18,6 @@ from training.checkpoint import (
     CHECKPOINT_KEY,
     TrainedStyles,
     checkpoint_extras,
-    first_not_finite,
 )
 from training.data.module import PhotosAndPaintings
 from training.data.photos import PhotoBatch
@@ -26,6 +25,7 @@ from training.errors import DIVERGED_REMEDY, TrainingError
 from training.learning_rate import trapezoid
 from training.loss_settings import LossSettings, build_loss
 from training.losses.perceptual import LossTerms
+from training.networks.finite import first_not_finite
 from training.networks.loss_network import load_loss_network
 from training.networks.transformation_network import build_network
 from training.ranges import check_not_empty, check_range

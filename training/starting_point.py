@@ -8,8 +8,9 @@ from torch import Tensor
 
 from sfumato.bundle import read_latest_bundle
 from sfumato.style_info import StyleInfo
-from training.checkpoint import TrainedStyles, first_not_finite, read_checkpoint
+from training.checkpoint import TrainedStyles, read_checkpoint
 from training.errors import TrainingError
+from training.networks.finite import first_not_finite
 from training.networks.transformation_network import TransformationNetwork
 
 

@@ -6,7 +6,9 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import onnxruntime
 import pytest
 import torch
@@ -215,7 +217,7 @@ class Exported:
         network = LiteNetwork()
         rows = network.neutral_style() + 0.2 * torch.randn(2, network.style_size)
         self.checkpoint = folder / "last.ckpt"
-        self.state = {
+        self.state: dict[str, Any] = {
             "state_dict": {
                 **{f"network.{name}": value for name, value in network.state_dict().items()},
                 "rows": rows,
@@ -264,6 +266,27 @@ def test_each_export_is_the_next_version(exported: Exported) -> None:
     before = list_versions(exported.model)
     assert main(["export", str(exported.checkpoint), str(exported.model), "--no-float16"]) == 0
     assert list_versions(exported.model) == [*before, before[-1] + 1]
+
+
+def test_a_version_is_no_place_for_an_export(
+    exported: Exported, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for place in (exported.model / "1", tmp_path / "m" / "3"):
+        assert main(["export", str(exported.checkpoint), str(place)]) == 1
+        error = capsys.readouterr().err
+        assert f"give its folder {str(place.parent)!r}" in error
+        assert len(error.splitlines()) == 1
+        assert list_versions(place) == []
+
+
+def test_a_place_that_cannot_be_written_is_told_before_the_work(
+    exported: Exported, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").write_text("")
+    assert main(["export", str(exported.checkpoint), str(tmp_path / "file" / "model")]) == 1
+    captured = capsys.readouterr()
+    assert "cannot be made" in captured.err
+    assert captured.out == ""
 
 
 def test_export_can_describe_the_paintings_anew(exported: Exported, tmp_path: Path) -> None:
@@ -316,6 +339,58 @@ def test_a_checkpoint_of_another_network_or_program_is_refused(
     assert main(["export", str(tmp_path / "other.ckpt"), str(tmp_path / "model")]) == 1
     assert message in capsys.readouterr().err
     assert not (tmp_path / "model").exists()
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("network.to_rgb.bias", float("nan"), "to_rgb.bias holds NaN or infinity"),
+        ("network.encode1.convolution.weight", float("inf"), "encode1.convolution.weight holds"),
+        ("rows", float("nan"), "the row of style 'one' holds NaN or infinity"),
+    ],
+)
+def test_a_network_that_holds_nan_is_refused(
+    exported: Exported,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    key: str,
+    value: float,
+    message: str,
+) -> None:
+    state = {name: tensor.clone() for name, tensor in exported.state["state_dict"].items()}
+    state[key].flatten()[0] = value
+    torch.save({**exported.state, "state_dict": state}, tmp_path / "nan.ckpt")
+    assert main(["export", str(tmp_path / "nan.ckpt"), str(tmp_path / "model")]) == 1
+    assert message in capsys.readouterr().err
+    assert list_versions(tmp_path / "model") == []
+
+
+def test_pictures_that_are_not_finite_are_refused(exported: Exported) -> None:
+    from training.errors import TrainingError
+    from training.export import check_parity
+
+    trained = read_checkpoint(exported.checkpoint)
+    graph = (exported.model / "1" / "model.onnx").read_bytes()
+    with pytest.raises(TrainingError, match="not finite"):
+        check_parity(trained.network, trained.rows * 1e38, graph)  # finite, but not what it paints
+
+
+def test_a_graph_that_loses_a_small_number_is_caught(exported: Exported) -> None:
+    import onnx
+    from onnx import numpy_helper
+
+    from training.errors import TrainingError
+    from training.export import check_parity
+
+    trained = read_checkpoint(exported.checkpoint)
+    model = onnx.load(exported.model / "1" / "model.onnx")
+    floors = [
+        t for t in model.graph.initializer if np.isclose(numpy_helper.to_array(t), 1e-4).any()
+    ]
+    for floor in floors:  # as the exporter made 0 of 1e-8 here
+        floor.CopyFrom(numpy_helper.from_array(np.zeros((), np.float32), floor.name))
+    with pytest.raises(TrainingError, match="by up to 255 of 255 levels"):
+        check_parity(trained.network, trained.rows, model.SerializeToString())
 
 
 @pytest.mark.parametrize("content", [b"", b"not a checkpoint at all", b"\x80\x04junk"])

@@ -4,13 +4,13 @@ import pytest
 import torch
 
 from training.errors import TrainingError
+from training.networks.fade import fade
 from training.networks.transformation_network import (
     ConditionalInstanceNorm,
     LiteNetwork,
     ReferenceNetwork,
     TransformationNetwork,
     build_network,
-    fade,
 )
 
 
