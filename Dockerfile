@@ -1,9 +1,10 @@
 # The server with the models of this checkout.
 #   docker build --tag sfumato .                      CPU
 #   docker build --tag sfumato:gpu --build-arg GPU=1 .  with CUDA and cuDNN
-# See docs/docker.md.
+# See docs/docker.md, also for how to pin the base image by its digest.
 
-FROM python:3.13-slim AS build
+ARG BASE=python:3.13-slim
+FROM $BASE AS build
 ARG GPU=0
 WORKDIR /build
 RUN python -m venv --without-pip /venv
@@ -14,8 +15,15 @@ RUN if [ "$GPU" = 1 ]; then extras=serving,tracing,gpu; else extras=serving,trac
     && python -m pip --python /venv/bin/python install --no-cache-dir --constraint constraints.txt ".[$extras]"
 COPY sfumato sfumato
 RUN python -m pip --python /venv/bin/python install --no-cache-dir --no-deps --force-reinstall .
+WORKDIR /app
+COPY LICENSE ./
+COPY protos protos
+COPY serving serving
+COPY models models
+# A checkout made under umask 077 gives files that only their owner may read, and a COPY keeps that.
+RUN chmod -R u=rwX,go=rX /app /venv
 
-FROM python:3.13-slim
+FROM $BASE
 ENV PATH=/venv/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1 \
@@ -24,10 +32,7 @@ ENV PATH=/venv/bin:$PATH \
     SFUMATO_MODELS=/app/models
 WORKDIR /app
 COPY --from=build /venv /venv
-COPY LICENSE ./
-COPY protos protos
-COPY serving serving
-COPY models models
+COPY --from=build /app ./
 USER 10001:10001
 EXPOSE 8001
 STOPSIGNAL SIGTERM

@@ -26,7 +26,8 @@ from benchmarks.machine import describe_machine
 from training.checkpoint import TrainedStyles
 from training.data.paintings import style_info
 from training.learning_rate import trapezoid
-from training.networks.transformation_network import TransformationNetwork, build_network
+from training.networks.architectures import build_network
+from training.networks.transformation_network import TransformationNetwork
 from training.new_style.command import Lesson
 from training.new_style.module import DECAY_FRACTION, WARMUP_STEPS
 from training.new_style.options import AddStyleOptions, PhotoOptions, StyleOptions

@@ -41,7 +41,7 @@ from serving.onnx_runtime import (
 )
 from serving.session import OnnxSession
 from sfumato.bundle import Bundle, read_latest_bundle
-from training.networks.transformation_network import build_network
+from training.networks.architectures import build_network
 
 _WARM_UP_RUNS = 3
 

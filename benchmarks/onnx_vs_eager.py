@@ -22,7 +22,7 @@ from torch import Tensor
 
 from benchmarks.machine import describe_machine
 from training.export import StylizationGraph, to_onnx
-from training.networks.transformation_network import ARCHITECTURES, build_network
+from training.networks.architectures import ARCHITECTURES, build_network
 
 
 def milliseconds(run: Callable[[], object]) -> float:

@@ -14,7 +14,8 @@ from sfumato.bundle import Bundle, next_version, write_bundle
 from sfumato.network_info import NetworkInfo
 from sfumato.style_info import StyleInfo
 from training.export import to_onnx
-from training.networks.transformation_network import ARCHITECTURES, MIN_SIDE, build_network
+from training.networks.architectures import ARCHITECTURES, build_network
+from training.networks.transformation_network import MIN_SIDE
 
 
 def write_random_network(folder: Path, architecture: str) -> Bundle:

@@ -1,6 +1,6 @@
 """Peak memory of the server after photos of growing size. Linux only.
 
-    python -m benchmarks.server_memory [--models DIR] [--model NAME] [--sizes 512 1024 2048]
+    python -m benchmarks.server_memory [--models DIR] [--model NAME] [--sizes 512 1024 2048 …]
 
 The sizes are painted by one server, one after the other. VmHWM is the most physical memory that
 the process ever had, VmRSS what it has after the photo.
@@ -29,7 +29,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--models", type=Path, default=CHECKOUT / "models", help="model folder")
     parser.add_argument("--model", default="default", help="name of the model")
-    parser.add_argument("--sizes", type=int, nargs="+", default=[512, 1024, 2048], help="sides")
+    parser.add_argument(
+        "--sizes", type=int, nargs="+", default=[512, 1024, 2048, 2828, 3464, 4898], help="sides"
+    )
     arguments = parser.parse_args()
     os.environ["SFUMATO_DEVICE"] = "cpu"
     print(describe_machine("onnxruntime-gpu", "onnxruntime", "grpcio", "simplejpeg"))

@@ -31,12 +31,9 @@ from benchmarks.machine import describe_machine
 from training.loss_settings import LossSettings, build_loss
 from training.losses.calibration import Scales
 from training.losses.perceptual import STYLE_WEIGHT, LossTerms, PerceptualLoss
+from training.networks.architectures import ARCHITECTURES, build_network
 from training.networks.loss_network import LossNetwork
-from training.networks.transformation_network import (
-    ARCHITECTURES,
-    TransformationNetwork,
-    build_network,
-)
+from training.networks.transformation_network import TransformationNetwork
 
 SETTINGS: Final = LossSettings(
     content_layers=("relu3_3",),

@@ -69,18 +69,16 @@ class Admission:
         """Whether one more request may come in."""
         return self.is_open and self.inside < self.limit
 
-    def turn_away(self, full: str = "") -> NotServingError | QueueFullError:
-        """Gives the reason for a request that cannot come in; counts it among those who wait.
-
-        Args:
-            full: why there is no room, if it is not the limit on requests inside.
-        """
+    def turn_away(self) -> NotServingError | QueueFullError:
+        """Gives the reason for a request that cannot come in; counts it among those who wait."""
         if self._closed is not None:
             return NotServingError(self._closed)
+        return self.full(f"{self.inside} requests are inside, its limit")
+
+    def full(self, reason: str) -> QueueFullError:
+        """Gives the error for a request that ``reason`` keeps out; counts it as waiting."""
         return QueueFullError(
-            f"the server is full: {full or f'{self.inside} requests are inside'}, its limit; "
-            "try again later",
-            self._turnover.turn_away(),
+            f"the server is full: {reason}; try again later", self._turnover.turn_away()
         )
 
     def leave(self) -> None:

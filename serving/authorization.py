@@ -7,7 +7,7 @@ import grpc
 from serving.call import AUTHORIZATION
 from serving.client_name import client_name
 from serving.errors import PermissionDeniedError, UnauthenticatedError
-from serving.health_service import HEALTH_METHODS
+from serving.health_service import HEALTH_LIST, HEALTH_METHODS
 from serving.message_check import REFLECTION_METHODS
 from serving.tokens import Scope, Token, find_token
 from serving.watched_files import WatchedFiles
@@ -24,7 +24,10 @@ _Details = grpc.HandlerCallDetails
 
 
 class Authorization:
-    """Lets in calls whose token has the scope of their method; health is open to all."""
+    """Lets in calls whose token has the scope of their method; health is open to all.
+
+    But for the list of all services, which has the names of the models: any token will do there.
+    """
 
     def __init__(self, tokens: WatchedFiles[tuple[Token, ...]]) -> None:
         """Knows ``tokens``."""
@@ -37,10 +40,11 @@ class Authorization:
             UnauthenticatedError: it has none that is known.
             PermissionDeniedError: its token lacks the scope of the method.
         """
-        if not details.method.startswith(HEALTH_METHODS):  # whoever balances load has no token
-            token = self._token(details)
-            client_name.set(token.name)
-            _check_scope(token, details.method)
+        if _is_open_to_all(details.method):
+            return
+        token = self._token(details)
+        client_name.set(token.name)
+        _check_scope(token, details.method)
 
     def _token(self, details: _Details) -> Token:
         given = [value for name, value in details.invocation_metadata if name == AUTHORIZATION]
@@ -60,9 +64,14 @@ class Authorization:
 
 def scope_of(method: str) -> Scope | None:
     """Gives the scope that ``/service/Method`` demands; None if any token will do."""
-    if method.startswith(REFLECTION_METHODS):
+    if method.startswith(REFLECTION_METHODS) or method == HEALTH_LIST:
         return None
     return Scope.ADMIN if method.startswith(_ADMIN) else Scope.PAINT
+
+
+def _is_open_to_all(method: str) -> bool:
+    """Whoever balances load has no token, and asks about names that it knows."""
+    return method.startswith(HEALTH_METHODS) and method != HEALTH_LIST
 
 
 def _check_scope(token: Token, method: str) -> None:

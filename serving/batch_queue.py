@@ -2,17 +2,17 @@
 
 import asyncio
 import itertools
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Final
 
+from serving.caller import Caller
 from serving.fair_share import FairShare
+from serving.flow_shares import Flow, Size
 from serving.lane import Lane, Numbers, Pixels
 from serving.stage import Stage
 
-Size = tuple[int, int]
 _Key = tuple[int, Size]
 
 _turns: Final[Iterator[int]] = itertools.count()
@@ -44,6 +44,7 @@ class WaitingPhoto:
         deadline: time after which nobody wants it; None for never.
         arrived: time at which it came.
         future: gets the painted photo, or the error.
+        caller: whose it is.
         on_start: called on the device's thread when the network starts on the photo.
         turn: its number in the order of arrival.
     """
@@ -54,6 +55,7 @@ class WaitingPhoto:
     deadline: float | None
     arrived: float
     future: asyncio.Future[Painted]
+    caller: Caller
     on_start: Callable[[], None] | None
     turn: int = field(default_factory=lambda: next(_turns))
 
@@ -61,6 +63,11 @@ class WaitingPhoto:
     def size(self) -> Size:
         """Height and width."""
         return self.image.shape[0], self.image.shape[1]
+
+    @property
+    def flow(self) -> Flow:
+        """Its caller and its size, which decide whose turn it is."""
+        return self.caller, self.size
 
     @property
     def pixels(self) -> int:
@@ -85,32 +92,47 @@ class WaitingPhoto:
 
 @dataclass(eq=False)
 class _Group:
-    """Photos that can share a batch, in order of arrival; never empty for long."""
+    """Photos that can share a batch, by caller in order of arrival; never empty for long."""
 
     lane: Lane
-    photos: deque[WaitingPhoto] = field(default_factory=deque)
+    limit: int
+    waiting: dict[Caller, deque[WaitingPhoto]] = field(default_factory=dict)
 
-    @property
-    def turn(self) -> int:
-        return self.photos[0].turn
+    def __len__(self) -> int:
+        return sum(map(len, self.waiting.values()))
 
-    @cached_property
-    def limit(self) -> int:
-        return self.lane.limit(self.photos[0].pixels)
+    def add(self, photo: WaitingPhoto) -> None:
+        self.waiting.setdefault(photo.caller, deque()).append(photo)
+
+    def pop(self, caller: Caller) -> WaitingPhoto:
+        photo = self.waiting[caller][0]
+        self.remove(photo)
+        return photo
+
+    def remove(self, photo: WaitingPhoto) -> bool:
+        photos = self.waiting.get(photo.caller, deque())
+        if photo not in photos:
+            return False
+        photos.remove(photo)
+        if not photos:
+            del self.waiting[photo.caller]
+        return True
 
     def ready_at(self) -> float:
         """Gives the time at which the batch goes even if it is not full."""
-        return self.photos[0].arrived + self.lane.settings.max_batch_delay
+        oldest = min(photos[0].arrived for photos in self.waiting.values())
+        return oldest + self.lane.settings.max_batch_delay
 
     def is_ready(self, now: float) -> bool:
-        return len(self.photos) >= self.limit or now >= self.ready_at()
+        return len(self) >= self.limit or now >= self.ready_at()
 
 
 class BatchQueue:
     """Photos in groups of one network and one size.
 
-    Networks share the device fairly by time, and the sizes of one network by pixels, so neither
-    can starve the other; within a size, photos go in order of arrival.
+    Networks share the device fairly by time. Those who call a network share it by pixels: first
+    the clients, then the connections of each, then the sizes of each, so none can starve another.
+    What is left goes in order of arrival.
     """
 
     def __init__(self) -> None:
@@ -125,20 +147,21 @@ class BatchQueue:
         return self._count
 
     def add(self, photo: WaitingPhoto) -> None:
-        """Puts a photo behind those of its network and size."""
+        """Puts a photo behind those of its network, size and caller."""
         key = (photo.lane.number, photo.size)
-        self._groups.setdefault(key, _Group(photo.lane)).photos.append(photo)
+        if key not in self._groups:
+            self._groups[key] = _Group(photo.lane, photo.lane.limit(photo.pixels))
+        self._groups[key].add(photo)
         self._count += 1
 
     def remove(self, photo: WaitingPhoto) -> None:
         """Takes a photo out, if it is still there."""
         key = (photo.lane.number, photo.size)
         group = self._groups.get(key)
-        if group is None or photo not in group.photos:
+        if group is None or not group.remove(photo):
             return
-        group.photos.remove(photo)
         self._count -= 1
-        if not group.photos:
+        if not group.waiting:
             del self._groups[key]
 
     def take_batch(
@@ -155,9 +178,7 @@ class BatchQueue:
         while ready := [key for key, group in self._groups.items() if hurry or group.is_ready(now)]:
             key = ready[0] if len(ready) == 1 else self._whose_turn(ready)
             if batch := self._take(key, is_refused):
-                pixels = sum(photo.pixels for photo in batch)
-                self._lanes.charge(key[0], pixels * batch[0].lane.pace)
-                batch[0].lane.sizes.charge(key[1], pixels)
+                self._charge(key[0], batch)
                 return batch
         return []
 
@@ -166,19 +187,46 @@ class BatchQueue:
         return min((group.ready_at() for group in self._groups.values()), default=None)
 
     def _whose_turn(self, ready: list[_Key]) -> _Key:
-        ready.sort(key=lambda key: self._groups[key].turn)
-        number = self._lanes.first(number for number, _ in ready)
-        sizes = [size for lane, size in ready if lane == number]
-        return number, self._groups[number, sizes[0]].lane.sizes.first(sizes)
+        heads = [photos[0] for key in ready for photos in self._groups[key].waiting.values()]
+        heads.sort(key=lambda photo: photo.turn)
+        number = self._lanes.first(photo.lane.number for photo in heads)
+        lane = next(photo.lane for photo in heads if photo.lane.number == number)
+        _, size = lane.flows.first([photo.flow for photo in heads if photo.lane is lane])
+        return number, size
 
     def _take(self, key: _Key, is_refused: Callable[[WaitingPhoto], bool]) -> list[WaitingPhoto]:
         group = self._groups[key]
         batch: list[WaitingPhoto] = []
-        while group.photos and len(batch) < group.limit:
-            photo = group.photos.popleft()
+        while group.waiting and len(batch) < group.limit:
+            photo = group.pop(_next_caller(group, batch))
             self._count -= 1
             if not is_refused(photo):
                 batch.append(photo)
-        if not group.photos:
+        if not group.waiting:
             del self._groups[key]
         return batch
+
+    def _charge(self, number: int, batch: list[WaitingPhoto]) -> None:
+        """Notes what the batch costs its network, and those who wait for it."""
+        lane, pixels = batch[0].lane, batch[0].pixels
+        self._lanes.charge(number, len(batch) * pixels * lane.pace)
+        photos = Counter(photo.flow for photo in batch)
+        groups = (group for (other, _), group in self._groups.items() if other == number)
+        lane.flows.charge(
+            {flow: count * pixels for flow, count in photos.items()},
+            (caller for group in groups for caller in group.waiting),
+        )
+
+
+def _next_caller(group: _Group, batch: list[WaitingPhoto]) -> Caller:
+    """Gives whose photo joins the batch: clients take turns, and the connections of each."""
+    if len(group.waiting) == 1:
+        return next(iter(group.waiting))
+    clients = Counter(photo.caller.client for photo in batch)
+    callers = Counter(photo.caller for photo in batch)
+    heads = sorted((photos[0] for photos in group.waiting.values()), key=lambda head: head.turn)
+    fewest = min(clients[head.caller.client] for head in heads)
+    rivals = [head for head in heads if clients[head.caller.client] == fewest]
+    fewest = min(callers[head.caller] for head in rivals)
+    flows = [head.flow for head in rivals if callers[head.caller] == fewest]
+    return group.lane.flows.first(flows)[0]

@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from serving.batch_queue import BatchQueue, Painted, WaitingPhoto
+from serving.caller import NOBODY, Caller
 from serving.errors import DeadlineExpiredError, InferenceError
 from serving.lane import BatchObserver, Lane, Numbers, Pixels
 from serving.stage import Stage
@@ -86,6 +87,7 @@ class Batcher:
         style: Numbers,
         *,
         deadline: float | None = None,
+        caller: Caller = NOBODY,
         on_start: Callable[[], None] | None = None,
     ) -> Painted:
         """Paints one photo; cancelling this takes the photo out of the queue.
@@ -95,6 +97,7 @@ class Batcher:
             image: photo, uint8 [H, W, 3].
             style: row of the style or the blend, float32 [P].
             deadline: time by ``clock`` after which nobody wants the answer.
+            caller: whose photo it is; callers share the device fairly.
             on_start: called on the worker's thread when the network starts on the photo.
 
         Raises:
@@ -103,7 +106,7 @@ class Batcher:
                 passed on as it is.
         """
         future = asyncio.get_running_loop().create_future()
-        photo = WaitingPhoto(lane, image, style, deadline, self._clock(), future, on_start)
+        photo = WaitingPhoto(lane, image, style, deadline, self._clock(), future, caller, on_start)
         self._queue.add(photo)
         self._dispatch()
         try:

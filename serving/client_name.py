@@ -5,6 +5,8 @@ from typing import Any
 
 import grpc
 
+from serving.caller import Caller
+
 client_name: ContextVar[str] = ContextVar("client_name", default="")
 """Name of the token of the call that is being answered; empty without tokens."""
 
@@ -15,6 +17,18 @@ def client_of(context: grpc.aio.ServicerContext[Any, Any]) -> str:
     A host has no port here: a client could open any number of connections.
     """
     return client_name.get() or _host(context.peer())
+
+
+def caller_of(context: grpc.aio.ServicerContext[Any, Any], token: str | None = None) -> Caller:
+    """Gives who a call comes from.
+
+    Args:
+        context: of the call.
+        token: name of its token, empty without tokens; None for that of the current task.
+    """
+    peer = context.peer()
+    name = client_name.get() if token is None else token
+    return Caller(name or _host(peer), peer)
 
 
 def _host(peer: str) -> str:

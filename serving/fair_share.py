@@ -34,5 +34,9 @@ class FairShare(Generic[Key]):
         # A tag that is not ahead of the virtual time says nothing.
         self._next_start = {k: start for k, start in self._next_start.items() if start > self._now}
 
+    def is_ahead(self, key: Key) -> bool:
+        """Whether ``key`` had more than its share of late; those who had not are all the same."""
+        return key in self._next_start
+
     def _start(self, key: Key) -> float:
         return max(self._now, self._next_start.get(key, 0.0))

@@ -1,5 +1,6 @@
 """By what a file that was changed or replaced is known, without reading it."""
 
+import os
 import stat
 from pathlib import Path
 
@@ -18,4 +19,9 @@ def stamp(path: Path) -> Stamp | None:
         return None
     if not stat.S_ISREG(status.st_mode):
         return None
+    return stamp_of(status)
+
+
+def stamp_of(status: os.stat_result) -> Stamp:
+    """Gives the stamp of a file that has this status."""
     return (status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)

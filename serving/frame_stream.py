@@ -7,6 +7,7 @@ from typing import Final
 import grpc.aio
 
 from serving.call import Call, Context, deadline_of
+from serving.client_name import caller_of
 from serving.engine import Engine
 from serving.errors import InvalidRequestError, QueueFullError
 from serving.frame import Frame
@@ -126,7 +127,13 @@ class FrameStream:
 
     async def _paint(self, frame: Frame, request: pb.StylizeRequest, image: bytes) -> None:
         try:
-            order = order_of(request, image, deadline_of(self._context), on_start=frame.start)
+            order = order_of(
+                request,
+                image,
+                deadline_of(self._context),
+                caller_of(self._context),
+                on_start=frame.start,
+            )
             model, painting = await self._engine.stylizer.paint(order)
             note_painting(frame.call, model, painting)
             response = response_to(model, painting, self._config.max_message_bytes)

@@ -1,7 +1,7 @@
 """grpc.health.v1: whether the server, and each of its services and models, is serving."""
 
 import asyncio
-from typing import Final
+from typing import Any, Final
 
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
@@ -18,11 +18,14 @@ OVERALL: Final = ""
 
 HEALTH: Final = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
 HEALTH_METHODS: Final = f"/{HEALTH}/"
+HEALTH_LIST: Final = f"{HEALTH_METHODS}List"
+"""Tells the names of all models, which not everybody may know."""
+
 _LONGEST_NAME: Final = 1000  # a stream that watches a name keeps it
 
 
 class HealthService(health_pb2_grpc.HealthServicer):
-    """Answers Check and Watch. For the event loop's thread only.
+    """Answers Check, List and Watch. For the event loop's thread only.
 
     The servicer of grpcio-health-checking writes to those who watch while it holds the lock that
     every change of a status needs. So one of them that reads nothing would keep a server from
@@ -59,6 +62,13 @@ class HealthService(health_pb2_grpc.HealthServicer):
                 grpc.StatusCode.NOT_FOUND, f"no service or model {quoted(request.service)}"
             )
         return health_pb2.HealthCheckResponse(status=self._statuses[request.service])
+
+    async def List(self, _request: Any, _context: Context) -> Any:  # the stubs' types lack it
+        """Tells how all services stand now."""
+        answer: Any = health_pb2.HealthListResponse()  # type: ignore[attr-defined]
+        for service, status in self._statuses.items():
+            answer.statuses[service].status = status
+        return answer
 
     async def Watch(  # a coroutine, not a generator: it ends at once when it is cancelled
         self, request: health_pb2.HealthCheckRequest, context: Context

@@ -6,6 +6,7 @@ from typing import Final
 import numpy as np
 
 from serving.call import Call
+from serving.caller import Caller
 from serving.client_text import quoted
 from serving.config import ServerConfig
 from serving.errors import AnswerTooLargeError, InvalidRequestError
@@ -62,6 +63,7 @@ def tensor_order_of(
     model: Model,
     config: ServerConfig,
     deadline: float | None,
+    caller: Caller,
 ) -> TensorOrder:
     """Reads a request for ``model`` within the limits of ``config``; notes its size in ``call``.
 
@@ -79,10 +81,10 @@ def tensor_order_of(
     photos = _photos(image)
     rows = style_rows(request, tensors, model, photos)
     if image.datatype == "BYTES":
-        return TensorOrder(lambda: _decoded(image, model, config), rows, deadline)
+        return TensorOrder(lambda: _decoded(image, model, config), rows, deadline, caller)
     _check_size(image.shape[1:3], photos, model, config)
     image.check_size()
-    return TensorOrder(lambda: _pixels(image), rows, deadline)
+    return TensorOrder(lambda: _pixels(image), rows, deadline, caller)
 
 
 def note_painted_tensor(call: Call, painted: PaintedTensor) -> None:

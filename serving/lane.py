@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from serving.errors import InvalidRequestError, QueueFullError
-from serving.fair_share import FairShare
+from serving.flow_shares import FlowShares
 from serving.turnover import Turnover
 
 Pixels = npt.NDArray[np.uint8]
@@ -69,6 +69,7 @@ class Lane:
         name: what errors call it.
         session: the network.
         settings: its limits.
+        flows: which photos' turn it is.
     """
 
     def __init__(self, name: str, session: Session, settings: LaneSettings) -> None:
@@ -77,7 +78,7 @@ class Lane:
         self.name = name
         self.session = session
         self.settings = settings
-        self.sizes: Final = FairShare[tuple[int, int]]()
+        self.flows: Final = FlowShares()
         self._turnover = Turnover()
         self._pace: float | None = None
 

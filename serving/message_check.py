@@ -12,8 +12,9 @@ import grpc
 from google.protobuf.message import DecodeError
 
 from serving.call import Calls, Context
-from serving.errors import DeadlineExpiredError, InvalidRequestError
+from serving.errors import DeadlineExpiredError, InvalidRequestError, QueueFullError
 from serving.health_service import HEALTH_METHODS
+from serving.overload import Overload
 from serving.time_limit import TimeLimit
 
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
@@ -54,7 +55,7 @@ class MessageCheck:
         *,
         max_upload_seconds: float,
         max_download_seconds: float,
-        is_there: Callable[[], None],
+        overload: Overload,
     ) -> None:
         """Checks what comes.
 
@@ -63,12 +64,12 @@ class MessageCheck:
             max_upload_seconds: how long a message may be on its way; our streams may take any time.
             max_download_seconds: how long an answer may be on its way before it gives up the place
                 of its call; it stays on its way.
-            is_there: called in a call once its message is there.
+            overload: is told which calls wait for their message, and may let them give way.
         """
         self._calls = calls
         self._max_upload_seconds = max_upload_seconds
         self._answering = TimeLimit(max_download_seconds)
-        self._is_there = is_there
+        self._overload = overload
 
     def before(self, method: str, handler: Any) -> Handler:  # gRPC types those of threads
         """Gives the handler of ``/service/Method`` with a check before it."""
@@ -88,13 +89,16 @@ class MessageCheck:
 
         async def read_and_answer(_: object, context: Context) -> Any:
             try:
-                request = await _read_within(reading, context)
-            except (InvalidRequestError, DeadlineExpiredError) as error:
+                request = await self._read_within(reading, context)
+            except (InvalidRequestError, DeadlineExpiredError, QueueFullError) as error:
                 return await self._calls.refuse(method, error, context)
             if request is grpc.aio.EOF:  # nothing was asked, most likely the client is gone
                 await context.abort(grpc.StatusCode.CANCELLED, "the call ended without a message")
-            self._is_there()
-            response = await answer(request, context)
+            self._overload.message_is_there()
+            try:
+                response = await answer(request, context)
+            except NotImplementedError:  # of a library whose protocol has grown
+                await context.abort(grpc.StatusCode.UNIMPLEMENTED, f"there is no {method} here")
             _let_end(self._answering)
             return response
 
@@ -108,17 +112,44 @@ class MessageCheck:
 
     def _limited(self, method: str, handler: Any) -> Handler:
         async def answer(requests: object, context: Context) -> None:
+            self._overload.awaits_message(context)
             try:
                 async with asyncio.timeout(self._max_upload_seconds):
                     async for response in handler.stream_stream(requests, context):
                         await context.write(response)
+            except DecodeError:
+                await self._calls.refuse(method, InvalidRequestError(_NO_MESSAGE), context)
             except TimeoutError:
                 late = f"such a stream ends after {self._max_upload_seconds:g} seconds"
                 await self._calls.refuse(method, DeadlineExpiredError(late), context)
+            except asyncio.CancelledError:
+                if error := self._gave_way(_this_task()):
+                    return await self._calls.refuse(method, error, context)
+                raise
 
         return grpc.stream_stream_rpc_method_handler(
             answer, handler.request_deserializer, handler.response_serializer
         )
+
+    async def _read_within(self, reading: TimeLimit, context: Context) -> Any:
+        task = _this_task()
+        reading.begin(task)
+        self._overload.awaits_message(context)
+        try:
+            return await read_message(context)
+        except asyncio.CancelledError:
+            if error := self._gave_way(task):
+                raise error from None
+            if reading.is_over(task) and not task.uncancel():  # by nobody else
+                late = f"the message was not there after {reading.seconds:g} seconds"
+                raise DeadlineExpiredError(late) from None
+            raise
+        finally:
+            reading.end(task)
+
+    def _gave_way(self, task: asyncio.Task[Any]) -> QueueFullError | None:
+        error = self._overload.why_it_gave_way(task)
+        return error if error and not task.uncancel() else None
 
 
 def _let_end(answering: TimeLimit) -> None:
@@ -126,24 +157,13 @@ def _let_end(answering: TimeLimit) -> None:
 
     gRPC holds the answer, and goes on sending it; everything else that the call has is let go.
     """
-    task = asyncio.current_task()
-    if task is not None:
-        answering.begin(task)
-        task.add_done_callback(answering.end)
+    task = _this_task()
+    answering.begin(task)
+    task.add_done_callback(answering.end)
 
 
-async def _read_within(reading: TimeLimit, context: Context) -> Any:
-    task = cast("asyncio.Task[Any]", asyncio.current_task())
-    reading.begin(task)
-    try:
-        return await read_message(context)
-    except asyncio.CancelledError:
-        if reading.is_over(task) and not task.uncancel():  # by nobody else
-            late = f"the message was not there after {reading.seconds:g} seconds"
-            raise DeadlineExpiredError(late) from None
-        raise
-    finally:
-        reading.end(task)
+def _this_task() -> asyncio.Task[Any]:
+    return cast("asyncio.Task[Any]", asyncio.current_task())
 
 
 def _tolerant(read: Callable[[bytes], Any]) -> Callable[[bytes], Any]:

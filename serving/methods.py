@@ -6,7 +6,9 @@ from typing import Any, Final, Protocol
 import grpc
 
 from serving.call import Calls, Context
+from serving.errors import QueueFullError
 from serving.message_check import Handler, MessageCheck
+from serving.overload import Overload
 from sfumato.errors import SfumatoError
 
 
@@ -24,15 +26,19 @@ class Methods(grpc.GenericRpcHandler):
     registered, twenty here, and makes coroutines for each interceptor.
     """
 
-    def __init__(self, doors: Sequence[Door], messages: MessageCheck, calls: Calls) -> None:
+    def __init__(
+        self, doors: Sequence[Door], overload: Overload, messages: MessageCheck, calls: Calls
+    ) -> None:
         """Begins without services.
 
         Args:
             doors: what a call has to come through, in this order.
+            overload: the last of them; knows who gives way to whom.
             messages: stands before the methods.
             calls: learn what was turned away.
         """
-        self._doors: Final = tuple(doors)
+        self._doors: Final[Sequence[Door]] = (*doors, overload)
+        self._overload = overload
         self._messages = messages
         self._calls = calls
         self._services: list[grpc.GenericRpcHandler] = []
@@ -54,16 +60,27 @@ class Methods(grpc.GenericRpcHandler):
             for door in self._doors:
                 door.check(handler_call_details)
         except SfumatoError as error:
-            return self._refusal(handler_call_details.method, error)
+            return self._refusal(handler_call_details.method, handler, error)
         return handler
 
-    def _refusal(self, method: str, error: SfumatoError) -> Handler:
+    def _refusal(self, method: str, handler: Any, error: SfumatoError) -> Handler:
         # One of streams, whatever the method is, because only those begin before a message has
         # come: a photo that is going to be refused is neither received nor kept.
-        async def answer(_: object, context: Context) -> None:
-            await self._calls.refuse(method, error, context)
+        async def answer(requests: object, context: Context) -> None:
+            # Only here it is known who calls.
+            if not isinstance(error, QueueFullError) or not self._overload.make_room(
+                method, context
+            ):
+                await self._calls.refuse(method, error, context)
+                return
+            do = handler.stream_unary or handler.stream_stream
+            response = await do(requests, context)
+            if response is not None:
+                await context.write(response)
 
-        return grpc.stream_stream_rpc_method_handler(answer)
+        return grpc.stream_stream_rpc_method_handler(
+            answer, handler.request_deserializer, handler.response_serializer
+        )
 
     def _handler(self, details: grpc.HandlerCallDetails) -> "Handler | None":
         method = details.method

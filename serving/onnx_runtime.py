@@ -58,13 +58,6 @@ _CUDA_OPTION_NAMES: Final = frozenset(
     }
 )  # ONNX Runtime takes any name and says nothing of those that it does not know
 
-_ARENA: Final = {
-    # Memory is taken in few regions as large as this 32-bit number allows; pages that are never
-    # touched cost nothing. Within many small regions, which is the default, large photos find no
-    # gap that fits and need up to twice the memory (docs/serving.md).
-    "initial_growth_chunk_size_bytes": 2**31 - 2**16,
-    "max_power_of_two_extend_bytes": 2**31 - 2**16,
-}
 _SPIN_MICROSECONDS: Final = "50"
 """Threads that never spin are late for the next operator; threads that spin for as long as ONNX
 Runtime's default take the cores from decoding and encoding. Versions of ONNX Runtime that do not
@@ -108,7 +101,7 @@ def open_network(path: Path, settings: SessionSettings) -> ort.InferenceSession:
     """
     _check_cuda_options(settings.cuda_options)
     printed = io.StringIO()
-    if _may_have_cuda(settings.device):
+    if may_have_cuda(settings.device):
         ort.set_default_logger_severity(_QUIET)  # a missing GPU is told once, by us
         with contextlib.redirect_stdout(printed):  # both print why CUDA does not work
             ort.preload_dlls()  # from the Python packages of CUDA and cuDNN, if they are installed
@@ -223,7 +216,8 @@ def _threads(settings: SessionSettings) -> int:
     return settings.intra_op_threads or usable_cores()
 
 
-def _may_have_cuda(device: Device) -> bool:
+def may_have_cuda(device: Device) -> bool:
+    """Whether networks are likely to run on a GPU; only a session knows for sure."""
     return device != "cpu" and CUDA in ort.get_available_providers() and _has_driver()
 
 
@@ -232,7 +226,7 @@ def usual_batches_at_once(device: Device) -> int:
 
     On CUDA one: it has the whole device, and nothing has shown that more would be better.
     """
-    return 1 if _may_have_cuda(device) else min(_MOST_AT_ONCE, usable_cores())
+    return 1 if may_have_cuda(device) else min(_MOST_AT_ONCE, usable_cores())
 
 
 def _has_driver() -> bool:
@@ -258,11 +252,16 @@ def _check_cuda_options(options: Mapping[str, str]) -> None:
 
 @functools.cache
 def _register_arena() -> None:
-    """Makes one arena for all sessions on the CPU."""
+    """Makes one arena for all sessions on the CPU.
+
+    It keeps ONNX Runtime's own settings: regions that double, up to 1 GiB. Photos of 12 million
+    pixels take up to twice as much in regions of 2 GiB, and in those as large as each request
+    (docs/serving.md).
+    """
     memory = ort.OrtMemoryInfo(
         "Cpu", ort.OrtAllocatorType.ORT_ARENA_ALLOCATOR, 0, ort.OrtMemType.DEFAULT
     )
-    ort.create_and_register_allocator(memory, ort.OrtArenaCfg(_ARENA))
+    ort.create_and_register_allocator(memory, ort.OrtArenaCfg({}))
 
 
 def _create(path: Path, providers: list[Any], threads: int) -> ort.InferenceSession:

@@ -10,6 +10,7 @@ import grpc.aio
 import sfumato
 from serving.answer_size import Answer, fitting
 from serving.call import Call, Context, deadline_of, metadata_of
+from serving.client_name import caller_of
 from serving.engine import Engine
 from serving.errors import AdminDisabledError, InvalidRequestError
 from serving.infer_messages import (
@@ -193,7 +194,9 @@ class OpenInferenceService(pb_grpc.GRPCInferenceServiceServicer):
         inside.callback(self._admission.leave)
         model = self._find(request.model_name, request.model_version)
         call.model, call.version = model.name, model.version
-        order = tensor_order_of(request, call, model, self.engine.config, deadline_of(context))
+        order = tensor_order_of(
+            request, call, model, self.engine.config, deadline_of(context), caller_of(context)
+        )
         painted = await self.engine.stylizer.paint_tensor(model, order)
         note_painted_tensor(call, painted)
         return infer_response_to(request, model, painted)

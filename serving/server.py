@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import time
+from functools import partial
 from typing import Final, cast
 
 import grpc
@@ -22,18 +23,19 @@ from serving.errors import ConfigError
 from serving.exposure import warn_of_exposure
 from serving.health_service import HEALTH, NOT_SERVING, OVERALL, SERVING, HealthService
 from serving.live_models import LiveModels, OpenSession
+from serving.memory_limit import fitted, usable_memory
 from serving.message_check import MessageCheck
 from serving.methods import Door, Methods
 from serving.model_statistics import ModelStatistics
 from serving.observability import Observability
-from serving.onnx_runtime import usual_batches_at_once
+from serving.onnx_runtime import may_have_cuda, usual_batches_at_once
 from serving.open_inference import OPEN_INFERENCE, OpenInferenceService
 from serving.overload import Overload, most_calls
 from serving.port import address_of, open_port
 from serving.service import SERVICE_NAME, StylizationService
 from serving.streams import Streams
 from serving.stylizer import Stylizer
-from serving.tokens import read_tokens
+from serving.tokens import read_tokens, warn_if_empty
 from serving.watched_files import WatchedFiles
 from serving.worker_threads import WorkerThreads
 from sfumato.atomic import write_file
@@ -76,14 +78,15 @@ class Server:
         Raises:
             ConfigError: the token file cannot be used, or what makes traces is not installed.
         """
-        self._config = config
+        codecs, on_cpu = codec_threads(config), not may_have_cuda(config.device)
+        self._config = config = fitted(config, usable_memory(), codecs=codecs, on_cpu=on_cpu)
         self._port = 0
         self._admission = Admission(config.max_queue_size)
         self._overload = Overload(self._admission)
         self._health = HealthService()
         at_once = config.batches_at_once or usual_batches_at_once(config.device)
         self._device = WorkerThreads(at_once, "device")
-        self._codecs = WorkerThreads(codec_threads(config), "codec", give_way)
+        self._codecs = WorkerThreads(codecs, "codec", give_way)
         self._models = LiveModels(config, self._device, open_session)
         repository = self._models.repository
         self._statistics = ModelStatistics(repository)
@@ -191,9 +194,9 @@ class Server:
             calls,
             max_upload_seconds=config.max_upload_seconds,
             max_download_seconds=config.max_download_seconds,
-            is_there=self._overload.message_is_there,
+            overload=self._overload,
         )
-        methods = Methods([*_authorization(config), self._overload], messages, calls)
+        methods = Methods(_authorization(config), self._overload, messages, calls)
         server = cast(grpc.aio.Server, methods)
         engine = Engine(
             config=config,
@@ -258,7 +261,7 @@ def _authorization(config: ServerConfig) -> list[Door]:
     path = config.token_file
     if path is None:
         return []
-    tokens = WatchedFiles([path], lambda: read_tokens(path))
+    tokens = WatchedFiles([path], lambda: read_tokens(path), partial(warn_if_empty, path))
     if not tokens.content():
         raise ConfigError(f"token_file {path} holds no token; `python -m serving token` makes one")
     return [Authorization(tokens)]

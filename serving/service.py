@@ -5,6 +5,7 @@ from typing import Final
 
 from serving.answer_size import fitting
 from serving.call import Call, Context, deadline_of, metadata_of
+from serving.client_name import caller_of
 from serving.engine import Engine
 from serving.frame_stream import FrameStream
 from serving.stylize_messages import (
@@ -64,7 +65,7 @@ class StylizationService(pb_grpc.StylizationServiceServicer):
         _log.debug("admitted a request, %d inside", admission.inside)
         # Not before the answer is sent: it occupies memory until then.
         context.add_done_callback(lambda _: admission.leave())  # type: ignore[arg-type]
-        order = order_of(request, image, deadline_of(context))
+        order = order_of(request, image, deadline_of(context), caller_of(context))
         model, painting = await self._engine.stylizer.paint(order)
         note_painting(call, model, painting)
         return response_to(model, painting, self._engine.config.max_message_bytes)

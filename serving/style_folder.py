@@ -1,15 +1,16 @@
 """Styles that were added to a model after its training: dropped into its folder, or sent."""
 
 import logging
+import os
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from weakref import WeakKeyDictionary
 
+from serving.created_file import create_file
 from serving.errors import StyleExistsError
-from serving.file_stamp import Stamp, stamp
+from serving.file_stamp import Stamp
 from serving.model import Model
-from sfumato.atomic import write_file
 from sfumato.errors import StyleFileError
 from sfumato.style_bank import StyleBank
 from sfumato.style_file import STYLE_FILE_SUFFIX, StyleFile, read_style_file
@@ -144,17 +145,22 @@ class StyleFolder:
         return fitting
 
     def store(self, style: StyleFile, data: bytes) -> StyleEntry | None:
-        """Writes a style file, on any thread; None where the file system refuses."""
+        """Writes a style file, on any thread; None where the file system refuses.
+
+        Raises:
+            StyleExistsError: a file has its name, perhaps from another server a moment ago.
+        """
         path = self._path / _file_name(style)
         try:
             self._path.mkdir(exist_ok=True)
-            if path.exists():  # even if it is damaged, it is not ours to replace
-                raise StyleExistsError(f"there is a file {path.name} already; choose another id")
-            write_file(path, data)
+            return StyleEntry(create_file(path, data), style)
         except OSError as error:
+            if os.path.lexists(path):  # even if it is damaged, it is not ours to replace
+                raise StyleExistsError(
+                    f"there is a file {path.name} already; choose another id"
+                ) from error
             _log.warning("style file %s cannot be written: %s", path, error.strerror or error)
             return None
-        return StyleEntry(stamp(path), style)
 
     def add(self, style: StyleFile, stored: StyleEntry | None) -> None:
         """Adds a style; ``renew`` serves it."""

@@ -5,6 +5,7 @@ from typing import Final
 
 from serving.access_log import StyleList
 from serving.call import Call
+from serving.caller import Caller
 from serving.errors import AnswerTooLargeError, InvalidRequestError
 from serving.model import Model
 from serving.repository import DEFAULT_MODEL
@@ -22,6 +23,7 @@ def order_of(
     request: pb.StylizeRequest,
     image: bytes,
     deadline: float | None,
+    caller: Caller,
     on_start: Callable[[], None] | None = None,
 ) -> Order:
     """Reads a request.
@@ -30,6 +32,7 @@ def order_of(
         request: what came.
         image: the photo in it, which is copied whenever it is read from the request.
         deadline: see ``Order``.
+        caller: see ``Order``.
         on_start: see ``Order``.
 
     Raises:
@@ -51,6 +54,7 @@ def order_of(
         format=_format(request.output_format),
         quality=_quality(request),
         deadline=deadline,
+        caller=caller,
         on_start=on_start,
     )
 

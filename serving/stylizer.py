@@ -7,10 +7,12 @@ import asyncio
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Final, TypeVar
 
 from serving.batch_queue import Painted
 from serving.batcher import Batcher
+from serving.caller import Caller
 from serving.codec_job import CodecJob
 from serving.errors import OutOfMemoryError
 from serving.lane import Numbers, Pixels
@@ -40,6 +42,7 @@ class Order:
         format: encoding of the answer; None means that of the photo.
         quality: quality of a JPEG or WebP answer, 1 to 100.
         deadline: ``time.monotonic()`` after which nobody wants the answer.
+        caller: whose photo it is.
         on_start: called on the device's thread when the network starts on the photo.
     """
 
@@ -52,6 +55,7 @@ class Order:
     format: ImageFormat | None
     quality: int
     deadline: float | None
+    caller: Caller
     on_start: Callable[[], None] | None
 
 
@@ -85,11 +89,13 @@ class TensorOrder:
         read: gives the photos, uint8 [N, H, W, 3]; called on a codec thread.
         rows: row of each photo's style or blend, float32 [N, P].
         deadline: ``time.monotonic()`` after which nobody wants the answer.
+        caller: whose photos they are.
     """
 
     read: Callable[[], Pixels]
     rows: Numbers
     deadline: float | None
+    caller: Caller
 
 
 @dataclass(frozen=True)
@@ -154,7 +160,12 @@ class Stylizer:
         encoding = order.format or photo.format
         check_sides(width, height, encoding)
         painted = await self._batcher.run(
-            model.lane, photo.rgb, style, deadline=order.deadline, on_start=order.on_start
+            model.lane,
+            photo.rgb,
+            style,
+            deadline=order.deadline,
+            caller=order.caller,
+            on_start=order.on_start,
         )
         image, encoded = await self._in_thread(
             "encode",
@@ -196,8 +207,9 @@ class Stylizer:
         )
 
     async def _run_all(self, model: Model, images: Pixels, order: TensorOrder) -> list[Painted]:
+        run = partial(self._batcher.run, model.lane, deadline=order.deadline, caller=order.caller)
         tasks = [
-            asyncio.create_task(self._batcher.run(model.lane, image, row, deadline=order.deadline))
+            asyncio.create_task(run(image, row))
             for image, row in zip(images, order.rows, strict=True)
         ]
         try:

@@ -6,15 +6,18 @@ skipped. A plain digest is enough because tokens are 256 random bits, which nobo
 
 import hashlib
 import hmac
+import logging
 import re
 import secrets
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
 from serving.errors import ConfigError
+
+_log = logging.getLogger(__name__)
 
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _DIGEST: Final = re.compile(r"[0-9a-f]{64}")
@@ -77,6 +80,22 @@ def read_tokens(path: Path) -> tuple[Token, ...]:
             except ConfigError as error:
                 raise ConfigError(f"token_file {path}, line {number}: {error}") from None
     return tuple(tokens)
+
+
+def warn_if_empty(path: Path, tokens: Collection[Token]) -> None:
+    """Tells of a token file that has lost its last token.
+
+    It is obeyed: whoever removes a token that has leaked must be able to rely on that, whether or
+    not it was the last one. But it may as well be an accident, and nobody can call any more.
+    """
+    if not tokens:
+        _log.error(
+            "token_file %s holds no token any more: every call but those of health is refused "
+            "until it does; put the tokens back, or make one: "
+            "python -m serving token NAME --scope paint >> %s",
+            path,
+            path,
+        )
 
 
 def find_token(tokens: Iterable[Token], secret: str) -> Token | None:

@@ -29,6 +29,7 @@ class WatchedFiles(Generic[T]):
         self,
         paths: Sequence[Path],
         read: Callable[[], T],
+        changed: Callable[[T], None] = lambda _: None,
         *,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -37,6 +38,7 @@ class WatchedFiles(Generic[T]):
         Args:
             paths: the files; links are followed.
             read: reads all of them.
+            changed: is told what was read again.
             clock: time in seconds; the files are looked at once a second at most.
 
         Raises:
@@ -44,6 +46,7 @@ class WatchedFiles(Generic[T]):
         """
         self._paths = tuple(paths)
         self._read = read
+        self._changed = changed
         self._clock = clock
         self._lock = threading.Lock()
         self._stamps = self._look()  # before they are read: a change meanwhile is not missed
@@ -76,6 +79,7 @@ class WatchedFiles(Generic[T]):
                 )
         else:
             _log.info("read %s again", names)
+            self._changed(self._content)
         self._trouble = trouble
 
     def _check_kind(self) -> None:

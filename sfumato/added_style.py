@@ -6,6 +6,7 @@ from pathlib import Path
 import grpc
 
 from sfumato.errors import ServiceError, StyleFileError
+from sfumato.file_argument import file_bytes, reason
 from sfumato.v1 import admin_service_pb2 as pb
 
 
@@ -24,14 +25,14 @@ class AddedStyle:
     stored: bool
 
 
-def add_style_request(style_file: bytes | Path, model: str) -> pb.AddStyleRequest:
+def add_style_request(style_file: bytes | str | Path, model: str) -> pb.AddStyleRequest:
     """Builds a request. Raises StyleFileError if the file cannot be read."""
-    if isinstance(style_file, bytes):
-        return pb.AddStyleRequest(model=model, style_file=style_file)
     try:
-        return pb.AddStyleRequest(model=model, style_file=Path(style_file).read_bytes())
-    except OSError as error:
-        raise StyleFileError(f"{style_file} cannot be read: {error.strerror}") from error
+        return pb.AddStyleRequest(model=model, style_file=file_bytes(style_file))
+    except TypeError as error:
+        raise StyleFileError(f"a style file must be {error}") from None
+    except (OSError, ValueError) as error:
+        raise StyleFileError(f"{style_file!s} cannot be read: {reason(error)}") from error
 
 
 def added_style(response: pb.AddStyleResponse) -> AddedStyle:

@@ -1,39 +1,48 @@
-"""Files and directories that appear whole or not at all, even when the writer is killed."""
+"""Files and directories that appear whole or not at all, even when the writer is killed.
 
+What is no regular file, such as a pipe or ``/dev/stdout``, cannot appear so: it is written into.
+"""
+
+import errno
 import os
 import secrets
 import shutil
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 
 def write_file(path: Path, data: bytes) -> None:
-    """Writes a file beside its place and moves it there; an old file is replaced.
+    """Writes a file beside its place and moves it there.
+
+    An old file is replaced by one with the same permissions, and where ``path`` is a symbolic
+    link, the file that it names.
 
     Raises:
-        OSError: the file cannot be written; the old one is untouched.
+        OSError: the file cannot be written; an old regular file is untouched.
     """
-    staging = _beside(path)
-    with _replacing(path, staging):
-        write_durably(staging, data)
+    if is_written_into(path):
+        _write_into(path, data)
+        return
+    with _replacing(path, "") as staging, staging.open("wb") as file:
+        file.write(data)
 
 
 @contextmanager
 def new_file(path: Path) -> Iterator[Path]:
-    """Gives the path of a file to write, which becomes ``path`` when the block ends well.
+    """Gives the path of an empty file to fill, which becomes ``path`` when the block ends well.
 
     It lies beside ``path``, under a name that starts with a dot and has the same suffix; when the
-    block raises, it is removed. An old file is replaced.
+    block raises, it is removed. Links and old files are treated as ``write_file`` does.
 
     Raises:
-        OSError: the file cannot be moved.
+        OSError: there is something at ``path`` that is no regular file, or it cannot be moved.
     """
-    staging = _beside(path)
-    staging = staging.with_name(staging.name + path.suffix)
-    with _replacing(path, staging):
+    if is_written_into(path):
+        raise OSError(errno.EINVAL, "is no regular file; name a file to write", str(path))
+    with _replacing(path, path.suffix) as staging:
         yield staging
-        _sync_file(staging)
 
 
 @contextmanager
@@ -49,8 +58,9 @@ def new_directory(path: Path) -> Iterator[Path]:
     """
     if path.exists():
         raise FileExistsError(f"{path} exists already")
+    path = Path(os.path.realpath(path))  # a link to a place where there is nothing yet
     path.parent.mkdir(parents=True, exist_ok=True)
-    staging = _beside(path)
+    staging = _beside(path, "")
     staging.mkdir()
     try:
         yield staging
@@ -70,25 +80,71 @@ def write_durably(path: Path, data: bytes) -> None:
         os.fsync(file.fileno())
 
 
-@contextmanager
-def _replacing(path: Path, staging: Path) -> Iterator[None]:
-    """Moves a file to its place when the block ends well, and removes it otherwise."""
+def is_written_into(path: Path) -> bool:
+    """Tells whether ``path`` is nothing to replace: a pipe, a device, or a file held open.
+
+    Such as ``/dev/stdout``, which may be a regular file for whose name nobody has asked. Raises
+    OSError.
+    """
+    folder = path.parent.resolve()
+    if folder == Path("/dev") or Path("/proc") in folder.parents:
+        return True
     try:
-        yield
-        staging.replace(path)
+        mode = path.stat().st_mode
+    except FileNotFoundError:
+        return False
+    return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))  # a folder is refused in its time
+
+
+def _write_into(path: Path, data: bytes) -> None:
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_APPEND)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+    except OSError as error:
+        error.filename = str(path)
+        raise
+
+
+@contextmanager
+def _replacing(path: Path, suffix: str) -> Iterator[Path]:
+    """Gives an empty file, which is moved to its place when the block ends well."""
+    real = Path(os.path.realpath(path))
+    staging = _beside(real, suffix)
+    try:
+        old = real.stat() if real.exists() else None
+        _create(staging, old)
+        yield staging
+        _sync_file(staging)
+        if old is not None:
+            staging.chmod(stat.S_IMODE(old.st_mode))
+        staging.replace(real)
     except BaseException as error:
-        if isinstance(error, OSError) and error.filename == str(staging):
-            error.filename = str(path)  # which was asked for; nobody knows the other
         with suppress(OSError):  # the error on the way says more
             staging.unlink()
+        if isinstance(error, OSError) and error.filename == str(staging):
+            # Nobody knows that one; it is the other that was asked for.
+            raise OSError(error.errno, error.strerror, str(path)) from error
         raise
-    _sync_directory(path.parent)
+    _sync_directory(real.parent)
 
 
-def _beside(path: Path) -> Path:
+def _create(staging: Path, old: os.stat_result | None) -> None:
+    """Makes an empty file that nobody can read who could not read the old one."""
+    if old is None:
+        staging.touch(exist_ok=False)
+        return
+    staging.touch(0o600, exist_ok=False)
+    if hasattr(os, "chown"):
+        with suppress(PermissionError):  # only root gives files to others
+            os.chown(staging, old.st_uid, old.st_gid)
+    staging.chmod(stat.S_IMODE(old.st_mode) | stat.S_IWUSR)
+
+
+def _beside(path: Path, suffix: str) -> Path:
     # Not tempfile: its private modes (0600, 0700) would survive the rename, and a server that
-    # runs as another user could not read the result.
-    return path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+    # runs as another user could not read the result. Short, whatever the length of the name.
+    return path.with_name(f".{secrets.token_hex(6)}.tmp{suffix}")
 
 
 def _sync_file(path: Path) -> None:

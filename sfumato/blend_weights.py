@@ -1,16 +1,21 @@
 """The weights of a blend: which are allowed and how they become shares."""
 
 import math
-from collections.abc import Iterable
+import reprlib
+from collections.abc import Iterable, Mapping
+from typing import TypeAlias
 
 from sfumato.errors import StyleError
 
+Weights: TypeAlias = str | Mapping[str, float] | Iterable[tuple[str, float]]
+"""The id of one style, weights by id, or pairs of both."""
 
-def normalize_weights(weights: Iterable[tuple[str, float]]) -> dict[str, float]:
+
+def normalize_weights(weights: Weights) -> dict[str, float]:
     """Divides weights by their sum.
 
     Args:
-        weights: pairs of style id and weight; finite, not negative, not all zero, no id twice.
+        weights: of each style; finite, not negative, not all zero, no id twice.
 
     Returns:
         The share of each style, in the order given; the shares sum to one.
@@ -19,7 +24,7 @@ def normalize_weights(weights: Iterable[tuple[str, float]]) -> dict[str, float]:
         StyleError: no weights, or weights that break a rule above.
     """
     checked: dict[str, float] = {}
-    for style, weight in weights:
+    for style, weight in _pairs(weights):
         if style in checked:
             raise StyleError(f"style {style!r} is named twice; give each style one weight")
         checked[style] = _checked(style, weight)
@@ -31,6 +36,21 @@ def normalize_weights(weights: Iterable[tuple[str, float]]) -> dict[str, float]:
     # Dividing by the largest first keeps the sum finite for weights near the end of the range.
     total = math.fsum(weight / largest for weight in checked.values())
     return {style: weight / largest / total for style, weight in checked.items()}
+
+
+def _pairs(weights: Weights) -> Iterable[tuple[str, float]]:
+    if isinstance(weights, str):
+        return [(weights, 1.0)]
+    try:
+        pairs = list(weights.items() if isinstance(weights, Mapping) else weights)
+        if all(isinstance(style, str) for style, _ in pairs):
+            return pairs
+    except (TypeError, ValueError):  # nothing to iterate, or no pairs
+        pass
+    raise StyleError(
+        f"{reprlib.repr(weights)} are no styles; give a style's name, or weights by name, such as "
+        '{"a": 0.3, "b": 0.7}'
+    )
 
 
 def _checked(style: str, weight: float) -> float:

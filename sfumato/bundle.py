@@ -21,6 +21,7 @@ import safetensors.numpy
 
 from sfumato.atomic import new_directory, write_durably
 from sfumato.errors import BundleError, StyleError
+from sfumato.file_argument import file_path
 from sfumato.manifest import (
     MANIFEST_FILE,
     MODEL_FILE,
@@ -73,38 +74,39 @@ class Bundle:
         return StyleBank(self.styles, self.rows, self.network.digest)
 
 
-def read_bundle(version_dir: Path) -> Bundle:
+def read_bundle(version_dir: str | Path) -> Bundle:
     """Reads a bundle and checks all of it but the graph inside the ONNX files.
 
     Raises:
         BundleError: a file is missing or differs from its SHA-256, the manifest is not one of
             this format version, or the rows do not fit the manifest or are not finite.
     """
+    path = _path(version_dir)
     try:
-        return _read(version_dir)
+        return _read(path)
     except BundleError as error:
         raise BundleError(f"bundle {version_dir}: {error}") from error
 
 
-def read_latest_bundle(path: Path) -> Bundle:
+def read_latest_bundle(path: str | Path) -> Bundle:
     """Reads the bundle ``path``, or the highest version of the model folder ``path``.
 
     Raises:
         BundleError: see ``read_bundle``.
     """
-    versions = list_versions(path)
-    return read_bundle(path / str(versions[-1]) if versions else path)
+    versions = list_versions(folder := _path(path))
+    return read_bundle(folder / str(versions[-1]) if versions else folder)
 
 
 def write_bundle(
-    version_dir: Path,
+    version_dir: str | Path,
     *,
     network: NetworkInfo,
     styles: Sequence[StyleInfo],
     rows: npt.NDArray[np.float32],
     training: Mapping[str, Any],
-    model: bytes | Path,
-    model_float16: bytes | Path | None = None,
+    model: bytes | str | Path,
+    model_float16: bytes | str | Path | None = None,
 ) -> Bundle:
     """Writes a bundle, whole or not at all.
 
@@ -127,7 +129,7 @@ def write_bundle(
     bank = _checked_bank(styles, rows, network)
     styles_bytes = safetensors.numpy.save({style: bank.row(style) for style in bank.ids})
     try:
-        with new_directory(version_dir) as staging:
+        with new_directory(Path(version_dir)) as staging:
             files = {STYLES_FILE: _store(staging / STYLES_FILE, styles_bytes)}
             files[MODEL_FILE] = _store(staging / MODEL_FILE, model)
             if model_float16 is not None:
@@ -137,25 +139,33 @@ def write_bundle(
             bundle = read_bundle(staging)
     except FileExistsError as error:
         raise BundleError(f"{error}; a version is never overwritten, take the next") from error
-    return replace(bundle, path=version_dir)
+    return replace(bundle, path=Path(version_dir))
 
 
-def list_versions(model_dir: Path) -> list[int]:
+def list_versions(model_dir: str | Path) -> list[int]:
     """Lists the versions of a model, ascending; none if there is no such directory.
 
     A version is a directory named by a number from 1 to 2**32 - 1, the most that the protocol
     can carry, without leading zeros.
     """
-    if not model_dir.is_dir():
+    folder = Path(model_dir)
+    if not folder.is_dir():
         return []
-    numbered = (entry for entry in model_dir.iterdir() if _VERSION.fullmatch(entry.name))
+    numbered = (entry for entry in folder.iterdir() if _VERSION.fullmatch(entry.name))
     versions = [int(entry.name) for entry in numbered if entry.is_dir()]
     return sorted(version for version in versions if version < 1 << 32)
 
 
-def next_version(model_dir: Path) -> int:
+def next_version(model_dir: str | Path) -> int:
     """Gives the number after the highest version, 1 if there is none."""
     return max(list_versions(model_dir), default=0) + 1
+
+
+def _path(given: object) -> Path:
+    try:
+        return file_path(given)
+    except TypeError as error:
+        raise BundleError(f"a bundle is given by {error}") from None
 
 
 def _read(version_dir: Path) -> Bundle:
@@ -237,7 +247,7 @@ def _checked_bank(
         raise BundleError(str(error)) from error
 
 
-def _store(target: Path, source: bytes | Path) -> str:
-    data = source if isinstance(source, bytes) else source.read_bytes()
+def _store(target: Path, source: bytes | str | Path) -> str:
+    data = source if isinstance(source, bytes) else Path(source).read_bytes()
     write_durably(target, data)
     return hashlib.sha256(data).hexdigest()

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from typing import Any, Final
-from urllib.parse import unquote
 
 import grpc
 
@@ -22,6 +21,8 @@ _NOT_CONNECTED: Final = (
     "resolution",
 )
 _OBSTACLES: Final = {
+    "certificate has expired": "its certificate has expired; its operator has to renew it",
+    "certificate is not yet valid": "its certificate is not valid yet; check both clocks",
     "certificate_verify_failed": "its certificate is not of an authority that this client trusts",
     "hostname verification": "its certificate is for another name",
     "wrong_version_number": "it speaks no TLS",
@@ -56,23 +57,27 @@ class CallErrors:
     has_token: bool
     has_tls: bool
 
-    def explain(self, error: grpc.RpcError, timeout: float, *, answered: bool) -> ServiceError:
+    def explain(
+        self, error: grpc.RpcError, timeout: float, *, answered: bool, obstacle: str
+    ) -> ServiceError:
         """Turns gRPC's error into ours; see ``Connection.error``."""
         code, details = error.code(), error.details() or ""
         if write_failed(error):
             code, details = grpc.StatusCode.UNAVAILABLE, _ENDED_EARLY
         if code is grpc.StatusCode.CANCELLED and details == _TURNED_AWAY:
             code, details = grpc.StatusCode.UNAVAILABLE, "it is stopping; make the call again"
-        if code is grpc.StatusCode.DEADLINE_EXCEEDED and _is_grpcs_own(details):
-            message = self._too_late(timeout, answered)
+        if is_silence(error):
+            message = self._too_late(timeout, answered, obstacle)
         else:
             message = self._explain(code, details)
         return ServiceError(message, code, _retry_after(error))
 
-    def _too_late(self, timeout: float, answered: bool) -> str:
+    def _too_late(self, timeout: float, answered: bool, obstacle: str) -> str:
         within = f"within {timeout:g} s" if timeout else "in time"
         if answered:
             return f"not all frames were painted by {self.target} {within}; allow a longer timeout"
+        if obstacle:
+            return f"{obstacle}; waited {timeout:g} s for it"
         remedy = f"no answer from {self.target} {within}; allow a longer timeout, or "
         if timeout and self.wait_for_ready:
             # gRPC does not say whether there was a connection, nor why there was none.
@@ -98,8 +103,8 @@ class CallErrors:
 
     def _unavailable(self, details: str) -> str:
         text = details.lower()
-        if "refused" in text or "error: no such file" in text:  # of a socket of Unix
-            return f"no server at {self.target} (start one with {_START}{self._hint(text)})"
+        if _says_refused(text):
+            return f"no server at {self.target} (start one with {_START})"
         if any(sign in text for sign in _NOT_CONNECTED):
             return f"cannot connect to {self.target}: {self._obstacle(text) or details}"
         reason = _ENDED_EARLY if text.startswith(_ENDED) else details
@@ -117,22 +122,22 @@ class CallErrors:
             )
         return None
 
-    def _hint(self, text: str) -> str:
-        """Gives a hint if a refusal may hide another failure.
 
-        Of several addresses gRPC tells one failure only, and servers that listen on 127.0.0.1
-        refuse on [::1], the other address of "localhost".
-        """
-        if "," in self.target:
-            return "; if one runs, name it alone to learn what fails there"
-        if "[::1]" in unquote(text) and "localhost" in self.target:
-            return "; if one runs, name 127.0.0.1 to learn what fails there"
-        return ""
-
-
-def _is_grpcs_own(details: str) -> bool:
+def is_silence(error: grpc.RpcError) -> bool:
     """Tells whether a deadline passed here; a server that ends a call by itself says why."""
-    return not details or details.lower().startswith(_DEADLINE)
+    details = error.details() or ""
+    own = not details or details.lower().startswith(_DEADLINE)
+    return error.code() is grpc.StatusCode.DEADLINE_EXCEEDED and own
+
+
+def is_refusal(error: grpc.RpcError) -> bool:
+    """Tells whether nobody listens at the address."""
+    unavailable = error.code() is grpc.StatusCode.UNAVAILABLE
+    return unavailable and _says_refused((error.details() or "").lower())
+
+
+def _says_refused(text: str) -> bool:
+    return "refused" in text or "error: no such file" in text  # of a socket of Unix
 
 
 def _retry_after(error: grpc.RpcError) -> float | None:

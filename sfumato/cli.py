@@ -2,21 +2,24 @@
 
 import argparse
 import asyncio
+import logging
 import os
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sfumato import __version__
+from sfumato.atomic import is_written_into
 from sfumato.blend_weights import normalize_weights
 from sfumato.errors import SfumatoError
 from sfumato.images.image_format import ImageFormat
+from sfumato.name_list import name_list
 from sfumato.option_types import positive, strength, version_or_label
-from sfumato.painting_plan import Painting, plan_folder, plan_photo
+from sfumato.painting_plan import FORMATS, Painting, plan_folder, plan_photo
 from sfumato.server_options import add_server_options, client_settings
 from sfumato.strength import PHOTOGRAPH_STYLE
 from sfumato.style_table import style_table
+from sfumato.terminal import escape_what_cannot_be_encoded, say
 from sfumato.termination import termination
 from sfumato.video_command import add_video
 
@@ -31,6 +34,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     # gRPC prints its own view of failures that we report; set before it is imported.
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
+    logging.basicConfig(format="sfumato: %(message)s")
+    escape_what_cannot_be_encoded()
     options = _parser().parse_args(arguments)
     with termination() as ended:
         try:
@@ -47,19 +52,25 @@ def _stylize(options: argparse.Namespace) -> int:
     options.styles = normalize_weights(options.style)
     asked = None if options.format is None else ImageFormat(options.format)
     if options.photo.is_dir():
-        paintings = plan_folder(options.photo, options.output, asked)
-        return asyncio.run(_stylize_folder(paintings, options))
+        plan = plan_folder(options.photo, options.output, asked)
+        if plan.left_out:
+            names = name_list(map(str, plan.left_out))
+            say(f"left out, because {FORMATS}: {names}", error=True)
+        return asyncio.run(_stylize_folder(plan.paintings, options))
     painting = plan_photo(options.photo, options.output, asked)
     with _client(options) as client:
         painted = client.stylize(painting.photo, **_request(painting, options))
     painting.output.parent.mkdir(parents=True, exist_ok=True)
     painted.save(painting.output)
     size = f"{painted.width} x {painted.height}"
-    print(f"{painting.output}: {size} pixels, painted by {painted.model}/{painted.version}")
+    say(
+        f"{painting.output}: {size} pixels, painted by {painted.model}/{painted.version}",
+        error=is_written_into(painting.output),  # as /dev/stdout: the photo alone belongs there
+    )
     return 0
 
 
-async def _stylize_folder(paintings: list[Painting], options: argparse.Namespace) -> int:
+async def _stylize_folder(paintings: Sequence[Painting], options: argparse.Namespace) -> int:
     from tqdm import tqdm
 
     from sfumato.async_client import AsyncClient
@@ -92,7 +103,7 @@ async def _stylize_folder(paintings: list[Painting], options: argparse.Namespace
         bar.close()
         for failure in failures:
             _complain(failure)
-    print(f"{count} of {len(paintings)} photos painted into {options.output}")
+    say(f"{count} of {len(paintings)} photos painted into {options.output}")
     return 1 if failures else 0
 
 
@@ -111,7 +122,7 @@ def _add_style(options: argparse.Namespace) -> int:
         added = client.add_style(options.file, options.model)
     versions = ", ".join(map(str, added.versions))
     until = "" if added.stored else ", until the server stops: it cannot write its model folder"
-    print(f"{added.style_id}: served by version {versions}{until}")
+    say(f"{added.style_id}: served by version {versions}{until}")
     return 0
 
 
@@ -142,8 +153,7 @@ def _request(painting: Painting, options: argparse.Namespace) -> dict[str, Any]:
 def _complain(problem: object) -> None:
     if isinstance(problem, OSError) and problem.filename and problem.strerror:
         problem = f"{problem.filename}: {problem.strerror}"
-    one_line = " ".join(str(problem).splitlines())
-    print(f"sfumato: {one_line}", file=sys.stderr)
+    say(str(problem), error=True)
 
 
 def _parser() -> argparse.ArgumentParser:

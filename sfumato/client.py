@@ -1,37 +1,28 @@
 """A client that blocks. ``sfumato.async_client`` has the same for asyncio."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from functools import partial
 from pathlib import Path
-from typing import Self, TypeVar
+from typing import Self
 
 import grpc
-from google.protobuf.message import Message
 
 from sfumato.added_style import AddedStyle, add_style_request, added_style, not_allowed
 from sfumato.address import DEFAULT_TARGET
+from sfumato.calls import Calls
 from sfumato.connection import (
     DEFAULT_MAX_MESSAGE_BYTES,
     DEFAULT_TIMEOUT,
-    HEALTH_METHOD,
     HEALTH_SERVING,
     Connection,
     HealthRequest,
-    HealthResponse,
 )
 from sfumato.errors import ServiceError
-from sfumato.frame_stream import FrameSender, receive
+from sfumato.frame_stream import FrameSender
 from sfumato.frames import Frame, FrameAnswer, opening
 from sfumato.images.image_format import ImageFormat
 from sfumato.messages import read_photo, style_summaries, stylize_request, stylized_photo
 from sfumato.stylized_photo import StyleSummary, StylizedPhoto
-from sfumato.targets import grpc_target
 from sfumato.v1 import stylization_service_pb2 as pb
-from sfumato.v1.admin_service_pb2_grpc import AdminServiceStub
-from sfumato.v1.stylization_service_pb2_grpc import StylizationServiceStub
-
-_Request = TypeVar("_Request", bound=Message)
-_Response = TypeVar("_Response")
 
 
 class Client:
@@ -39,12 +30,12 @@ class Client:
 
     Args:
         target: address of the server, as gRPC takes it, or of several as "host:port,host:port";
-            calls go to all of them in turn, and to the others when one fails. Of a name that has
-            several addresses all are used as well.
+            calls go to all of them in turn, and to the others when one fails or hangs. Of a name
+            that has several addresses all are used as well.
         timeout: seconds for a whole call, unless the call says otherwise.
         wait_for_ready: whether a call waits, within its timeout, for a server that is not there
-            yet; if not, it fails after a few attempts, in about a second. One that comes back is
-            looked for every few seconds.
+            yet, and says after a second what for, in the log; if not, it fails after a few
+            attempts, in about a second. One that comes back is looked for every few seconds.
         credentials: of TLS, made by ``sfumato.tls_credentials``; None for plain text.
         max_message_bytes: the largest photo file, both ways; the server has such a limit too.
         token: what the server knows the client by, if it wants to.
@@ -76,16 +67,11 @@ class Client:
             token,
             plain_text_token,
         )
-        self._channel = _open(self._connection)
-        self._stub = StylizationServiceStub(self._channel)
-        self._admin = AdminServiceStub(self._channel)
-        self._check = self._channel.unary_unary(
-            HEALTH_METHOD, HealthRequest.SerializeToString, HealthResponse.FromString
-        )
+        self._calls = Calls(self._connection)
 
     def stylize(
         self,
-        image: bytes | Path,
+        image: bytes | str | Path,
         styles: str | Mapping[str, float],
         *,
         strength: float | None = None,
@@ -116,11 +102,13 @@ class Client:
         request = stylize_request(
             read_photo(image), styles, model, version, output_format, quality, strength
         )
-        return stylized_photo(self._call(self._stub.Stylize, request, timeout))
+        return stylized_photo(
+            self._calls.unary(lambda line: line.painting.Stylize, request, timeout)
+        )
 
     def stylize_stream(
         self,
-        frames: Iterable[Frame | bytes | Path],
+        frames: Iterable[Frame | bytes | str | Path],
         styles: str | Mapping[str, float] | None = None,
         *,
         strength: float | None = None,
@@ -162,21 +150,17 @@ class Client:
         sender = FrameSender(
             opening(styles, model, version, output_format, quality, strength, window, drop_oldest)
         )
-        call = self._stub.StylizeStream(
-            sender.messages(frames),
-            timeout=timeout,
-            metadata=self._connection.metadata,
-            wait_for_ready=self._connection.wait_for_ready and timeout is not None,
-        )
-        return receive(call, sender, partial(self._connection.error, timeout=timeout or 0))
+        return self._calls.stream(sender, frames, timeout)
 
     def list_styles(self, model: str = "", *, timeout: float | None = None) -> list[StyleSummary]:
         """Lists the styles of a model, or of all models. Raises ServiceError."""
         request = pb.ListStylesRequest(model=model)
-        return style_summaries(self._call(self._stub.ListStyles, request, timeout))
+        return style_summaries(
+            self._calls.unary(lambda line: line.painting.ListStyles, request, timeout)
+        )
 
     def add_style(
-        self, style_file: bytes | Path, model: str = "", *, timeout: float | None = None
+        self, style_file: bytes | str | Path, model: str = "", *, timeout: float | None = None
     ) -> AddedStyle:
         """Adds a style to a model of a server whose operator allows it; never tried twice.
 
@@ -191,7 +175,11 @@ class Client:
         """
         request = add_style_request(style_file, model)
         try:
-            return added_style(self._call(self._admin.AddStyle, request, timeout))
+            return added_style(
+                self._calls.unary(
+                    lambda line: line.admin.AddStyle, request, timeout, repeatable=False
+                )
+            )
         except ServiceError as error:
             raise not_allowed(error, self._connection.target) from error.__cause__
 
@@ -201,12 +189,12 @@ class Client:
         Raises:
             ServiceError: the server was not reached, or does not know the service.
         """
-        answer = self._call(self._check, HealthRequest(value=service), timeout)
+        answer = self._calls.unary(lambda line: line.health, HealthRequest(value=service), timeout)
         return answer.value == HEALTH_SERVING
 
     def close(self) -> None:
         """Closes the channel; running calls are cancelled."""
-        self._channel.close()
+        self._calls.close()
 
     def __enter__(self) -> Self:
         """Gives the client itself."""
@@ -215,28 +203,3 @@ class Client:
     def __exit__(self, *exception: object) -> None:
         """Closes the channel."""
         self.close()
-
-    def _call(
-        self,
-        method: "grpc.UnaryUnaryMultiCallable[_Request, _Response]",
-        request: _Request,
-        timeout: float | None,
-    ) -> _Response:
-        seconds = self._connection.timeout if timeout is None else timeout
-        self._connection.check_size(request)
-        try:
-            return method(
-                request,
-                timeout=seconds,
-                metadata=self._connection.metadata,
-                wait_for_ready=self._connection.wait_for_ready,
-            )
-        except grpc.RpcError as error:
-            raise self._connection.error(error, seconds) from error
-
-
-def _open(connection: Connection) -> grpc.Channel:
-    target, options = grpc_target(connection.target), connection.channel_options()
-    if connection.credentials is None:
-        return grpc.insecure_channel(target, options)
-    return grpc.secure_channel(target, connection.credentials, options)

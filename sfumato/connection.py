@@ -50,15 +50,21 @@ _SERVICE_CONFIG = json.dumps(
         ],
     }
 )
+# Routers forget a connection that is silent for some minutes, and tell neither end.
 _KEEPALIVE = (
-    # Routers forget a connection that is silent for some minutes, and tell neither end.
-    ("grpc.keepalive_time_ms", 60_000),
-    ("grpc.keepalive_timeout_ms", 20_000),
     ("grpc.keepalive_permit_without_calls", 1),
     ("grpc.http2.max_pings_without_data", 0),  # any number, not two
 )
-# A server that is back is found within about so long; unless told, gRPC waits up to two minutes.
-_RECONNECT = (("grpc.max_reconnect_backoff_ms", 5_000),)
+# A ping waits behind the photo that is being sent, on a slow line for a minute. Frames are smaller
+# than photos, and nobody else looks whether the server of a stream hangs.
+_PING_MS = (60_000, 60_000)
+_PING_OF_STREAMS_MS = (10_000, 10_000)  # our servers allow no shorter interval
+_RECONNECT = (
+    # A server that is back is found within about so long; unless told, gRPC waits for two minutes.
+    ("grpc.max_reconnect_backoff_ms", 5_000),
+    # Time for one that accepts a connection to say something; unless told, 20 s.
+    ("grpc.min_reconnect_backoff_ms", 10_000),
+)
 
 
 @dataclass(frozen=True)
@@ -108,9 +114,10 @@ class Connection:
         token = (("authorization", f"Bearer {self.token}"),) if self.token else ()
         return (*token, *trace_context())
 
-    def channel_options(self) -> list[tuple[str, str | int]]:
-        """Gives the options of the channel."""
+    def channel_options(self, *, streams: bool = False) -> list[tuple[str, str | int]]:
+        """Gives the options of a channel, for streams or for other calls."""
         name = authority(self.target)
+        interval, timeout = _PING_OF_STREAMS_MS if streams else _PING_MS
         return [
             ("grpc.max_send_message_length", self.max_message_bytes),
             ("grpc.max_receive_message_length", self.max_message_bytes),
@@ -120,7 +127,12 @@ class Connection:
             # A proxy cannot reach this machine's own loopback address.
             ("grpc.enable_http_proxy", int(not stays_here(self.target))),
             *([("grpc.default_authority", name)] if name else []),
+            # Another channel to the same servers is a way out of connections that hang.
+            ("grpc.use_local_subchannel_pool", 1),
             *_KEEPALIVE,
+            ("grpc.keepalive_time_ms", interval),
+            ("grpc.keepalive_timeout_ms", timeout),
+            ("grpc.http2.ping_timeout_ms", timeout),  # which gRPC 1.85 obeys alone
             *_RECONNECT,
         ]
 
@@ -135,7 +147,7 @@ class Connection:
             )
 
     def error(
-        self, error: grpc.RpcError, timeout: float, *, answered: bool = False
+        self, error: grpc.RpcError, timeout: float, *, answered: bool = False, obstacle: str = ""
     ) -> ServiceError:
         """Turns gRPC's error into ours.
 
@@ -143,8 +155,9 @@ class Connection:
             error: what gRPC raised.
             timeout: seconds that the call had; 0 for any number.
             answered: whether some frames of a stream were answered before.
+            obstacle: why there was no connection, as far as it is known.
         """
         errors = CallErrors(
             self.target, self.wait_for_ready, bool(self.token), self.credentials is not None
         )
-        return errors.explain(error, timeout, answered=answered)
+        return errors.explain(error, timeout, answered=answered, obstacle=obstacle)

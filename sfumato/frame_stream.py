@@ -22,13 +22,20 @@ from sfumato.frames import Frame, FrameAnswer, frame_answer, frame_message
 from sfumato.stream_ending import StreamEnding
 from sfumato.v1 import stylization_service_pb2 as pb
 
-AnyFrame = Frame | bytes | Path
+AnyFrame = Frame | bytes | str | Path
 
 
 class Explain(Protocol):
     """Turns gRPC's error into ours; knows whether frames were answered."""
 
     def __call__(self, error: grpc.RpcError, *, answered: bool) -> ServiceError:
+        """Gives our error."""
+
+
+class AsyncExplain(Protocol):
+    """Does the same as ``Explain``, with ``await``."""
+
+    async def __call__(self, error: grpc.RpcError, *, answered: bool) -> ServiceError:
         """Gives our error."""
 
 
@@ -108,7 +115,7 @@ async def async_receive(
     open_call: Callable[[], Any],
     sender: FrameSender,
     frames: AsyncIterable[AnyFrame] | Iterable[AnyFrame],
-    explain: Explain,
+    explain: AsyncExplain,
 ) -> AsyncGenerator[FrameAnswer, None]:
     """Opens a call and yields its answers; ends it when nobody wants more.
 
@@ -125,11 +132,11 @@ async def async_receive(
     except grpc.aio.AioRpcError as raised:
         sender.check()
         error = await ending.error(raised)
-        raise explain(error, answered=answered) from error
+        raise await explain(error, answered=answered) from error
     except asyncio.CancelledError as cancelled:
         if is_for_this_task():
             raise
-        raise explain(channel_closed(), answered=answered) from cancelled
+        raise await explain(channel_closed(), answered=answered) from cancelled
     finally:
         call.cancel()
         sending.cancel()

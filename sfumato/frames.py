@@ -25,7 +25,7 @@ class Frame:
         strength: 0, the photo itself, to 1, the styles; None for that of the frame before.
     """
 
-    image: bytes | Path
+    image: bytes | str | Path
     styles: str | Mapping[str, float] | None = None
     strength: float | None = None
 
@@ -97,7 +97,7 @@ def opening(
     )
 
 
-def frame_message(number: int, frame: Frame | bytes | Path) -> pb.StylizeStreamRequest:
+def frame_message(number: int, frame: Frame | bytes | str | Path) -> pb.StylizeStreamRequest:
     """Builds the message of one frame.
 
     Raises:

@@ -1,11 +1,11 @@
 """Between the client's own types and the messages of the protocol."""
 
-import reprlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 from sfumato.blend_weights import normalize_weights
-from sfumato.errors import ImageError, SfumatoError, StyleError
+from sfumato.errors import ImageError, SfumatoError
+from sfumato.file_argument import file_bytes, reason
 from sfumato.images.image_format import ImageFormat
 from sfumato.quality_card import QUALITY_KEY, QualityCard
 from sfumato.strength import checked_strength
@@ -20,14 +20,14 @@ TO_WIRE = {
 FROM_WIRE = {value: key for key, value in TO_WIRE.items()}
 
 
-def read_photo(image: bytes | Path) -> bytes:
+def read_photo(image: bytes | str | Path) -> bytes:
     """Gives the bytes of a photo. Raises ImageError if the file cannot be read."""
-    if isinstance(image, bytes):
-        return image
     try:
-        return Path(image).read_bytes()  # a path as text does too
-    except OSError as error:
-        raise ImageError(f"{image} cannot be read: {error.strerror}") from error
+        return file_bytes(image)
+    except TypeError as error:
+        raise ImageError(f"a photo must be {error}") from None
+    except (OSError, ValueError) as error:
+        raise ImageError(f"{image!s} cannot be read: {reason(error)}") from error
 
 
 def stylize_request(
@@ -45,7 +45,7 @@ def stylize_request(
         SfumatoError: a value that no server would take.
     """
     # Shares instead of weights, which may be too large or too small for the wire's float.
-    shares = {} if styles is None else normalize_weights(_weights(styles))
+    shares = {} if styles is None else normalize_weights(styles)
     try:
         return pb.StylizeRequest(
             model=model,
@@ -61,17 +61,6 @@ def stylize_request(
         )
     except (TypeError, ValueError) as error:
         raise SfumatoError(f"this cannot be sent: {error}") from error
-
-
-def _weights(styles: str | Mapping[str, float]) -> Iterable[tuple[str, float]]:
-    if isinstance(styles, str):
-        return [(styles, 1.0)]
-    if isinstance(styles, Mapping):
-        return styles.items()
-    raise StyleError(
-        f"{reprlib.repr(styles)} are no styles; give a style's name, or weights by name, such as "
-        '{"a": 0.3, "b": 0.7}'
-    )
 
 
 def stylized_photo(response: pb.StylizeResponse) -> StylizedPhoto:

@@ -13,7 +13,11 @@ def open_regular(path: Path) -> BufferedReader:
     Raises:
         OSError: it cannot be read, or is a pipe, a device or the like; not waiting for any.
     """
-    file = os.fdopen(os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0)), "rb")
+    try:
+        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
+    except ValueError as error:  # characters of no path
+        raise OSError(errno.EINVAL, str(error), str(path)) from error
+    file = os.fdopen(descriptor, "rb")
     if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
         file.close()
         raise OSError(errno.EINVAL, "not a regular file", str(path))

@@ -1,12 +1,12 @@
 """The styles of one network: one row of numbers per style, and blends of rows."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import numpy.typing as npt
 
-from sfumato.blend_weights import normalize_weights
+from sfumato.blend_weights import Weights, normalize_weights
 from sfumato.errors import FixedStrengthError, StyleError, StyleFileError, UnknownStyleError
 from sfumato.name_list import close_names, name_list
 from sfumato.strength import PHOTOGRAPH_STYLE, checked_strength, toward_photograph
@@ -65,13 +65,11 @@ class StyleBank:
         row: npt.NDArray[np.float32] = self.rows[self._number(style)]
         return row
 
-    def blend(
-        self, weights: Iterable[tuple[str, float]], strength: float = 1.0
-    ) -> npt.NDArray[np.float32]:
+    def blend(self, weights: Weights, strength: float = 1.0) -> npt.NDArray[np.float32]:
         """Averages rows.
 
         Args:
-            weights: pairs of style id and weight, see ``normalize_weights``.
+            weights: the id of one style, weights by id, or pairs; see ``normalize_weights``.
             strength: share of these styles, 0 to 1; the rest is the style ``PHOTOGRAPH_STYLE``.
 
         Returns:

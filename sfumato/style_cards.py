@@ -12,7 +12,7 @@ from sfumato.errors import BundleError
 from sfumato.manifest import MANIFEST_FILE, Manifest
 
 
-def update_cards(version_dir: Path, cards: Mapping[str, Mapping[str, Any]]) -> Bundle:
+def update_cards(version_dir: str | Path, cards: Mapping[str, Mapping[str, Any]]) -> Bundle:
     """Replaces the cards of some styles; of all files, only the manifest changes.
 
     It is replaced in one move: whoever reads the bundle meanwhile, or is left with it when the
@@ -37,7 +37,7 @@ def update_cards(version_dir: Path, cards: Mapping[str, Mapping[str, Any]]) -> B
         raise BundleError(
             f"bundle {version_dir} has no style {strange[0]!r}; it has {', '.join(sorted(known))}"
         )
-    path = version_dir / MANIFEST_FILE
+    path = Path(version_dir, MANIFEST_FILE)
     content = json.loads(path.read_text(encoding="utf-8"))
     for style in content["styles"]:
         if style["id"] in cards:

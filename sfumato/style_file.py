@@ -12,6 +12,7 @@ import safetensors.numpy
 
 from sfumato.atomic import write_file
 from sfumato.errors import BundleError, StyleError, StyleFileError
+from sfumato.file_argument import file_path, reason
 from sfumato.network_info import check_digest
 from sfumato.style_info import StyleInfo
 
@@ -55,19 +56,21 @@ class StyleFile:
             raise StyleFileError(str(error)) from error
 
 
-def read_style_file(path: Path) -> StyleFile:
+def read_style_file(path: str | Path) -> StyleFile:
     """Reads a style file.
 
     Raises:
         StyleFileError: the file is missing, too large, damaged or of another format version.
     """
     try:
-        with path.open("rb") as file:
+        with file_path(path).open("rb") as file:
             data = file.read(MAX_STYLE_FILE_BYTES + 1)
+    except TypeError as error:
+        raise StyleFileError(f"a style file is given by {error}") from None
+    except (OSError, ValueError) as error:
+        raise StyleFileError(f"style file {path} cannot be read: {reason(error)}") from error
+    try:
         return parse_style_file(data)
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise StyleFileError(f"style file {path} cannot be read: {reason}") from error
     except StyleFileError as error:
         raise StyleFileError(f"{path}: {error}") from error
 
@@ -93,7 +96,7 @@ def parse_style_file(data: bytes) -> StyleFile:
         raise StyleFileError(str(error)) from error
 
 
-def write_style_file(path: Path, style: StyleFile) -> None:
+def write_style_file(path: str | Path, style: StyleFile) -> None:
     """Writes a style file, whole or not at all; an old one is replaced.
 
     Raises:
@@ -110,7 +113,7 @@ def write_style_file(path: Path, style: StyleFile) -> None:
     except (TypeError, ValueError) as error:
         raise StyleFileError(f"the card of a style must be JSON values: {error}") from error
     row = np.ascontiguousarray(style.row)
-    write_file(path, safetensors.numpy.save({_ROW: row}, metadata={_METADATA: text}))
+    write_file(Path(path), safetensors.numpy.save({_ROW: row}, metadata={_METADATA: text}))
 
 
 def _metadata(data: bytes) -> dict[str, str]:

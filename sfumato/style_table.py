@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from sfumato.strength import PHOTOGRAPH_STYLE
+from sfumato.terminal import printable
 
 if TYPE_CHECKING:
     from sfumato.quality_card import QualityCard
@@ -35,7 +36,8 @@ def style_table(styles: Sequence["StyleSummary"]) -> list[str]:
 def _row(style: "StyleSummary") -> tuple[str, ...]:
     title = "(the photo itself)" if style.id == PHOTOGRAPH_STYLE else style.title
     model = f"{style.model}/{style.version}"
-    return (style.id, title, style.artist, style.year, model, *_quality(style.quality))
+    words = (style.id, title, style.artist, style.year, model)
+    return (*map(printable, words), *_quality(style.quality))
 
 
 def _quality(quality: "QualityCard | None") -> tuple[str, str, str]:

@@ -49,9 +49,9 @@ class StylizedPhoto:
     version: int
     timings: Timings
 
-    def save(self, path: Path) -> None:
+    def save(self, path: str | Path) -> None:
         """Writes the file, whole or not at all; an old one is replaced. Raises OSError."""
-        write_file(path, self.image)
+        write_file(Path(path), self.image)
 
 
 @dataclass(frozen=True)

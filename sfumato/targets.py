@@ -8,6 +8,7 @@ from sfumato.address import DEFAULT_TARGET, is_loopback
 from sfumato.errors import SfumatoError
 
 _SCHEME = re.compile(r"(?:dns|ipv4|ipv6|unix|unix-abstract|vsock|xds):")
+_DNS = re.compile(r"dns:(?://[^/]*/)?")
 _HOST_AND_PORT = re.compile(r"(\[[^\[\]]*\]|[^\[\]:]+):(\d+)", re.ASCII)
 _HOST = re.compile(r"(\[[^\[\]]*\]|[^\[\]:]+):?")
 _URL = re.compile(r"[\w+.-]+://([^/]+).*")
@@ -38,6 +39,32 @@ def grpc_target(target: str) -> str:
         if len(addresses) == len(found):
             return f"{scheme}:{','.join(addresses)}"
     raise SfumatoError(f"{target}: some have only IPv4 and some only IPv6 addresses; use one kind")
+
+
+def each_address(target: str) -> Sequence[str]:
+    """Gives the addresses at which a server may be: those of a list, or all of a name.
+
+    Looks the name up, which may take a moment.
+    """
+    name = plain_name(target)
+    scheme = _SCHEME.match(name)
+    kind = scheme[0] if scheme else ""
+    addresses = [kind + address.strip() for address in name.removeprefix(kind).split(",")]
+    if len(addresses) > 1 or kind:
+        return addresses
+    host, _, port = addresses[0].rpartition(":")
+    if host == "localhost":
+        return [f"127.0.0.1:{port}", f"[::1]:{port}"]  # as gRPC does, whatever the machine has
+    try:
+        found = socket.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM)
+    except (OSError, OverflowError):
+        return addresses
+    return list(dict.fromkeys(_numeric(family, address, port) for family, *_, address in found))
+
+
+def plain_name(target: str) -> str:
+    """Gives "host:port" for the same in gRPC's longer form, and other targets as they are."""
+    return _DNS.sub("", target.strip(), count=1)
 
 
 def authority(target: str) -> str | None:
@@ -98,6 +125,9 @@ def _look_up(host: str, port: int) -> dict[int, str]:
         raise SfumatoError(f"cannot look up {host}: {error}") from error
     first: dict[int, str] = {}
     for family, _, _, _, address in found:
-        number = f"[{address[0]!s}]" if family == socket.AF_INET6 else str(address[0])
-        first.setdefault(family, f"{number}:{port}")
+        first.setdefault(family, _numeric(family, address, port))
     return first
+
+
+def _numeric(family: int, address: Sequence[object], port: int | str) -> str:
+    return f"[{address[0]}]:{port}" if family == socket.AF_INET6 else f"{address[0]}:{port}"

@@ -5,10 +5,13 @@ from pathlib import Path
 import grpc
 
 from sfumato.errors import SfumatoError
+from sfumato.file_argument import file_path, reason
 
 
 def tls_credentials(
-    ca: Path | None = None, certificate: Path | None = None, key: Path | None = None
+    ca: str | Path | None = None,
+    certificate: str | Path | None = None,
+    key: str | Path | None = None,
 ) -> grpc.ChannelCredentials:
     """Makes the credentials of a client.
 
@@ -26,13 +29,15 @@ def tls_credentials(
     return grpc.ssl_channel_credentials(_pem(ca), _pem(key), _pem(certificate))
 
 
-def _pem(path: Path | None) -> bytes | None:
+def _pem(path: str | Path | None) -> bytes | None:
     if path is None:
         return None
     try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise SfumatoError(f"cannot read {path}: {error.strerror}") from error
+        content = file_path(path).read_bytes()
+    except TypeError as error:
+        raise SfumatoError(f"a PEM file is given by {error}") from None
+    except (OSError, ValueError) as error:
+        raise SfumatoError(f"cannot read {path}: {reason(error)}") from error
     if b"-----BEGIN " not in content:
         raise SfumatoError(f"{path} is no PEM file: it has no line -----BEGIN …")
     return content

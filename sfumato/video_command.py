@@ -11,6 +11,7 @@ from sfumato.errors import StyleError, VideoError
 from sfumato.option_types import positive, strength, version_or_label
 from sfumato.server_options import add_server_options, client_settings
 from sfumato.style_fade import StyleFade, StyleKey
+from sfumato.terminal import say
 
 if TYPE_CHECKING:
     from sfumato.video_reader import VideoReader
@@ -99,8 +100,8 @@ def _video(options: argparse.Namespace) -> int:
         )
     told = reader.losses.told(count, lost_sound)
     if told:
-        print(f"sfumato: {options.video} {told}; the rest is painted", file=sys.stderr)
-    print(f"{options.output}: {count} {'frame' if count == 1 else 'frames'} painted")
+        say(f"{options.video} {told}; the rest is painted", error=True)
+    say(f"{options.output}: {count} {'frame' if count == 1 else 'frames'} painted")
     return 1 if told else 0
 
 

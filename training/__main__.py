@@ -1,5 +1,6 @@
 """The training application's command table: ``python -m training COMMAND``."""
 
+import signal
 import sys
 from collections.abc import Callable, Sequence
 
@@ -79,6 +80,9 @@ def main(arguments: Sequence[str]) -> int:
     except (SfumatoError, OSError) as error:
         print(f"python -m training {name}: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print(f"python -m training {name}: interrupted", file=sys.stderr)
+        return 128 + signal.SIGINT
     return 0
 
 

@@ -1,8 +1,11 @@
-"""Alarms: training that diverges, styles that come out the same, photos that cannot be read."""
+"""Alarms: training that diverges, styles that come out the same, photos that cannot be read.
+
+The module brings them along (``MultiStyleModule.configure_callbacks``): every run has them.
+"""
 
 import math
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import lightning as L
 import torch
@@ -11,14 +14,18 @@ from lightning.pytorch.utilities import rank_zero_warn
 from torch import Tensor
 
 from training.data.photos import PhotoBatch
-from training.errors import TrainingError
-from training.module import MultiStyleModule
+from training.errors import DIVERGED_REMEDY, TrainingError
+from training.ranges import check_range
+from training.run.nth_step import NthStepCallback
+
+if TYPE_CHECKING:
+    from training.module import MultiStyleModule
 
 LOSSES_READ_AT_ONCE: Final = 20
 """On a GPU; reading one makes the processor wait until the GPU has finished all its work."""
 
 
-class DivergenceAlarm(Callback):
+class DivergenceAlarm(NthStepCallback):
     """Stops a run whose loss is no number and warns of pictures that are all black or white.
 
     Args:
@@ -28,7 +35,8 @@ class DivergenceAlarm(Callback):
 
     def __init__(self, every_n_steps: int = 100, saturated_share: float = 0.9) -> None:
         """Remembers the settings."""
-        self.every_n_steps = every_n_steps
+        super().__init__(every_n_steps)
+        check_range("saturated_share of DivergenceAlarm", saturated_share, 0, 1)
         self.saturated_share = saturated_share
         self._unread: list[tuple[int, Tensor]] = []
 
@@ -46,8 +54,7 @@ class DivergenceAlarm(Callback):
             self._unread.append((trainer.global_step, loss.detach()))
             if loss.device.type == "cpu" or len(self._unread) >= LOSSES_READ_AT_ONCE:
                 self._look_at_losses()
-        if trainer.global_step % self.every_n_steps == 0:
-            self._look_at_pictures(trainer, pl_module, batch)
+        super().on_train_batch_end(trainer, pl_module, outputs, batch, batch_idx)
 
     def on_save_checkpoint(self, *_: object) -> None:
         """Looks at every loss so far, so that what is saved is good."""
@@ -64,18 +71,15 @@ class DivergenceAlarm(Callback):
         values = torch.stack([loss for _, loss in unread]).tolist()
         for (step, _), value in zip(unread, values, strict=True):
             if not math.isfinite(value):
-                raise TrainingError(
-                    f"the loss became {value} at step {step}: lower --model.learning_rate or "
-                    "--model.style_strength and continue from the last checkpoint with "
-                    "--ckpt_path last"
-                )
+                raise TrainingError(f"the loss became {value} at step {step}: {DIVERGED_REMEDY}")
 
     @torch.no_grad()
-    def _look_at_pictures(
-        self, trainer: L.Trainer, module: L.LightningModule, batch: PhotoBatch
+    def on_nth_step(
+        self, trainer: L.Trainer, pl_module: L.LightningModule, batch: PhotoBatch
     ) -> None:
+        """Looks at the picture of one photo."""
         styles = torch.zeros(1, dtype=torch.long, device=batch.images.device)
-        painted = module(batch.images[:1], styles)
+        painted = pl_module(batch.images[:1], styles)
         share = saturated_share(painted)
         if share > self.saturated_share:
             rank_zero_warn(
@@ -89,7 +93,7 @@ def saturated_share(images: Tensor) -> float:
     return float(((images < 0.01) | (images > 0.99)).float().mean())
 
 
-class TwinStylesAlarm(Callback):
+class TwinStylesAlarm(NthStepCallback):
     """Warns when two styles paint the same photo alike ("dead style").
 
     Args:
@@ -100,26 +104,21 @@ class TwinStylesAlarm(Callback):
 
     def __init__(self, every_n_steps: int = 1000, smallest_distance: float = 0.02) -> None:
         """Remembers the settings."""
-        self.every_n_steps = every_n_steps
+        super().__init__(every_n_steps)
+        check_range("smallest_distance of TwinStylesAlarm", smallest_distance, 0, 1)
         self.smallest_distance = smallest_distance
 
     @torch.no_grad()
-    def on_train_batch_end(
-        self,
-        trainer: L.Trainer,
-        pl_module: L.LightningModule,
-        outputs: object,
-        batch: PhotoBatch,
-        batch_idx: int,
+    def on_nth_step(
+        self, trainer: L.Trainer, pl_module: L.LightningModule, batch: PhotoBatch
     ) -> None:
-        """Paints one photo in every style and compare."""
-        if trainer.global_step % self.every_n_steps or not isinstance(pl_module, MultiStyleModule):
-            return
+        """Paints one photo in every style and compares."""
+        module = cast("MultiStyleModule", pl_module)
         painted = [
-            pl_module(batch.images[:1], torch.tensor([style], device=batch.images.device))
-            for style in range(len(pl_module.rows))
+            module(batch.images[:1], torch.tensor([style], device=batch.images.device))
+            for style in range(len(module.rows))
         ]
-        infos = pl_module.styles
+        infos = module.styles
         for a, b in twins(torch.cat(painted), self.smallest_distance):
             rank_zero_warn(
                 f"step {trainer.global_step}: styles {infos[a].id!r} and "
@@ -156,3 +155,6 @@ class SkippedPhotos(Callback):
             self.messages.add(message)
             rank_zero_warn(f"photo skipped ({len(self.messages)} so far): {message}")
         pl_module.log("photos_skipped", float(len(self.messages)))
+
+
+ALARMS: Final = (DivergenceAlarm, TwinStylesAlarm, SkippedPhotos)

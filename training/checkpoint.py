@@ -12,7 +12,9 @@ from torch import Tensor
 
 from sfumato.style_info import StyleInfo
 from training.errors import TrainingError
-from training.networks.transformation_network import TransformationNetwork, build_network
+from training.networks.architectures import build_network
+from training.networks.finite import first_not_finite
+from training.networks.transformation_network import TransformationNetwork
 
 CHECKPOINT_FORMAT = 1
 CHECKPOINT_KEY = "sfumato"
@@ -44,9 +46,10 @@ def read_checkpoint(path: Path) -> TrainedStyles:
     """Reads a checkpoint without unpickling anything but tensors and plain types.
 
     Raises:
-        TrainingError: no such file, no checkpoint of ours, or one of another network.
+        TrainingError: no such file, no checkpoint of ours, one of another network, or one with
+            numbers that are not finite.
     """
-    checkpoint = _load(path)
+    checkpoint = load(path)
     extras = checkpoint.get(CHECKPOINT_KEY)
     if not isinstance(extras, dict) or extras.get("format_version") != CHECKPOINT_FORMAT:
         raise TrainingError(
@@ -66,6 +69,11 @@ def read_checkpoint(path: Path) -> TrainedStyles:
         raise TrainingError(
             f"{str(path)!r} holds another network than {network.architecture!r}: {error}"
         ) from error
+    if name := first_not_finite(state):
+        raise TrainingError(
+            f"{str(path)!r} holds numbers that are not finite (in {name}): its training diverged, "
+            "take an earlier checkpoint"
+        )
     return TrainedStyles(
         network.eval(),
         state["rows"].float(),
@@ -89,7 +97,12 @@ def _plain(value: Any) -> Any:
     return list(value) if isinstance(value, tuple) else value
 
 
-def _load(path: Path) -> dict[str, Any]:
+def load(path: Path) -> dict[str, Any]:
+    """Returns the content of a checkpoint, without unpickling more than tensors and plain types.
+
+    Raises:
+        TrainingError: no such file, or no checkpoint.
+    """
     if not path.is_file():
         raise TrainingError(f"no checkpoint {str(path)!r}: give the .ckpt file of a run of fit")
     if not zipfile.is_zipfile(path):  # torch.save writes an archive; nothing else is looked at

@@ -4,17 +4,21 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from sfumato.bundle import Bundle, next_version, write_bundle
 from sfumato.network_info import NetworkInfo
+from sfumato.style_bank import StyleBank
 from sfumato.style_info import StyleInfo
 from training.checkpoint import read_checkpoint
 from training.data.paintings import read_metadata, style_info
 from training.data.style_ids import style_id
 from training.errors import TrainingError
 from training.export import check_parity, to_onnx
+from training.networks.finite import refuse_nan
 from training.networks.transformation_network import MIN_SIDE
+from training.output_place import prepare_model_folder
 
 
 def export_bundle(
@@ -26,12 +30,16 @@ def export_bundle(
     checkpoint says of them.
 
     Raises:
-        TrainingError: the checkpoint is none of ours, a graph differs from PyTorch, or
-            ``metadata`` describes no paintings.
+        TrainingError: the checkpoint is none of ours or not finite, ``model_dir`` is a version of
+            a model, a graph differs from PyTorch, or ``metadata`` describes no paintings.
+        StyleError: a row is not finite.
         BundleError: another export took the version in the meantime.
     """
     trained = read_checkpoint(checkpoint)
+    refuse_nan(trained.network)
     styles = _described(trained.styles, metadata) if metadata else trained.styles
+    bank = StyleBank(styles, trained.rows.detach().numpy(), trained.network.digest())
+    prepare_model_folder(model_dir)
     graphs: dict[torch.dtype, bytes] = {}
     for dtype in (torch.float32, torch.float16) if float16 else (torch.float32,):
         graphs[dtype] = to_onnx(trained.network, dtype)
@@ -41,17 +49,16 @@ def export_bundle(
             f"{report.cases} cases against PyTorch: largest difference {report.largest} of 255 "
             f"levels, mean {report.mean:.4f}"
         )
-    model_dir.mkdir(parents=True, exist_ok=True)
     return write_bundle(
         model_dir / str(next_version(model_dir)),
         network=NetworkInfo(
             architecture=trained.network.architecture,
-            digest=trained.network.digest(),
+            digest=bank.network_digest,
             style_size=trained.network.style_size,
             min_side=MIN_SIDE,
         ),
-        styles=styles,
-        rows=trained.rows.detach().numpy(),
+        styles=bank.infos,
+        rows=np.array(bank.rows),
         training=trained.training,
         model=graphs[torch.float32],
         model_float16=graphs.get(torch.float16),

@@ -3,16 +3,31 @@
 import logging
 import warnings
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import lightning as L
-from lightning.pytorch.callbacks import ModelCheckpoint
+import torch
+from lightning.fabric.utilities.exceptions import MisconfigurationException
+from lightning.pytorch.accelerators import CPUAccelerator
+from lightning.pytorch.callbacks import Callback, ProgressBar
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
-from lightning.pytorch.utilities.exceptions import SIGTERMException
+from lightning.pytorch.utilities import rank_zero_info
 
+from training.checkpoint import load
 from training.data.module import PhotosAndPaintings
+from training.errors import TrainingError
 from training.module import MultiStyleModule
+from training.output_place import prepare_folder
+from training.ranges import check_range
+from training.run.checkpoints import InterruptedCheckpoint, find_last
+from training.run.interruption import Interruption
+from training.run.progress import StepsBar
+from training.run.threads import threads
+
+LARGEST_SEED: Final = 2**32 - 1
+"""NumPy's; Lightning seeds it, too."""
 
 _ADVERTISEMENTS: Final = ("litlogger", "litmodels")
 
@@ -20,28 +35,21 @@ _LIBRARY_WARNINGS: Final = (
     "LightningCLI's args parameter",  # main() is also called from Python
     r"`isinstance\(treespec, LeafSpec\)` is deprecated",
     "The '.*dataloader' does not have many workers",  # the number is ours and documented
+    "You're resuming from a checkpoint that ended before the epoch ended",  # see PhotoOrder
+    "Checkpoint directory .* exists and is not empty",  # InterruptedCheckpoint loses nothing
 )
 
+_LIGHTNINGS_CHECKPOINTS: Final = ("hpc", "registry")
 
-class InterruptedCheckpoint(ModelCheckpoint):
-    """Saves every so many steps, at the end, and when the run is interrupted from outside.
-
-    A run that fails from inside (its loss is no number any more) keeps its last good checkpoint.
-    """
-
-    def on_exception(
-        self, trainer: L.Trainer, pl_module: L.LightningModule, exception: BaseException
-    ) -> None:
-        """Saves if somebody pressed Ctrl-C or asked the process to end."""
-        if isinstance(exception, KeyboardInterrupt | SIGTERMException):
-            super().on_exception(trainer, pl_module, exception)
-
-    def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Saves the last steps, too: with their small step size they are the best."""
-        if self._last_global_step_saved != trainer.global_step:
-            candidates = self._monitor_candidates(trainer)
-            self._save_topk_checkpoint(trainer, candidates)
-            self._save_last_checkpoint(trainer, candidates)
+_RANGES: Final = {
+    "accumulate_grad_batches": 1,
+    "gradient_clip_val": 0,
+    "log_every_n_steps": 0,
+    "max_epochs": -1,
+    "max_steps": -1,
+    "num_nodes": 1,
+}
+"""Smallest values of the trainer's options; -1 is no end."""
 
 
 class SfumatoCLI(LightningCLI):
@@ -59,7 +67,12 @@ class SfumatoCLI(LightningCLI):
         """
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
-        """Adds the checkpoint's options."""
+        """Adds the checkpoint's options and the number of threads."""
+        parser.add_argument(
+            "--threads",
+            type=int | None,
+            help="Threads of a step on the CPU; left out, as many as the load allows.",
+        )
         parser.add_lightning_class_args(InterruptedCheckpoint, "checkpoint")
         parser.set_defaults(
             {
@@ -71,25 +84,124 @@ class SfumatoCLI(LightningCLI):
             }
         )
 
-    def before_fit(self) -> None:
-        """Puts checkpoints where ``--ckpt_path last`` finds them in the next run."""
+    def before_instantiate_classes(self) -> None:
+        """Refuses numbers that are no use by their names."""
+        trainer = self._get(self.config, "trainer")
+        for name, least in _RANGES.items():
+            if isinstance(trainer[name], int | float):
+                check_range(f"--trainer.{name}", trainer[name], least)
+        if isinstance(interval := trainer["val_check_interval"], int):  # a float is a share
+            check_range("--trainer.val_check_interval", interval, 1)
+        if (count := self._get(self.config, "threads")) is not None:
+            check_range("--threads", count, 1)
+        if torch.accelerator.is_available():
+            return
+        if trainer["accelerator"] in ("gpu", "cuda", "mps"):
+            raise TrainingError(
+                f"--trainer.accelerator is {trainer['accelerator']!r}, but torch finds none here: "
+                "give cpu or auto"
+            )
+        if str(trainer["devices"]) == "-1":  # all GPUs
+            check_range("--trainer.devices", -1, 1)
+
+    def instantiate_classes(self) -> None:
+        """Makes the trainer, the module and the data.
+
+        Raises:
+            TrainingError: what Lightning and jsonargparse say of options that they do not take.
+        """
+        try:
+            super().instantiate_classes()
+        except (MisconfigurationException, ValueError) as error:
+            reason: BaseException = error
+            while before := reason.__cause__ or reason.__context__:
+                reason = before  # the first one is about the option itself
+            raise TrainingError(" ".join(str(reason).split())) from error
+
+    def _set_seed(self) -> None:
+        """Sets the seed, if it is one."""
+        if not isinstance(seed := self._get(self.config, "seed_everything"), bool):
+            check_range("--seed_everything", seed, 0, LARGEST_SEED)
+        super()._set_seed()
+
+    def _instantiate_trainer(self, config: dict[str, Any], callbacks: list[Callback]) -> L.Trainer:
+        """Adds what each run has: a bar for its steps and an ending in order."""
+        given = config["callbacks"] or []
+        given = given if isinstance(given, list) else [given]
+        self.interruption = Interruption()
+        callbacks = [*callbacks, self.interruption]
+        if config["enable_checkpointing"] is False:
+            callbacks = [c for c in callbacks if not isinstance(c, InterruptedCheckpoint)]
+        no_bar = config["enable_progress_bar"] is False or config["barebones"]
+        if not no_bar and not any(isinstance(callback, ProgressBar) for callback in given):
+            callbacks.append(StepsBar())
+        return super()._instantiate_trainer(config, callbacks)
+
+    def fit(self, **options: Any) -> None:
+        """Runs the trainer, from the checkpoint that ``--ckpt_path`` means."""
+        root = Path(self.trainer.default_root_dir).absolute()
+        if not self.trainer.fast_dev_run:  # type: ignore[attr-defined]
+            prepare_folder(root)
+        folder = root / "checkpoints"
         for callback in self.trainer.checkpoint_callbacks:
-            if isinstance(callback, ModelCheckpoint) and callback.dirpath is None:
-                callback.dirpath = str(Path(self.trainer.default_root_dir) / "checkpoints")
+            if isinstance(callback, InterruptedCheckpoint):
+                folder = Path(callback.dirpath or folder)
+                callback.dirpath = str(folder)
+        options["ckpt_path"] = checkpoint_to_go_on_from(options["ckpt_path"], folder)
+        count = self._get(self.config, "threads")
+        # Lightning shares the processors out among several processes; a GPU needs few threads.
+        alone = self.trainer.world_size == 1 and isinstance(
+            self.trainer.accelerator, CPUAccelerator
+        )
+        with self.interruption.exit_status(), threads(count) if alone or count else nullcontext():
+            self.trainer.fit(**options)
+
+
+def checkpoint_to_go_on_from(option: str | Path | None, folder: Path) -> str | None:
+    """Returns the file that ``--ckpt_path`` means; ``last`` is the newest of the run in ``folder``.
+
+    Raises:
+        TrainingError: no such file, or no checkpoint.
+    """
+    if option is None or str(option).partition(":")[0] in _LIGHTNINGS_CHECKPOINTS:
+        return None if option is None else str(option)
+    if option != "last":
+        if "://" not in str(option):
+            load(Path(option))
+        return str(option)
+    last = find_last(folder)
+    if last is None:  # the same command starts a run and goes on with it
+        rank_zero_info(f"no last checkpoint in {folder}: beginning at step 0")
+        return None
+    load(last)
+    return str(last)
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Runs ``fit`` with command-line ``arguments``."""
+    """Runs ``fit`` with command-line ``arguments``.
+
+    Raises:
+        TrainingError: what was asked for does not go together, or not on this machine.
+        SystemExit: a wrong option (2), or a signal (128 + its number).
+    """
     for message in _LIBRARY_WARNINGS:
         warnings.filterwarnings("ignore", message=message)
     logging.getLogger("lightning.pytorch.utilities.rank_zero").addFilter(_is_no_advertisement)
-    SfumatoCLI(
-        MultiStyleModule,
-        PhotosAndPaintings,
-        args=["fit", *arguments],
-        seed_everything_default=0,
-        save_config_kwargs={"overwrite": True},
-    )
+    try:
+        SfumatoCLI(
+            MultiStyleModule,
+            PhotosAndPaintings,
+            args=["fit", *arguments],
+            seed_everything_default=0,
+            save_config_kwargs={"overwrite": True},
+            trainer_defaults={
+                "val_check_interval": 500,
+                "check_val_every_n_epoch": None,  # the interval is in steps
+                "num_sanity_val_steps": 0,
+            },
+        )
+    except MisconfigurationException as error:  # Lightning's word for a wrong option
+        raise TrainingError(" ".join(str(error).split())) from error
 
 
 def _is_no_advertisement(record: logging.LogRecord) -> bool:

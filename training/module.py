@@ -1,29 +1,42 @@
 """Lightning module: one transformation network and one style row per painting."""
 
+import math
 from dataclasses import fields
 from typing import Any, Final, Literal
 
 import lightning as L
 import torch
+from lightning.pytorch.callbacks import Callback
+from lightning.pytorch.utilities import rank_zero_warn
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import LambdaLR
 
 from sfumato.strength import PHOTOGRAPH_STYLE
 from sfumato.style_info import StyleInfo
-from training.checkpoint import CHECKPOINT_KEY, checkpoint_extras
+from training.alarms import ALARMS
+from training.checkpoint import (
+    CHECKPOINT_KEY,
+    TrainedStyles,
+    checkpoint_extras,
+)
 from training.data.module import PhotosAndPaintings
 from training.data.photos import PhotoBatch
-from training.errors import TrainingError
+from training.errors import DIVERGED_REMEDY, TrainingError
 from training.learning_rate import trapezoid
 from training.loss_settings import LossSettings, build_loss
 from training.losses.perceptual import LossTerms
+from training.networks.architectures import build_network
+from training.networks.finite import first_not_finite
 from training.networks.loss_network import load_loss_network
 from training.networks.noise_field import draw_origin
-from training.networks.transformation_network import build_network
+from training.ranges import check_not_empty, check_range
+from training.run.going_on import Learned, go_on
 from training.starting_point import read_trained, warm_start
 from training.style_sampler import draw_styles, step_generator
 
 PHOTOGRAPH: Final = StyleInfo(id=PHOTOGRAPH_STYLE, title="The photo itself")
+
+TERMS: Final = tuple(field.name for field in fields(LossTerms))
 
 
 class MultiStyleModule(L.LightningModule):
@@ -74,6 +87,16 @@ class MultiStyleModule(L.LightningModule):
     ) -> None:
         """Builds the network; paintings and losses come with the data module, in setup."""
         super().__init__()
+        check_not_empty("--model.content_layers", content_layers, "loss network's layers")
+        check_not_empty("--model.style_layers", style_layers, "loss network's layers")
+        check_range("--model.style_strength", style_strength, 0)
+        check_range("--model.total_variation_weight", total_variation_weight, 0)
+        check_range("--model.low_frequency_weight", low_frequency_weight, 0)
+        check_range("--model.edge_weight", edge_weight, 0)
+        check_range("--model.lattice_weight", lattice_weight, 0)
+        check_range("--model.learning_rate", learning_rate, 0)
+        check_range("--model.warmup_steps", warmup_steps, 0)
+        check_range("--model.decay_fraction", decay_fraction, 0, 1)
         self.save_hyperparameters()
         self.network = build_network(architecture)
         self.rows = nn.Parameter(self.network.neutral_style().unsqueeze(0))  # [S, P]
@@ -83,31 +106,43 @@ class MultiStyleModule(L.LightningModule):
         self._judge = torch.compile(self.paint_and_judge) if compile else self.paint_and_judge
 
     def setup(self, stage: str) -> None:
-        """Loads the loss network and the paintings, and makes one style row for each."""
+        """Loads the loss network and the paintings, and makes one style row for each.
+
+        What the module has learned already stays: its network, and the rows of known styles.
+        """
         hp, data = self.hparams, self._data
+        start = self._start()
         settings = LossSettings.from_notes(hp)
         network = load_loss_network(
             hp["loss_weights"], settings.layers, option="--model.loss_weights"
         )
-        images = [painting.image for painting in data.paintings]
-        self.loss, scales = build_loss(settings, network, images, data.calibration_photos())
         paintings = [painting.info for painting in data.paintings]
         self.styles = with_photograph(paintings) if hp["photograph"] else paintings
         self.rows = nn.Parameter(self.network.neutral_style().repeat(len(self.styles), 1))
-        self.conventions = {
+        if start is not None:
+            warm_start(self.network, self.rows.data, self.styles, start)
+        if hp["photograph"]:
+            self.rows.data[-1] = self.network.photograph_style()
+        images = [painting.image for painting in data.paintings]
+        self.loss, scales = build_loss(settings, network, images, data.calibration_photos())
+        self.conventions |= {
             **settings.conventions(network, [info.id for info in paintings], scales),
             "style_size": data.style_size,
             "crop_size": data.crop_size,
             "batch_size": data.batch_size,
         }
-        if hp["init_from"] is not None:
-            start = read_trained(hp["init_from"])
-            warm_start(self.network, self.rows.data, self.styles, start)
-            self.conventions["started_from"] = start.network.digest()
-        if hp["photograph"]:
-            self.rows.data[-1] = self.network.photograph_style()
         # Convolutions in bf16 and float32 alike run faster in this layout, on CPU and GPU.
         self.network.to(memory_format=torch.channels_last)
+
+    def _start(self) -> TrainedStyles | None:
+        """Returns what to start from: what an earlier fit has learned, or else ``init_from``."""
+        if self.styles:
+            return TrainedStyles(self.network, self.rows.data, tuple(self.styles), {})
+        if self.hparams["init_from"] is None:
+            return None
+        start = read_trained(self.hparams["init_from"])
+        self.conventions["started_from"] = start.network.digest()
+        return start
 
     @property
     def _data(self) -> PhotosAndPaintings:
@@ -142,18 +177,43 @@ class MultiStyleModule(L.LightningModule):
         )
         origin = draw_origin(generator)
         terms = self._judge(photos, styles.to(photos.device), origin.to(photos.device))
-        for name in (field.name for field in fields(LossTerms)):
+        for name in TERMS:
             term = getattr(terms, name)
             self.log(f"loss/{name}", term.mean(), prog_bar=name in ("content", "style", "total"))
         return terms.total.mean()
 
+    def validation_step(self, photos: Tensor, batch_idx: int) -> None:
+        """Paints each photo in every style and notes the losses, of all styles and of each."""
+        del batch_idx
+        targets = self.loss.targets_of(photos)
+        of_styles = []
+        for number, info in enumerate(self.styles[: len(self._data.paintings)]):
+            styles = torch.full((len(photos),), number, device=photos.device)
+            painted = self.network.render(photos, self.rows[styles])
+            terms = self.loss.judge(targets, painted, styles)
+            of_styles.append(terms)
+            for name in ("content", "style", "total"):
+                self._note(f"held_out_{name}/{info.id}", getattr(terms, name))
+        for name in TERMS:
+            self._note(f"held_out/{name}", torch.stack([getattr(t, name) for t in of_styles]))
+
+    def _note(self, name: str, losses: Tensor) -> None:
+        shown = name == "held_out/total"
+        self.log(name, losses.mean(), on_epoch=True, sync_dist=True, prog_bar=shown)
+
     def configure_optimizers(self) -> Any:
         """Adam over the network and the style rows, with a trapezoidal step size."""
+        steps = self.trainer.estimated_stepping_batches
+        if math.isinf(steps):
+            rank_zero_warn(
+                "no --trainer.max_steps: the step size stays level to the end; pictures become "
+                "better where it falls, so go on with --ckpt_path last and a number of steps"
+            )
         # The schedule gives the whole step size, not a factor on Adam's: a checkpoint brings
         # Adam's own along, and a run that goes on with another learning rate shall have it.
         optimizer = torch.optim.Adam(self.parameters(), lr=1.0)
         factor = trapezoid(
-            int(self.trainer.estimated_stepping_batches),
+            steps,
             self.hparams["warmup_steps"],
             self.hparams["decay_fraction"],
         )
@@ -161,8 +221,33 @@ class MultiStyleModule(L.LightningModule):
         schedule = LambdaLR(optimizer, lambda step: highest * factor(step))
         return [optimizer], [{"scheduler": schedule, "interval": "step"}]
 
+    def configure_callbacks(self) -> list[Callback]:
+        """Adds the alarms that the trainer lacks, with their usual settings."""
+        given = {type(callback) for callback in self.trainer.callbacks}  # type: ignore[attr-defined]
+        return [alarm() for alarm in ALARMS if alarm not in given]
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Puts the rows into the order of this run's styles, or refuses what is of another run."""
+        if not self.styles:  # load_from_checkpoint, without paintings
+            self.styles = [StyleInfo.from_json(s) for s in checkpoint[CHECKPOINT_KEY]["styles"]]
+            self.rows = nn.Parameter(torch.empty_like(checkpoint["state_dict"]["rows"]))
+            return
+        now = Learned.of(self.hparams, [info.id for info in self.styles], self.conventions)
+        go_on(checkpoint, now, self)
+        then = checkpoint[CHECKPOINT_KEY]["conventions"]
+        self.conventions |= {k: v for k, v in then.items() if k == "started_from"}
+
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Adds what export needs: the styles' metadata and the conventions."""
+        """Adds what export needs: the styles' metadata and the conventions.
+
+        Raises:
+            TrainingError: a weight is no number any more; the checkpoints so far are better.
+        """
+        if name := first_not_finite(checkpoint["state_dict"]):
+            raise TrainingError(
+                f"{name} holds numbers that are not finite at step {self.global_step}: "
+                f"{DIVERGED_REMEDY}"
+            )
         checkpoint[CHECKPOINT_KEY] = checkpoint_extras(self.styles, self.conventions)
 
 

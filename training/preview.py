@@ -4,16 +4,18 @@ from pathlib import Path
 
 import lightning as L
 import torch
-from lightning.pytorch.callbacks import Callback
-from lightning.pytorch.loggers import TensorBoardLogger
+from lightning.pytorch.loggers import TensorBoardLogger, WandbLogger
 from torch import Tensor
 from torchvision.utils import make_grid, save_image
 
-from training.data.photos import center_crops
+from training.data.photos import PhotoBatch, center_crops
 from training.module import MultiStyleModule
+from training.networks.transformation_network import MIN_SIDE
+from training.ranges import check_range
+from training.run.nth_step import NthStepCallback
 
 
-class PreviewSheet(Callback):
+class PreviewSheet(NthStepCallback):
     """Paints a few photos in every style, as PNG in ``previews/`` and in TensorBoard.
 
     The first column shows the photos themselves.
@@ -26,24 +28,27 @@ class PreviewSheet(Callback):
 
     def __init__(self, every_n_steps: int = 500, photos: int = 3, side: int = 192) -> None:
         """Remembers the settings."""
-        self.every_n_steps = every_n_steps
+        super().__init__(every_n_steps)
+        check_range("photos of PreviewSheet", photos, 1)
+        check_range("side of PreviewSheet", side, MIN_SIDE)
         self.photos = photos
         self.side = side
 
-    def on_train_batch_end(
-        self, trainer: L.Trainer, pl_module: L.LightningModule, *_: object
+    def on_nth_step(
+        self, trainer: L.Trainer, pl_module: L.LightningModule, batch: PhotoBatch
     ) -> None:
-        """Writes a sheet when its step has come."""
-        if trainer.is_global_zero and trainer.global_step % self.every_n_steps == 0:
-            self.write(trainer, pl_module)
+        """Writes the sheet of this step."""
+        self.write(trainer, pl_module)
 
     def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Writes a last sheet."""
-        if trainer.is_global_zero:
+        if trainer.global_step % self.every_n_steps:
             self.write(trainer, pl_module)
 
     def write(self, trainer: L.Trainer, module: L.LightningModule) -> None:
-        """Writes the sheet of this moment."""
+        """Writes the sheet of this moment, in one of several processes; a trial writes none."""
+        if trainer.fast_dev_run or not trainer.is_global_zero:  # type: ignore[attr-defined]
+            return
         assert isinstance(module, MultiStyleModule)
         files = trainer.datamodule.photos.files  # type: ignore[attr-defined]
         photos = center_crops(files, self.photos, self.side).to(module.device)
@@ -51,8 +56,11 @@ class PreviewSheet(Callback):
         folder = Path(trainer.default_root_dir) / "previews"
         folder.mkdir(parents=True, exist_ok=True)
         save_image(sheet, folder / f"step-{trainer.global_step:06d}.png")
-        if isinstance(trainer.logger, TensorBoardLogger):
-            trainer.logger.experiment.add_image("preview", sheet, trainer.global_step)
+        for logger in trainer.loggers:
+            if isinstance(logger, TensorBoardLogger):
+                logger.experiment.add_image("preview", sheet, trainer.global_step)
+            elif isinstance(logger, WandbLogger):
+                logger.log_image("preview", [sheet], step=trainer.global_step)
 
 
 @torch.no_grad()

@@ -10,6 +10,7 @@ from sfumato.bundle import read_latest_bundle
 from sfumato.style_info import StyleInfo
 from training.checkpoint import TrainedStyles, read_checkpoint
 from training.errors import TrainingError
+from training.networks.finite import first_not_finite
 from training.networks.transformation_network import TransformationNetwork
 
 
@@ -17,7 +18,8 @@ def read_trained(path: Path | str) -> TrainedStyles:
     """Reads a checkpoint, a bundle, or the highest version of a model folder.
 
     Raises:
-        TrainingError: neither of them, or a graph that is not of a network known here.
+        TrainingError: neither of them, a graph that is not of a network known here, or numbers
+            that are not finite.
         BundleError: a damaged bundle.
     """
     path = Path(path)
@@ -31,6 +33,11 @@ def read_trained(path: Path | str) -> TrainedStyles:
         raise TrainingError(
             f"the graph of {str(bundle.path)!r} is not the network that its manifest names: "
             "export it again"
+        )
+    if name := first_not_finite({**network.state_dict(), "rows": torch.tensor(bundle.rows)}):
+        raise TrainingError(
+            f"{str(bundle.path)!r} holds numbers that are not finite (in {name}): export another "
+            "checkpoint"
         )
     return TrainedStyles(network, torch.tensor(bundle.rows), bundle.styles, bundle.training)
 

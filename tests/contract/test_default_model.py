@@ -125,3 +125,41 @@ def test_strength_moves_monotonically_from_the_photo_to_the_style(
     assert from_style == sorted(from_style, reverse=True)
     largest = max(distance(a, b) for a, b in itertools.pairwise(steps))
     assert largest < from_photo[-1] / 2
+
+
+def drawings() -> dict[str, Pixels]:
+    """What people draw: channels that are the same everywhere, two colours, a gradient."""
+    white = np.full((64, 96, 3), 255, np.uint8)
+    red = white.copy()
+    red[20:40, 30:60] = (255, 0, 0)
+    share = np.linspace(0, 1, 96)[:, None]
+    line = (1 - share) * np.array([0, 0, 255]) + share * np.array([255, 255, 255])
+    gradient = np.broadcast_to(line.round().astype(np.uint8), (64, 96, 3)).copy()
+    grey = np.full((16, 16, 3), 128, np.uint8)
+    return {"white": white, "red on white": red, "blue to white": gradient, "small grey": grey}
+
+
+@pytest.mark.parametrize("precision", ["float32", "float16"])
+def test_at_strength_zero_drawings_come_back_as_they_are(bundle: Bundle, precision: str) -> None:
+    path = bundle.model_path if precision == "float32" else bundle.float16_path
+    assert path is not None
+    network = session(path)
+    row = bundle.bank.blend([("munch-scream", 1.0)], strength=0.0)
+    for name, drawing in drawings().items():
+        assert np.abs(paint(network, drawing, row) - drawing).max() <= 1, name
+
+
+def test_a_large_white_page_gets_the_colour_of_a_small_one(bundle: Bundle) -> None:
+    # Means of large channels are rounded; nothing of that may be seen.
+    network = session(bundle.model_path)
+    for row in bundle.rows[:-1:8]:
+        small, large = (paint(network, np.full((s, s, 3), 255, np.uint8), row) for s in (16, 512))
+        assert np.abs(large - small[8, 8]).max() <= 4  # four pixels of a block may differ
+
+
+def test_the_half_precision_network_paints_gradients_alike(bundle: Bundle) -> None:
+    assert bundle.float16_path is not None
+    full, half = session(bundle.model_path), session(bundle.float16_path)
+    gradient = drawings()["blue to white"]
+    for row in bundle.rows:
+        assert np.abs(paint(full, gradient, row) - paint(half, gradient, row)).max() <= 8

@@ -8,6 +8,7 @@ import yaml
 
 from serving.command_line import read_config, unknown_variables
 from serving.config import ServerConfig
+from serving.memory_limit import Memory, fitted
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "deploy" / "kubernetes"
@@ -60,11 +61,34 @@ def test_the_pod_runs_as_the_user_of_the_image() -> None:
     assert user in (ROOT / "Dockerfile").read_text().splitlines()
 
 
-def test_the_waiting_photos_leave_half_of_the_memory_to_the_network(config: ServerConfig) -> None:
-    limit = CONTAINER["resources"]["limits"]["memory"]
-    assert limit.endswith("Gi")
-    waiting = config.max_queue_size * config.max_pixels * 6  # bytes: docs/operations.md
-    assert waiting < int(limit.removesuffix("Gi")) * 2**30 / 2
+def test_a_base_image_that_is_pinned_is_that_of_every_stage() -> None:
+    lines = (ROOT / "Dockerfile").read_text().splitlines()
+    bases = [line.split()[1] for line in lines if line.startswith("FROM ")]
+    assert "ARG BASE=python:3.13-slim" in lines
+    assert {*bases} == {"$BASE"}
+
+
+def test_the_photos_that_are_allowed_fit_into_the_memory_that_is_reserved(
+    config: ServerConfig,
+) -> None:
+    resources = CONTAINER["resources"]
+    assert resources["requests"] == resources["limits"]
+    memory = resources["limits"]["memory"]
+    assert memory.endswith("Gi")
+    reserved = Memory(int(memory.removesuffix("Gi")) * 2**30, is_container=True)
+    codecs = int(resources["limits"]["cpu"])
+    assert fitted(config, reserved, codecs=codecs, on_cpu=True) is config
+
+
+def test_the_metrics_are_for_one_namespace_and_the_calls_for_all() -> None:
+    policy = manifest("network-policy.yaml")["spec"]
+    assert policy["policyTypes"] == ["Ingress"]
+    sources = {
+        port["port"]: rule.get("from") for rule in policy["ingress"] for port in rule["ports"]
+    }
+    assert {*sources} == {port["name"] for port in CONTAINER["ports"]}
+    assert sources["grpc"] is None
+    assert [*sources["metrics"][0]] == ["namespaceSelector"]
 
 
 def test_all_manifests_are_applied_and_select_the_same_pods() -> None:
@@ -76,5 +100,7 @@ def test_all_manifests_are_applied_and_select_the_same_pods() -> None:
     assert labels["includeSelectors"]
     budget = manifest("disruption-budget.yaml")["spec"]
     assert budget["selector"]["matchLabels"] == labels["pairs"]  # which kustomize does not add
+    policy = manifest("network-policy.yaml")["spec"]
+    assert policy["podSelector"]["matchLabels"] == labels["pairs"]
     [spread] = POD["topologySpreadConstraints"]
     assert spread["labelSelector"]["matchLabels"] == labels["pairs"]

@@ -10,6 +10,7 @@ import grpc
 import pytest
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
+from serving.admission import Admission
 from serving.authorization import Authorization, scope_of
 from serving.call import Calls
 from serving.client_name import client_of
@@ -17,6 +18,7 @@ from serving.config import ServerConfig
 from serving.errors import ConfigError
 from serving.message_check import MessageCheck
 from serving.methods import Methods
+from serving.overload import Overload
 from serving.server import Server
 from serving.tokens import Scope, make_token, read_tokens
 from serving.watched_files import WatchedFiles
@@ -146,6 +148,13 @@ async def test_health_is_open_to_all(guarded: Server) -> None:
         assert await health_of(channel) == "SERVING"
 
 
+async def test_but_the_list_of_models_in_it_takes_a_token(guarded: Server) -> None:
+    async with grpc.aio.insecure_channel(guarded.address) as channel:
+        names: Any = channel.unary_unary("/grpc.health.v1.Health/List")
+        assert (await outcome(names(b"")))[0] is grpc.StatusCode.UNAUTHENTICATED
+        assert (await outcome(names(b"", metadata=bearer(ADMIN))))[0] is grpc.StatusCode.OK
+
+
 async def reflect(server: Server, metadata: Sequence[tuple[str, str]]) -> grpc.StatusCode:
     async with grpc.aio.insecure_channel(server.address) as channel:
         stub: Any = reflection_pb2_grpc.ServerReflectionStub(channel)  # type: ignore[arg-type]
@@ -208,6 +217,26 @@ async def test_a_changed_token_file_is_obeyed_without_a_restart(
         assert await status() is grpc.StatusCode.UNAUTHENTICATED
 
 
+async def test_a_token_file_that_is_emptied_lets_nobody_in_and_the_log_says_what_to_do(
+    guarded: Server, token_file: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def status(stub: Any) -> grpc.StatusCode:
+        listing = stub.ListStyles(pb.ListStylesRequest(), metadata=bearer(PAINTER))
+        return (await outcome(listing))[0]
+
+    async with connected(guarded) as stub:
+        assert await status(stub) is grpc.StatusCode.OK
+        token_file.write_text("# none\n")  # noqa: ASYNC240 - it is a small file
+        while await status(stub) is grpc.StatusCode.OK:
+            pass
+    [error] = [r.getMessage() for r in caplog.records if r.levelno >= logging.ERROR]
+    assert error == (
+        f"token_file {token_file} holds no token any more: every call but those of health is "
+        "refused until it does; put the tokens back, or make one: python -m serving token NAME "
+        f"--scope paint >> {token_file}"
+    )
+
+
 async def test_the_name_of_the_token_is_in_the_access_log(
     guarded: Server, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -233,10 +262,13 @@ async def telling_who_calls(*doors: Authorization) -> AsyncIterator[Any]:
         return client_of(context).encode()
 
     calls = Calls([])
+    admission = Admission(1)
+    admission.open()
+    overload = Overload(admission)
     messages = MessageCheck(
-        calls, max_upload_seconds=PATIENCE, max_download_seconds=PATIENCE, is_there=lambda: None
+        calls, max_upload_seconds=PATIENCE, max_download_seconds=PATIENCE, overload=overload
     )
-    methods = Methods(doors, messages, calls)
+    methods = Methods(doors, overload, messages, calls)
     handlers: Any = {"Who": grpc.unary_unary_rpc_method_handler(who, bytes)}
     methods.add_generic_rpc_handlers([grpc.method_handlers_generic_handler("test", handlers)])
     server = grpc.aio.server(handlers=[methods])

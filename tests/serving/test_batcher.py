@@ -9,6 +9,7 @@ import pytest
 
 from serving.batch_queue import Painted
 from serving.batcher import Batcher
+from serving.caller import NOBODY, Caller
 from serving.errors import DeadlineExpiredError, InferenceError, QueueFullError
 from serving.lane import Lane, LaneSettings
 from serving.worker_threads import WorkerThreads
@@ -82,12 +83,13 @@ class Rig:
         size: tuple[int, int] = (2, 2),
         deadline: float | None = None,
         lane: Lane | None = None,
+        caller: Caller = NOBODY,
     ) -> asyncio.Task[Painted]:
         """Puts a photo into the queue; its answer can be awaited."""
         photo = np.zeros((*size, 3), np.uint8)
         style = np.array([tag], np.float32)
         task = asyncio.create_task(
-            self.batcher.run(lane or self.lane, photo, style, deadline=deadline)
+            self.batcher.run(lane or self.lane, photo, style, deadline=deadline, caller=caller)
         )
         await asyncio.sleep(0)  # the task runs until it waits
         return task
@@ -365,6 +367,40 @@ async def test_a_size_that_floods_the_queue_cannot_starve_another(rig: Rig) -> N
     await answers(*flood, *late)
     # 1 was formed before the others came; then the two sizes, equal in pixels, take turns.
     assert rig.puppet.batches == [[0], [1], [5], [2], [6], [3], [4]]
+
+
+HONEST = Caller("honest", "honest:1")
+FLOODS = {
+    "many sizes": [(Caller("flood", "flood:1"), (1, width)) for width in range(101, 125)],
+    "many sizes from the same host": [
+        (Caller("honest", "honest:2"), (1, width)) for width in range(101, 125)
+    ],
+    "many connections": [(Caller("flood", f"flood:{port}"), (1, 112)) for port in range(24)],
+    "many connections and sizes": [
+        (Caller("flood", f"flood:{port}"), (1, 101 + port)) for port in range(24)
+    ],
+    "the same size": [(Caller("flood", "flood:1"), (8, 14))] * 24,
+}
+
+
+@pytest.mark.parametrize("batch", [1, 4])
+@pytest.mark.parametrize("flood", FLOODS)
+async def test_whatever_one_sends_another_gets_half_of_the_device(
+    rig: Rig, flood: str, batch: int
+) -> None:
+    rig.build(size=batch)
+    await rig.busy()
+    tasks = [
+        await rig.send(100, size=size, caller=caller)
+        for caller, size in FLOODS[flood]
+        for _ in "ab"
+    ]
+    tasks += [await rig.send(tag, size=(8, 14), caller=HONEST) for tag in range(1, 9)]
+    rig.puppet.release(100)
+    await answers(*tasks)
+    before = rig.puppet.batches[: 1 + next(i for i, b in enumerate(rig.puppet.batches) if 8 in b)]
+    # Of the batches up to its last photo, all but the two that were formed before it came.
+    assert sum(batch.count(100) for batch in before[2:]) <= 8 + batch
 
 
 async def test_small_photos_get_as_many_pixels_as_large_ones(rig: Rig) -> None:

@@ -114,3 +114,13 @@ async def test_a_watched_name_that_is_too_long_is_refused(server: Server) -> Non
         stub: Any = health_pb2_grpc.HealthStub(channel)
         watch = stub.Watch(health_pb2.HealthCheckRequest(service="x" * 1001), timeout=PATIENCE)
         assert await watch.code() is grpc.StatusCode.INVALID_ARGUMENT
+
+
+async def test_the_list_has_the_health_of_every_service_and_model(server: Server) -> None:
+    async with grpc.aio.insecure_channel(server.address) as channel:
+        stub: Any = health_pb2_grpc.HealthStub(channel)
+        answer = await stub.List(health_pb2.HealthListRequest(), timeout=PATIENCE)  # type: ignore[attr-defined]
+    names = ("", "sfumato.v1.StylizationService", "inference.GRPCInferenceService", "default")
+    assert {name: each.status for name, each in answer.statuses.items()} == dict.fromkeys(
+        names, SERVING
+    )

@@ -12,13 +12,15 @@ import pytest
 from grpc_reflection.v1alpha import reflection_pb2
 
 from serving.server import Server
+from serving.tokens import Scope, make_token
 from sfumato.v1 import stylization_service_pb2 as pb
 from sfumato.v1.stylization_service_pb2_grpc import StylizationServiceStub
 from tests.serving.photos import draw, encode
-from tests.serving.running import PATIENCE, health_of, order, running, until
+from tests.serving.running import PATIENCE, health_of, order, outcome, running, until
 
 STYLIZE = "/sfumato.v1.StylizationService/Stylize"
 LIST = "/sfumato.v1.StylizationService/ListStyles"
+REFLECT = "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo"
 FULL = grpc.StatusCode.RESOURCE_EXHAUSTED
 PHOTO = encode(draw())
 
@@ -53,6 +55,11 @@ async def served(models: Path, **settings: Any) -> AsyncIterator[tuple[Server, A
         yield server, channel
 
 
+def another_connection(server: Server) -> grpc.aio.Channel:
+    own = [("grpc.use_local_subchannel_pool", 1)]  # not the connection of another channel
+    return grpc.aio.insecure_channel(server.address, options=own)
+
+
 async def status_of_photo(channel: grpc.aio.Channel) -> tuple[grpc.StatusCode, str]:
     call = StylizationServiceStub(channel).Stylize(order(PHOTO), timeout=PATIENCE)
     return await call.code(), await call.details()
@@ -68,6 +75,52 @@ async def test_no_more_photos_are_on_their_way_than_may_be_inside(models: Path) 
             await StylizationServiceStub(channel).ListStyles(pb.ListStylesRequest())
         await until_open(server, 0)
         assert (await status_of_photo(channel))[0] is grpc.StatusCode.OK
+
+
+@pytest.mark.parametrize(("method", "places"), [(STYLIZE, 4), (LIST, 72), (REFLECT, 72)])
+async def test_one_connection_that_takes_all_places_gives_one_to_another(
+    models: Path, method: str, places: int
+) -> None:
+    async with served(models, max_queue_size=4) as (server, greedy):
+        stalled = [greedy.stream_stream(method)() for _ in range(places)]
+        await until_open(server, places)
+        assert (await status_of_photo(greedy))[0] is FULL  # it would have even more
+        async with another_connection(server) as channel:
+            stub: Any = StylizationServiceStub(channel)
+            for _ in range(2):
+                assert (await status_of_photo(channel))[0] is grpc.StatusCode.OK
+                assert (await stub.ListStyles(pb.ListStylesRequest())).styles
+            await until(lambda: any(call.done() for call in stalled))
+            loser = next(call for call in stalled if call.done())
+            assert await loser.code() is FULL
+            assert await loser.details() == (
+                "the server is full: the call gave its place to a client that holds fewer, as its "
+                "message was not there yet; try again later"
+            )
+            assert int(dict(await loser.trailing_metadata())["grpc-retry-pushback-ms"]) > 0
+            stream = stub.StylizeStream(timeout=PATIENCE)
+            await stream.write(pb.StylizeStreamRequest(frame=order(PHOTO)))
+            assert (await stream.read()).HasField("painting")
+            await stream.done_writing()
+        assert sum(call.done() for call in stalled) <= 5  # and no more than had to
+
+
+async def test_one_client_gains_nothing_by_many_connections(models: Path, tmp_path: Path) -> None:
+    tokens = {name: make_token(name, [Scope.PAINT]) for name in ("greedy", "honest")}
+    (tmp_path / "tokens").write_text("".join(f"{token.line()}\n" for _, token in tokens.values()))
+    metadata = {name: (("authorization", f"Bearer {own}"),) for name, (own, _) in tokens.items()}
+    async with (
+        served(models, max_queue_size=4, token_file=tmp_path / "tokens") as (server, channel),
+        AsyncExitStack() as connections,
+    ):
+        for _ in range(4):
+            greedy = await connections.enter_async_context(another_connection(server))
+            greedy.stream_stream(STYLIZE)(metadata=metadata["greedy"])
+        await until_open(server, 4)
+        code, _ = await outcome(
+            StylizationServiceStub(channel).Stylize(order(PHOTO), metadata=metadata["honest"])
+        )
+        assert code is grpc.StatusCode.OK
 
 
 async def test_who_is_refused_while_others_upload_is_told_when_to_come_again(models: Path) -> None:
@@ -169,12 +222,11 @@ async def test_a_health_call_waits_no_longer_than_others_for_its_message(models:
 
 async def test_reflection_streams_end_and_do_not_keep_others_from_theirs(models: Path) -> None:
     """With the library's servicer for threads, forty idle ones took all threads there were."""
-    method = "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo"
     request = reflection_pb2.ServerReflectionRequest(list_services="").SerializeToString()
     async with served(models, max_upload_seconds=2) as (server, channel):
-        idle = [channel.stream_stream(method)() for _ in range(40)]
+        idle = [channel.stream_stream(REFLECT)() for _ in range(40)]
         await until_open(server, 40)
-        asking = channel.stream_stream(method)()
+        asking = channel.stream_stream(REFLECT)()
         await asking.write(request)
         answer = reflection_pb2.ServerReflectionResponse.FromString(await asking.read())
         assert "sfumato.v1.StylizationService" in str(answer)

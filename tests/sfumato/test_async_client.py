@@ -25,7 +25,7 @@ async def test_a_photo_is_painted(server: RunningServer, tmp_path: Path) -> None
     async with AsyncClient(server.target) as client:
         for image in (PNG, path, str(path)):
             painted = await client.stylize(
-                image,  # type: ignore[arg-type]  # a path as text is taken, too
+                image,
                 {"a": 1, "munch-scream": 3},
                 strength=0.5,
                 version=9,
@@ -113,7 +113,9 @@ async def test_closing_the_client_ends_a_stream_that_was_answered(server: Runnin
     client = AsyncClient(server.target)
     answers = client.stylize_stream(frames(), "a")
     await anext(answers)
-    getattr(client._channel, "_active_calls", set()).clear()  # as if it were grpcio 1.81
+    getattr(
+        client._calls._lines._current.channel, "_active_calls", set()
+    ).clear()  # as if it were grpcio 1.81
     await client.close()
     with pytest.raises(ServiceError, match="the client was closed before"):
         await asyncio.wait_for(anext(answers), 10)

@@ -1,6 +1,7 @@
 """The weights of a blend."""
 
 import math
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -28,6 +29,17 @@ def test_a_zero_weight_beside_another_is_allowed() -> None:
 
 def test_weights_whose_sum_overflows_are_still_shares() -> None:
     assert normalize_weights([("a", 1.7e308), ("b", 1.7e308)]) == {"a": 0.5, "b": 0.5}
+
+
+def test_weights_may_be_given_as_a_name_a_mapping_or_pairs() -> None:
+    assert normalize_weights("a") == {"a": 1.0}
+    assert normalize_weights({"a": 3, "b": 1}) == normalize_weights(iter([("a", 3), ("b", 1)]))
+
+
+@pytest.mark.parametrize("weights", [3, ["a", "b"], [3], [(1, 0.5)], [("a", 1, 2)], None])
+def test_what_are_no_weights_is_told_what_would_be(weights: Any) -> None:
+    with pytest.raises(StyleError, match="are no styles; give a style's name, or weights by name"):
+        normalize_weights(weights)
 
 
 @pytest.mark.parametrize(

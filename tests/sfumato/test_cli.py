@@ -301,9 +301,74 @@ def test_a_disk_that_refuses_is_one_line(
 def test_a_file_that_cannot_be_written_is_named(
     server: RunningServer, photo: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    out = photo.parent / f"{'long' * 60}.jpg"  # its name is allowed, but not that of its draft
+    out = photo.parent / f"{'long' * 75}.jpg"
     assert run(server, "stylize", photo, "--style", "a", "-o", out) == 1
     assert one_line(capsys.readouterr().err) == f"sfumato: {out}: File name too long\n"
+
+
+def test_a_name_may_be_as_long_as_names_may_be(
+    server: RunningServer, photos: Path, photo: Path
+) -> None:
+    photo.rename(photos / f"{'long' * 62}.png")
+    out = photos.with_name("out")
+    assert run(server, "stylize", photos, "--style", "a", "-o", out) == 0
+    assert f"{'long' * 62}.png" in files_below(out)
+
+
+def test_the_result_may_go_into_a_pipe_and_nothing_else_with_it(
+    server: RunningServer, photo: Path
+) -> None:
+    arguments = ["stylize", str(photo), "--style", "a", "--format", "png", "-o", "/dev/stdout"]
+    command = [sys.executable, "-m", "sfumato", *arguments, "--server", server.target]
+    answer = subprocess.run(command, cwd=ROOT, capture_output=True, check=True)
+    assert np.array_equal(decode_photo(answer.stdout).rgb, 255 - RGB)
+    assert answer.stderr.startswith(b"sfumato: /dev/stdout: 48 x 32 pixels, painted by m/3")
+
+
+def test_a_name_that_is_no_utf_8_is_painted_and_printed(
+    server: RunningServer, photo: Path, photos: Path
+) -> None:
+    name = os.fsdecode(b"caf\xe9.png")
+    photo = photo.rename(photo.with_name(name))
+    (photos / os.fsdecode(b"d\xe9faut.png")).write_text("no photo")
+    for asked, out, status in ((photo, name, 0), (photos, os.fsdecode(b"r\xe9sultats"), 1)):
+        arguments = ["stylize", str(asked), "--style", "a", "-o", str(photos / out)]
+        command = [sys.executable, "-m", "sfumato", *arguments, "--server", server.target]
+        answer = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+        assert answer.returncode == status, answer.stderr
+        assert "Traceback" not in answer.stderr
+    assert "résultats".replace("é", "\\udce9") in answer.stdout
+    assert "défaut.png: the photo is not".replace("é", "\\udce9") in answer.stderr
+    assert (photos / name).exists()
+
+
+def test_a_folder_may_be_painted_into_the_one_around_it(
+    server: RunningServer, photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(photos.parent)
+    assert run(server, "stylize", "photos", "--style", "a", "-o", ".") == 0
+    assert np.array_equal(pixels(photos.parent / "sub" / "1.png"), 255 - RGB)
+    assert np.array_equal(pixels(photos / "0.png"), RGB)
+
+
+def test_pictures_of_other_formats_in_a_folder_are_named(
+    server: RunningServer, photos: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("a.gif", "sub/b.tiff"):
+        (photos / name).touch()
+    assert run(server, "stylize", photos, "--style", "a", "-o", photos.with_name("out")) == 0
+    assert one_line(capsys.readouterr().err) == (
+        "sfumato: left out, because photos end in .jpg, .jpeg, .png or .webp: a.gif, sub/b.tiff\n"
+    )
+
+
+def test_what_a_server_says_cannot_command_the_terminal(
+    server: RunningServer, photo: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    hostile = "gone\x1b[2J\n\x9b2J\u202e"
+    server.servicer.failures = [(grpc.StatusCode.PERMISSION_DENIED, hostile)]
+    assert run(server, "stylize", photo, "--style", "a", "-o", photo.with_name("out.jpg")) == 1
+    assert one_line(capsys.readouterr().err) == "sfumato: gone\\x1b[2J \\x9b2J\\u202e\n"
 
 
 def test_a_photo_given_as_a_style_is_not_sent(

@@ -1,6 +1,7 @@
 """How the clients connect: tokens, TLS, and what is said when it fails; a real server each time."""
 
 import asyncio
+import re
 import socket
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -11,11 +12,14 @@ import grpc
 import pytest
 from grpc.aio import Metadata
 
+from sfumato import async_calls, connection
 from sfumato.async_client import AsyncClient
+from sfumato.call_errors import is_refusal
 from sfumato.cli import main
 from sfumato.client import Client
 from sfumato.connection import Connection
 from sfumato.errors import ServiceError, SfumatoError
+from sfumato.inspection import behind
 from sfumato.tls_files import tls_credentials
 from sfumato.v1 import stylization_service_pb2_grpc as rpc
 from tests.serving.certificates import Authority, Pair
@@ -23,6 +27,12 @@ from tests.sfumato.conftest import PretendingServicer, RunningServer, start_serv
 
 TOKEN = "a-token-for-tests"
 _LAST_ERROR = "connections to all backends failing; last error: UNKNOWN: ipv4:127.0.0.1:1:"
+
+
+@pytest.fixture(autouse=True)
+def soon_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    config = connection._SERVICE_CONFIG.replace('"0.2s"', '"0.01s"').replace('"2s"', '"0.01s"')
+    monkeypatch.setattr(connection, "_SERVICE_CONFIG", config)
 
 
 @pytest.fixture
@@ -139,6 +149,8 @@ def test_a_failed_handshake_says_what_is_wrong(
         stranger = Authority(tmp_path, "stranger").trust()
         assert "not of an authority that this client trusts" in failure(target, stranger)
         assert "it may demand TLS" in failure(target, None)
+    with tls_server(authority.issue(expired=True)) as target:
+        assert "its certificate has expired" in failure(target, trusting)
     with tls_server(authority.issue("example.org")) as target:
         assert "its certificate is for another name" in failure(target, trusting)
     with tls_server(authority.issue(), client_ca=authority) as target:
@@ -146,19 +158,35 @@ def test_a_failed_handshake_says_what_is_wrong(
     assert "it speaks no TLS" in failure(server.target, trusting)
 
 
-def test_a_refusal_of_one_address_does_not_hide_the_failure_of_another(free_target: str) -> None:
-    port = free_target.rpartition(":")[2]
-    with (
-        Client(f"[::1]:{port}", wait_for_ready=False) as client,
-        pytest.raises(ServiceError) as refusal,
-    ):
-        client.list_styles()
-    error = refusal.value.__cause__  # what "localhost" gives where it has this address too
-    assert isinstance(error, grpc.RpcError)
-    message = str(Connection(f"localhost:{port}").error(error, 1.0))
-    assert "if one runs, name 127.0.0.1 to learn what fails there" in message
-    assert "name 127.0.0.1" not in str(refusal.value)
-    assert "name 127.0.0.1" not in failure(free_target, None)
+@pytest.mark.parametrize("waits", [False, True])
+async def test_a_refusal_of_one_address_does_not_hide_the_failure_of_another(
+    authority: Authority, free_target: str, waits: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(async_calls, "SOON_SECONDS", 0.1)
+    trusting, port = tls_credentials(authority.file), free_target.rpartition(":")[2]
+    refusal = f"no server at localhost:{port} (start one with `python -m serving"
+    assert refusal in failure(f"localhost:{port}", trusting)
+    with tls_server(authority.issue("localhost", expired=True)) as target:
+        for name in (f"localhost:{target.rpartition(':')[2]}", f"{free_target},{target}"):
+            told = f"cannot connect to {name}: its certificate has expired"
+            assert told in failure(name, trusting)
+            async with AsyncClient(
+                name, credentials=trusting, wait_for_ready=waits, timeout=0.6
+            ) as client:
+                with pytest.raises(ServiceError, match=re.escape(told)):
+                    await client.list_styles()
+
+
+async def test_the_token_is_not_shown_where_a_failure_is_looked_for(
+    server: RunningServer, free_target: str
+) -> None:
+    """The refusal of one of two sends the client looking, and the other has a server."""
+    both = Connection(f"{free_target},{server.target}", token=TOKEN)
+    refused = grpc.aio.AioRpcError(
+        grpc.StatusCode.UNAVAILABLE, Metadata(), Metadata(), "Connection refused"
+    )
+    assert is_refusal(behind(refused, both))
+    assert server.servicer.metadata == []
 
 
 @pytest.mark.parametrize("target", ["http://127.0.0.1:8001", "127.0.0.1", "127.0.0.1:99999"])
@@ -358,8 +386,6 @@ def test_a_server_that_is_not_there_is_left_out(server: RunningServer, free_targ
 def test_without_any_server_the_message_names_all(free_target: str) -> None:
     message = failure(f"{free_target},{free_target}", None)
     assert f"no server at {free_target},{free_target} (start" in message
-    # gRPC tells the failure of one of them, and another's may be a wrong certificate.
-    assert "if one runs, name it alone to learn what fails there" in message
 
 
 def test_calls_share_a_connection(server: RunningServer) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from sfumato.errors import ImageError
 from sfumato.images.image_format import ImageFormat
-from sfumato.painting_plan import Painting, plan_folder, plan_photo
+from sfumato.painting_plan import FolderPlan, Painting, plan_folder, plan_photo
 
 JPEG, PNG, WEBP = ImageFormat
 
@@ -17,9 +17,10 @@ def touch(*paths: Path) -> None:
         path.touch()
 
 
-def outputs(paintings: list[Painting], folder: Path) -> dict[str, ImageFormat]:
+def outputs(plan: FolderPlan, folder: Path) -> dict[str, ImageFormat]:
     return {
-        painting.output.relative_to(folder).as_posix(): painting.format for painting in paintings
+        painting.output.relative_to(folder).as_posix(): painting.format
+        for painting in plan.paintings
     }
 
 
@@ -80,9 +81,26 @@ def test_subfolders_are_kept_and_other_files_left_out(tmp_path: Path) -> None:
     photos, out = tmp_path / "photos", tmp_path / "out"
     touch(photos / "b.png", photos / "a.JPG", photos / "x" / "y" / "c.webp", photos / "notes.txt")
     touch(photos / ".hidden.jpg", photos / ".thumbnails" / "d.jpg")
-    paintings = plan_folder(photos, out, None)
-    assert outputs(paintings, out) == {"a.JPG": JPEG, "b.png": PNG, "x/y/c.webp": WEBP}
-    assert [painting.photo.name for painting in paintings] == ["a.JPG", "b.png", "c.webp"]
+    plan = plan_folder(photos, out, None)
+    assert outputs(plan, out) == {"a.JPG": JPEG, "b.png": PNG, "x/y/c.webp": WEBP}
+    assert [painting.photo.name for painting in plan.paintings] == ["a.JPG", "b.png", "c.webp"]
+    assert plan.left_out == []
+
+
+def test_pictures_that_are_not_painted_are_named(tmp_path: Path) -> None:
+    photos = tmp_path / "photos"
+    touch(photos / "a.jpg", photos / "notes.txt", photos / "film.mp4", photos / ".b.gif")
+    others = ["a.AVIF", "b.bmp", "c.gif", "d.heic", "e.tif", "f.tiff", "g.jxl", "h.DNG"]
+    touch(*(photos / name for name in others))
+    assert sorted(map(str, plan_folder(photos, tmp_path / "out", None).left_out)) == others
+
+
+def test_photos_of_linked_folders_are_painted_and_each_folder_once(tmp_path: Path) -> None:
+    photos, out = tmp_path / "photos", tmp_path / "out"
+    touch(photos / "a.jpg", tmp_path / "elsewhere" / "b.jpg")
+    (photos / "linked").symlink_to(tmp_path / "elsewhere")
+    (photos / "loop").symlink_to(photos)
+    assert outputs(plan_folder(photos, out, None), out).keys() == {"a.jpg", "linked/b.jpg"}
 
 
 def test_a_format_for_a_folder_changes_the_suffixes(tmp_path: Path) -> None:
@@ -109,15 +127,31 @@ def test_a_longer_name_is_not_that_of_another_photo(tmp_path: Path) -> None:
 
 def test_results_inside_the_folder_of_photos_are_not_painted_again(tmp_path: Path) -> None:
     touch(tmp_path / "a.jpg", tmp_path / "painted" / "a.jpg")
-    paintings = plan_folder(tmp_path, tmp_path / "painted", None)
-    assert [painting.photo for painting in paintings] == [tmp_path / "a.jpg"]
+    plan = plan_folder(tmp_path, tmp_path / "painted", None)
+    assert [painting.photo for painting in plan.paintings] == [tmp_path / "a.jpg"]
+
+
+def test_results_may_lie_around_the_folder_of_photos(tmp_path: Path) -> None:
+    touch(tmp_path / "photos" / "a.jpg", tmp_path / "b.jpg")
+    assert outputs(plan_folder(tmp_path / "photos", tmp_path, None), tmp_path) == {"a.jpg": JPEG}
+
+
+def test_no_result_takes_the_place_of_a_photo(tmp_path: Path) -> None:
+    photos, out = tmp_path / "photos", tmp_path / "out"
+    touch(photos / "a.jpg", photos / "photos" / "a.jpg")
+    with pytest.raises(ImageError, match=r"photos/a\.jpg is one of the photos"):
+        plan_folder(photos, tmp_path, None)
+    touch(out / "c.jpg")
+    (out / "a.jpg").symlink_to(photos / "a.jpg")
+    with pytest.raises(ImageError, match=r"out/a\.jpg is one of the photos"):
+        plan_folder(photos, out, None)
 
 
 def test_a_folder_without_photos_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ImageError, match="no photos in"):
         plan_folder(tmp_path, tmp_path / "out", None)
     touch(tmp_path / "a.txt", tmp_path / "b.gif")
-    with pytest.raises(ImageError, match=r"photos end in \.jpg"):
+    with pytest.raises(ImageError, match=r"photos end in \.jpg.*; there are b\.gif"):
         plan_folder(tmp_path, tmp_path / "out", None)
 
 

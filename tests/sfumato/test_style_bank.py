@@ -32,6 +32,12 @@ def test_a_blend_is_the_weighted_mean_of_the_rows() -> None:
     assert blend.tolist() == [2, 3, 4, 5]  # (5 + 3 * 1) / 4, (6 + 3 * 2) / 4, ...
 
 
+def test_a_blend_takes_what_the_clients_take() -> None:
+    bank, weights = make_bank(), {"green": 1.0, "red": 3.0}
+    assert bank.blend("red").tobytes() == bank.row("red").tobytes()
+    assert bank.blend(weights).tobytes() == bank.blend(weights.items()).tobytes()
+
+
 def test_weights_are_normalized() -> None:
     bank = make_bank()
     small = bank.blend([("red", 0.1), ("green", 0.3)])

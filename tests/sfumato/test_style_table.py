@@ -69,3 +69,14 @@ def test_a_title_is_never_cut_away() -> None:
 
 def test_without_styles_there_is_the_line_of_names() -> None:
     assert style_table([]) == ["STYLE  TITLE  ARTIST  YEAR  MODEL  EQUALS  STYLE LOSS  SSIM"]
+
+
+def test_what_is_no_character_to_be_seen_is_escaped() -> None:
+    [_, line] = style_table([style("a", "Skrik\x1b[2J", "Munch\r\n")])
+    assert line.startswith("a      Skrik\\x1b[2J  Munch\\r\\n")
+
+
+def test_letters_of_any_script_stay_as_they_are() -> None:
+    title = "神奈川沖浪裏　नमस्ते می‌خواهم Žižka\xa0№"
+    [_, line] = style_table([style("a", title)])
+    assert title in line

@@ -2,7 +2,7 @@ import pytest
 
 from sfumato.address import is_loopback
 from sfumato.errors import SfumatoError
-from sfumato.targets import authority, grpc_target, stays_here
+from sfumato.targets import authority, each_address, grpc_target, stays_here
 
 
 @pytest.mark.parametrize(
@@ -60,6 +60,24 @@ def test_a_certificate_must_name_the_first_of_several() -> None:
     assert authority("gpu.example.org:1") is None
     assert authority("gpu.example.org:1,gpu-2:2") == "gpu.example.org:1"
     assert authority("ipv4:1.2.3.4:5,6.7.8.9:1") == "1.2.3.4:5"
+
+
+@pytest.mark.parametrize(
+    ("target", "addresses"),
+    [
+        ("127.0.0.1:8001", ["127.0.0.1:8001"]),
+        ("[::1]:5", ["[::1]:5"]),
+        ("localhost:1", ["127.0.0.1:1", "[::1]:1"]),
+        ("dns:///localhost:1", ["127.0.0.1:1", "[::1]:1"]),
+        ("dns:localhost:1", ["127.0.0.1:1", "[::1]:1"]),
+        ("gpu-1:1, gpu-2:2", ["gpu-1:1", "gpu-2:2"]),
+        ("ipv4:1.2.3.4:5,6.7.8.9:1", ["ipv4:1.2.3.4:5", "ipv4:6.7.8.9:1"]),
+        ("unix:/run/s", ["unix:/run/s"]),
+        ("no such name:1", ["no such name:1"]),
+    ],
+)
+def test_each_address_of_a_target_can_be_asked_by_itself(target: str, addresses: list[str]) -> None:
+    assert each_address(target) == addresses
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from tests.training.drawn_data import (
     slim_vgg_weights,
     write_slim_vgg,
 )
+from tests.training.fit_runner import Fit
 
 
 @pytest.fixture
@@ -33,3 +34,9 @@ def vgg_weights() -> dict[str, Tensor]:
 def vgg_file(tmp_path: Path) -> Path:
     """The same as a safetensors file."""
     return write_slim_vgg(tmp_path / "vgg.safetensors")
+
+
+@pytest.fixture
+def fit(photos: Path, paintings: Path, vgg_file: Path, tmp_path: Path) -> Fit:
+    """``python -m training fit`` on them, into the folder ``run``."""
+    return Fit(photos, paintings, vgg_file, tmp_path / "run")

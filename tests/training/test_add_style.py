@@ -1,6 +1,7 @@
 """``add-style``: one painting more, and every old style as it was."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -151,9 +152,17 @@ def test_ctrl_c_keeps_what_was_learned(folder: Path, tmp_path: Path) -> None:
         (("--id", "red"), "has a style 'red' already"),
         (("--id", "photograph"), "has a style 'photograph' already"),
         (("--data.photos", "absent"), "is no folder"),
-        (("--data.crop_size", "8"), "data.crop_size is 8: it must be a multiple of 4 from 32 to"),
-        (("--data.batch_size", "0"), "data.batch_size is 0: it must be a whole number from 1 up"),
-        (("--data.num_workers", "-1"), "data.num_workers is -1: it must be a whole number from 0"),
+        (("--steps", "-1"), "--steps is -1: it must be at least 1"),
+        (("--style_size", "0"), "--style_size is 0: it must be between 32 and 4096"),
+        (("--learning_rate", "-1"), "--learning_rate is -1.0: it must be at least 0"),
+        (("--learning_rate", ".nan"), "--learning_rate is nan: it must be at least 0"),
+        (("--style_strength", "-1"), "--style_strength is -1.0: it must be at least 0"),
+        (("--seed", "-1"), "--seed is -1: it must be at least 0"),
+        (("--data.crop_size", "8"), "data.crop_size is 8: it must be a multiple of 4, between"),
+        (("--data.batch_size", "0"), "data.batch_size is 0: it must be at least 1"),
+        (("--data.num_workers", "-1"), "data.num_workers is -1: it must be at least 0"),
+        (("--out", "pyproject.toml/x.safetensors"), "a file is in the way"),
+        (("--out", "docs"), "is a folder: give the name of a file"),
     ],
 )
 def test_wrong_input_is_one_clear_line(
@@ -232,3 +241,32 @@ def test_the_nearest_mixture_of_points_is_their_convex_projection() -> None:
     torch.testing.assert_close(outside, torch.tensor([0.0, 0.5, 0.5]), atol=1e-3, rtol=0)
     beyond = nearest_mixture(corners, torch.tensor([3.0, -1.0]))
     torch.testing.assert_close(beyond, torch.tensor([0.0, 1.0, 0.0]))
+
+
+def test_a_new_folder_is_made_and_texts_are_taken_as_they_are_typed(
+    folder: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "new" / "folder" / "x.safetensors"
+    texts = ("--title", "null", "--year=1893", "--artist", "no", "--licence", "", "--id", "2")
+    assert add_style(folder, "--out", str(out), *texts, steps=1) == 0
+    info = read_style_file(out).info
+    said = (info.id, info.title, info.artist, info.year, info.licence)
+    assert said == ("2", "null", "no", "1893", "")
+
+
+def test_a_version_that_is_not_the_newest_is_no_base_for_the_next(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(folder / "model" / "1", tmp_path / "m" / "1")
+    shutil.copytree(folder / "model" / "1", tmp_path / "m" / "2")
+    arguments = ("--next_version", "true", "--out", str(tmp_path / "x.safetensors"))
+    assert add_style(folder, *arguments, source=str(tmp_path / "m" / "1")) == 1
+    error = capsys.readouterr().err
+    assert "would lose what version 2 has: give the model's folder" in error
+    assert list_versions(tmp_path / "m") == [1, 2]
+
+
+@pytest.mark.skipif(torch.cuda.is_available() or torch.backends.mps.is_available(), reason="a GPU")
+def test_a_gpu_that_is_not_there_is_told(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert add_style(folder, "--device", "gpu") == 1
+    assert "--device gpu: PyTorch finds no GPU here" in capsys.readouterr().err

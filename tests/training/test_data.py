@@ -169,14 +169,18 @@ def _set_up(photos: Path | list[Path], paintings: Path, **options: Any) -> None:
 @pytest.mark.parametrize(
     ("option", "number", "message"),
     [
-        ("crop_size", 65, "data.crop_size is 65: it must be a multiple of 4 from 32 to 4096"),
-        ("crop_size", 8, "data.crop_size is 8: it must be a multiple of 4 from 32 to 4096"),
-        ("style_size", 4, "data.style_size is 4: it must be a whole number from 32 to 4096"),
+        (
+            "crop_size",
+            65,
+            "--data.crop_size is 65: it must be a multiple of 4, between 32 and 4096",
+        ),
+        ("crop_size", 8, "--data.crop_size is 8: it must be a multiple of 4, between 32 and 4096"),
+        ("style_size", 4, "data.style_size is 4: it must be between 32 and 4096"),
         ("style_size", 0, "data.style_size is 0"),
         ("style_size", 100_000, "data.style_size is 100000"),
-        ("batch_size", 0, "data.batch_size is 0: it must be a whole number from 1 up"),
-        ("num_workers", -1, "data.num_workers is -1: it must be a whole number from 0 up"),
-        ("style_names", [], "data.style_names is an empty list: name one at least"),
+        ("batch_size", 0, "data.batch_size is 0: it must be at least 1"),
+        ("num_workers", -1, "data.num_workers is -1: it must be at least 0"),
+        ("style_names", [], "--data.style_names is empty: name at least one"),
     ],
 )
 def test_numbers_out_of_their_range_are_one_message(
@@ -187,7 +191,7 @@ def test_numbers_out_of_their_range_are_one_message(
 
 
 def test_no_folder_of_photos_is_one_message(paintings: Path) -> None:
-    with pytest.raises(TrainingError, match=r"data\.photos is an empty list"):
+    with pytest.raises(TrainingError, match=r"data\.photos is empty"):
         _set_up([], paintings)
 
 

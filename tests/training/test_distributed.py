@@ -28,8 +28,8 @@ def environment() -> dict[str, str]:
     return {**kept, **one_thread, **loopback}
 
 
-def fit(run: Path, *options: str) -> None:
-    """Trains in processes of their own, all of which end with this call."""
+def fit(run: Path, *options: str, status: int = 0) -> None:
+    """Trains in processes of their own, all of which end with this call and this status."""
     command = [
         *(sys.executable, "-m", "training", "fit", "--config", "training/configs/smoke.yaml"),
         *("--trainer.default_root_dir", str(run), "--trainer.max_steps", str(STEPS)),
@@ -52,7 +52,7 @@ def fit(run: Path, *options: str) -> None:
         finally:
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGKILL)
-    assert process.returncode == 0, output
+    assert process.returncode == status, output
 
 
 def weights(run: Path, step: int) -> Tensor:
@@ -82,3 +82,20 @@ def test_two_processes_train_what_one_does_at_the_same_global_batch(
     # Sums in another order differ in the last digits of float32; another crop or another style
     # anywhere in the batch would make the gap as large as the way.
     assert gap < 0.01 * way, f"{float(gap):.2e} apart after {float(way):.2e}"
+
+
+def test_a_signal_to_all_processes_ends_them_behind_one_step(
+    photos: Path, paintings: Path, vgg_file: Path, tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    fit(
+        run,
+        *("--data.photos", str(photos), "--data.styles", str(paintings)),
+        *("--model.loss_weights", str(vgg_file), "--trainer.max_steps", "1000"),
+        *("--trainer.callbacks", "tests.training.fit_runner.SignalAt"),
+        *("--trainer.callbacks.numbers", f"[{int(signal.SIGTERM)}]"),
+        *("--trainer.callbacks.step", "2"),
+        *("--trainer.devices", "2", "--trainer.strategy", "ddp", "--trainer.accelerator", "cpu"),
+        status=128 + signal.SIGTERM,
+    )
+    assert torch.load(run / "checkpoints" / "last.ckpt", weights_only=True)["global_step"] == 2

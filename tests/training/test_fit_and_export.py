@@ -6,48 +6,23 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import onnxruntime
 import pytest
 import torch
 from PIL import Image
 
 from sfumato.bundle import list_versions, read_bundle
+from tests.training.fit_runner import Fit
 from training.__main__ import main
 from training.checkpoint import read_checkpoint
 
 PATIENCE = 300.0
-SMOKE = "training/configs/smoke.yaml"
-
 
 # Lightning's and torch's warnings are theirs to mend.
 pytestmark = pytest.mark.filterwarnings("default")
-
-
-@pytest.fixture
-def fit(photos: Path, paintings: Path, vgg_file: Path, tmp_path: Path) -> "Fit":
-    return Fit(photos, paintings, vgg_file, tmp_path / "run")
-
-
-class Fit:
-    """Runs ``python -m training fit`` in this process."""
-
-    def __init__(self, photos: Path, paintings: Path, weights: Path, run: Path) -> None:
-        self.run = run
-        self.arguments = [
-            *("fit", "--config", SMOKE),
-            *("--data.photos", str(photos), "--data.styles", str(paintings)),
-            *("--model.loss_weights", str(weights)),
-            *("--trainer.default_root_dir", str(run)),
-            *("--trainer.enable_progress_bar", "false"),
-        ]
-
-    def __call__(self, *more: str) -> int:
-        return main([*self.arguments, *more])
-
-    @property
-    def last(self) -> Path:
-        return self.run / "checkpoints" / "last.ckpt"
 
 
 def test_fit_writes_a_checkpoint_with_the_styles_and_their_conventions(fit: Fit) -> None:
@@ -112,7 +87,7 @@ def test_a_run_that_is_asked_to_end_saves_its_last_step(fit: Fit) -> None:
             time.sleep(0.1)
         time.sleep(0.5)  # the checkpoint is a part of step 4, and a signal in it ends the run there
         os.killpg(process.pid, signal.SIGTERM)  # as a scheduler does: the readers get it, too
-        process.wait(PATIENCE)
+        assert process.wait(PATIENCE) == 128 + signal.SIGTERM
     steps = read_checkpoint(fit.last).training["steps"]
     assert 4 < steps < 100000
     assert fit("--trainer.max_steps", str(steps + 1), "--ckpt_path", "last") == 0
@@ -157,10 +132,7 @@ def test_a_run_that_goes_on_obeys_its_own_command_line(fit: Fit) -> None:
     assert fit("--trainer.max_steps", "4") == 0
     more = ("--trainer.max_steps", "5", "--model.style_strength", "0.5")
     assert fit(*more, "--ckpt_path", str(fit.last)) == 0
-    newest = max(
-        (fit.run / "checkpoints").glob("last*.ckpt"), key=lambda file: file.stat().st_mtime
-    )
-    trained = read_checkpoint(newest).training
+    trained = read_checkpoint(fit.last).training
     assert (trained["steps"], trained["style_strength"], trained["style_weight"]) == (5, 0.5, 25)
 
 
@@ -179,9 +151,11 @@ def test_a_loss_that_is_no_number_stops_the_run_and_keeps_the_last_checkpoint(
 ) -> None:
     assert fit("--trainer.max_steps", "4") == 0
     kept = fit.last.read_bytes()
-    more = ("--trainer.max_steps", "9", "--ckpt_path", "last", "--model.style_strength", ".nan")
+    more = ("--trainer.max_steps", "9", "--ckpt_path", "last", "--model.learning_rate", "1e30")
     assert fit(*more) == 1
-    assert "the loss became nan at step 5: lower" in capsys.readouterr().err
+    error = capsys.readouterr().err
+    assert "the loss became " in error
+    assert "lower --model.learning_rate" in error
     assert fit.last.read_bytes() == kept
 
 
@@ -237,13 +211,13 @@ class Exported:
     def __init__(self, folder: Path) -> None:
         from sfumato.style_info import StyleInfo
         from training.checkpoint import CHECKPOINT_KEY, checkpoint_extras
-        from training.networks.transformation_network import LiteNetwork
+        from training.networks.johnson_networks import LiteNetwork
 
         torch.manual_seed(0)
         network = LiteNetwork()
         rows = network.neutral_style() + 0.2 * torch.randn(2, network.style_size)
         self.checkpoint = folder / "last.ckpt"
-        self.state = {
+        self.state: dict[str, Any] = {
             "state_dict": {
                 **{f"network.{name}": value for name, value in network.state_dict().items()},
                 "rows": rows,
@@ -292,6 +266,27 @@ def test_each_export_is_the_next_version(exported: Exported) -> None:
     before = list_versions(exported.model)
     assert main(["export", str(exported.checkpoint), str(exported.model), "--no-float16"]) == 0
     assert list_versions(exported.model) == [*before, before[-1] + 1]
+
+
+def test_a_version_is_no_place_for_an_export(
+    exported: Exported, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for place in (exported.model / "1", tmp_path / "m" / "3"):
+        assert main(["export", str(exported.checkpoint), str(place)]) == 1
+        error = capsys.readouterr().err
+        assert f"give its folder {str(place.parent)!r}" in error
+        assert len(error.splitlines()) == 1
+        assert list_versions(place) == []
+
+
+def test_a_place_that_cannot_be_written_is_told_before_the_work(
+    exported: Exported, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").write_text("")
+    assert main(["export", str(exported.checkpoint), str(tmp_path / "file" / "model")]) == 1
+    captured = capsys.readouterr()
+    assert "cannot be made" in captured.err
+    assert captured.out == ""
 
 
 def test_export_can_describe_the_paintings_anew(exported: Exported, tmp_path: Path) -> None:
@@ -344,6 +339,58 @@ def test_a_checkpoint_of_another_network_or_program_is_refused(
     assert main(["export", str(tmp_path / "other.ckpt"), str(tmp_path / "model")]) == 1
     assert message in capsys.readouterr().err
     assert not (tmp_path / "model").exists()
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("network.to_rgb.bias", float("nan"), "to_rgb.bias holds NaN or infinity"),
+        ("network.encode1.convolution.weight", float("inf"), "encode1.convolution.weight holds"),
+        ("rows", float("nan"), "the row of style 'one' holds NaN or infinity"),
+    ],
+)
+def test_a_network_that_holds_nan_is_refused(
+    exported: Exported,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    key: str,
+    value: float,
+    message: str,
+) -> None:
+    state = {name: tensor.clone() for name, tensor in exported.state["state_dict"].items()}
+    state[key].flatten()[0] = value
+    torch.save({**exported.state, "state_dict": state}, tmp_path / "nan.ckpt")
+    assert main(["export", str(tmp_path / "nan.ckpt"), str(tmp_path / "model")]) == 1
+    assert message in capsys.readouterr().err
+    assert list_versions(tmp_path / "model") == []
+
+
+def test_pictures_that_are_not_finite_are_refused(exported: Exported) -> None:
+    from training.errors import TrainingError
+    from training.export import check_parity
+
+    trained = read_checkpoint(exported.checkpoint)
+    graph = (exported.model / "1" / "model.onnx").read_bytes()
+    with pytest.raises(TrainingError, match="not finite"):
+        check_parity(trained.network, trained.rows * 1e38, graph)  # finite, but not what it paints
+
+
+def test_a_graph_that_loses_a_small_number_is_caught(exported: Exported) -> None:
+    import onnx
+    from onnx import numpy_helper
+
+    from training.errors import TrainingError
+    from training.export import check_parity
+
+    trained = read_checkpoint(exported.checkpoint)
+    model = onnx.load(exported.model / "1" / "model.onnx")
+    floors = [
+        t for t in model.graph.initializer if np.isclose(numpy_helper.to_array(t), 1e-4).any()
+    ]
+    for floor in floors:  # as the exporter made 0 of 1e-8 here
+        floor.CopyFrom(numpy_helper.from_array(np.zeros((), np.float32), floor.name))
+    with pytest.raises(TrainingError, match="by up to 255 of 255 levels"):
+        check_parity(trained.network, trained.rows, model.SerializeToString())
 
 
 @pytest.mark.parametrize("content", [b"", b"not a checkpoint at all", b"\x80\x04junk"])

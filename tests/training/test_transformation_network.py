@@ -5,16 +5,11 @@ import torch
 import torch.nn.functional as F
 
 from training.errors import TrainingError
-from training.networks.transformation_network import (
-    ConditionalInstanceNorm,
-    LiteHourglass,
-    LiteNetwork,
-    ReferenceNetwork,
-    TransformationNetwork,
-    build_network,
-    calmness,
-    fade,
-)
+from training.networks.architectures import build_network
+from training.networks.fade import fade
+from training.networks.hourglass import LiteHourglass, calmness
+from training.networks.johnson_networks import LiteNetwork, ReferenceNetwork
+from training.networks.transformation_network import ConditionalInstanceNorm, TransformationNetwork
 
 
 @pytest.fixture(params=["hourglass", "hourglass-lite", "reference", "lite"])

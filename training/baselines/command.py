@@ -33,7 +33,12 @@ def main(arguments: Sequence[str]) -> None:
     options = parser.parse_args(arguments)
     from training.baselines.failures import OptimizationError
     from training.baselines.picture_file import keep_last_good
+    from training.output_place import prepare_file, prepare_folder
 
+    prepare_file(options.out)
+    for folder in (options.frames, getattr(options, "work", None)):
+        if folder is not None:
+            prepare_folder(folder)
     try:
         options.run(options)
     except OptimizationError as error:

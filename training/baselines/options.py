@@ -84,12 +84,10 @@ def not_negative(text: str) -> float:
 
 
 def output_file(text: str) -> Path:
-    """Reads the name of an image file to write; its folder must exist."""
+    """Reads the name of an image file to write; its folder is made before the work."""
     path = Path(text)
     if path.suffix.lower() not in IMAGE_OUTPUTS:
         raise argparse.ArgumentTypeError(f"{text!r} must end in {', '.join(IMAGE_OUTPUTS)}")
-    if not path.parent.is_dir():
-        raise argparse.ArgumentTypeError(f"there is no folder {str(path.parent)!r}")
     return path
 
 

@@ -2,12 +2,14 @@
 
 import math
 import os
-from collections.abc import Callable
+import zlib
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
 import lightning as L
 import torch
+from lightning.pytorch.utilities import rank_zero_info
 from torch import Tensor
 from torch.utils.data import DataLoader
 
@@ -26,9 +28,14 @@ from training.data.photos import (
 from training.data.readers import leave_signals_to_the_trainer
 from training.data.style_names import StyleName
 from training.errors import TrainingError
+from training.ranges import check_not_empty, check_range
 
 CALIBRATION_PHOTOS: Final = 64
 """Photos on which the style losses are calibrated: enough for a mean known to a few per cent."""
+
+LARGEST_HELD_OUT: Final = 0.5
+MOST_HELD_OUT: Final = 16
+"""Photos that are set aside at most: each is painted in every style, again and again."""
 
 
 class PhotosAndPaintings(L.LightningDataModule):
@@ -47,6 +54,8 @@ class PhotosAndPaintings(L.LightningDataModule):
         num_workers: processes that read photos; 0 reads them in the training process.
         cache: folder in which large photos are kept at training size, so that they are decoded
             once and not in every epoch; several runs may share it.
+        held_out: share of the photos that is not trained on, so that the losses can be measured
+            on it while the run goes on; 0 sets none aside. No more than 16 are.
     """
 
     def __init__(
@@ -59,38 +68,57 @@ class PhotosAndPaintings(L.LightningDataModule):
         batch_size: int = 4,
         num_workers: int = 1,
         cache: Path | None = None,
+        held_out: float = 0.03,
     ) -> None:
         """Remembers the settings; nothing is read before training starts."""
         super().__init__()
+        check_bounds(
+            "--data.",
+            crop_size=crop_size,
+            style_size=style_size,
+            batch_size=batch_size,
+            num_workers=num_workers,
+        )
+        check_range("--data.held_out", held_out, 0, LARGEST_HELD_OUT)
         self.photos_folders = photos if isinstance(photos, list) else [photos]
         self.styles_folder = styles
         self.style_names = [style_names] if isinstance(style_names, str) else style_names
+        check_not_empty("--data.photos", self.photos_folders, "folders")
+        if self.style_names is not None:
+            check_not_empty("--data.style_names", self.style_names, "paintings")
         self.crop_size = crop_size
         self.style_size = style_size
         self.batch_size = batch_size
         self.num_workers = num_workers
         self.cache = cache
+        self.held_out = held_out
         self.paintings: list[Painting] = []
 
     def setup(self, stage: str) -> None:
         """Finds the photos and load the paintings."""
-        check_bounds(
-            "data.",
-            crop_size=self.crop_size,
-            style_size=self.style_size,
-            batch_size=self.batch_size,
-            num_workers=self.num_workers,
-        )
-        for option in ("photos_folders", "style_names"):
-            if getattr(self, option) == []:
-                name = option.removesuffix("_folders")
-                raise TrainingError(f"data.{name} is an empty list: name one at least")
         read: Callable[[Path], Tensor] = read_image
         if self.cache is not None:
             read = PhotoCache(self.cache, math.ceil(LARGEST_RESIZE * self.crop_size)).read
         self.photos = PhotoFolder(self.photos_folders, self.crop_size, read)
+        aside = photos_aside(self.photos.files, self.held_out)
+        self.held_out_photos = self._read_aside(sorted(aside))
+        self.photos.files = [file for file in self.photos.files if file not in aside]
         self.photos[0]  # A folder in which nothing can be read is an error here, not in a worker.
         self.paintings = load_paintings(self.styles_folder, self.style_size, self.style_names)
+
+    def _read_aside(self, files: Sequence[Path]) -> Tensor:
+        """Returns the photos set aside, [K, 3, crop_size, crop_size]: none if none can be read."""
+        try:
+            if files:
+                return center_crops(files, len(files), self.crop_size)
+            reason = f"{self.held_out:g} of {len(self.photos)} photos are less than one"
+        except TrainingError as error:
+            reason = str(error)
+        if self.held_out:
+            rank_zero_info(f"no losses on photos held out (--data.held_out): {reason}")
+        if self.trainer is not None:
+            self.trainer.limit_val_batches = 0  # Lightning would warn of an empty loader
+        return torch.empty(0, 3, self.crop_size, self.crop_size)
 
     def calibration_photos(self) -> Tensor:
         """Returns photos [K, 3, crop_size, crop_size]: the same for the same folders."""
@@ -111,6 +139,10 @@ class PhotosAndPaintings(L.LightningDataModule):
             persistent_workers=self.num_workers > 0,
         )
 
+    def val_dataloader(self) -> DataLoader[Tensor]:
+        """Returns batches [N, 3, crop_size, crop_size] of the photos set aside: always the same."""
+        return DataLoader(self.held_out_photos, batch_size=self.batch_size)  # type: ignore[arg-type]  # a tensor is indexed as a data set is
+
     def _order(self) -> PhotoOrder:
         seed = int(os.environ.get("PL_GLOBAL_SEED", "0"))  # Lightning's, the same in all processes
         if self.trainer is None:
@@ -123,3 +155,13 @@ class PhotosAndPaintings(L.LightningDataModule):
             seed=seed,
             first_step=self.trainer.global_step,
         )
+
+
+def photos_aside(files: Sequence[Path], share: float) -> frozenset[Path]:
+    """Returns which of ``files`` are not trained on: ``share`` of them, in whole photos.
+
+    A photo's name decides, so that a run that goes on sets the same ones aside, in a folder that
+    has moved or grown.
+    """
+    by_name = sorted(set(files), key=lambda file: (zlib.crc32(os.fsencode(file.name)), file))
+    return frozenset(by_name[: min(int(share * len(by_name)), MOST_HELD_OUT)])

@@ -116,11 +116,15 @@ def _prepare(options: argparse.Namespace, command: str) -> tuple["Evaluation", "
     from training.evaluation.results_folder import ResultsFolder
     from training.evaluation.subject import find_bundle, fingerprint, load_subject
     from training.export import ServedGraph
+    from training.output_place import prepare_folder
 
+    prepare_folder(options.out)
     if options.threads:
         torch.set_num_threads(options.threads)
     threads, device = torch.get_num_threads(), choose_device(options.device)
     bundle = find_bundle(options.bundle)
+    if not options.no_cards:
+        prepare_folder(bundle.path)
     photos = center_crops(find_images(options.photos), options.count, options.side).to(device)
     network = load_judge(options.judge).to(device)
     subject = load_subject(bundle, options.styles, options.loss_weights, device)

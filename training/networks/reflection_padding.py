@@ -30,5 +30,7 @@ class ReflectedConvolution(nn.Conv2d):
 
     def forward(self, x: Tensor) -> Tensor:
         """Maps ``x`` [N, c_in, H, W] to [N, c_out, H / stride, W / stride]."""
+        if not torch.is_autocast_enabled(x.device.type):  # which chooses the format itself
+            x = x.to(self.weight.dtype)
         result: Tensor = super().forward(reflection_pad(x, self.reach))
         return result

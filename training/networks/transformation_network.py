@@ -1,11 +1,8 @@
-"""Transformation networks: photo and style vector in, painted photo out.
+"""What transformation networks are made of: photo and style vector in, painted photo out.
 
 References:
-    Johnson, Alahi, Fei-Fei 2016, "Perceptual Losses for Real-Time Style Transfer" (the body).
     Dumoulin, Shlens, Kudlur 2017, "A Learned Representation for Artistic Style" (conditional
-    instance normalization, mirror padding, nearest-neighbour upsampling).
-    Shi et al. 2016, "Real-Time Single Image and Video Super-Resolution Using an Efficient
-    Sub-Pixel Convolutional Neural Network" (pixel shuffle, in the lite network).
+    instance normalization, mirror padding).
     Aitken et al. 2017, "Checkerboard artifact free sub-pixel convolution" (its initialization).
 
 Everything here takes RGB float images [N, 3, H, W] in [0, 1] and returns the same.
@@ -19,8 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from training.errors import TrainingError
-from training.networks.noise_field import NoiseField
+from training.networks.fade import fade
 from training.networks.reflection_padding import ReflectedConvolution
 
 MIN_SIDE: Final = 16
@@ -101,7 +97,7 @@ class StylePack:
 
 
 class TransformationNetwork(nn.Module):
-    """What both networks share: the style vector's layout, padding to the stride, the digest.
+    """What all networks share: the style vector's layout, padding to the stride, the digest.
 
     The last number of a style vector is the opacity of the photo itself, in [0, 1]: 0 for
     paintings, 1 for the style ``photograph``, whose γ and β are all 0, and in between for blends
@@ -161,15 +157,24 @@ class TransformationNetwork(nn.Module):
         h, w = x.shape[-2:]
         opacity = style[:, -1:].detach()  # training leaves it as it is
         style = style / (1 - opacity).clamp(min=_LEAST_SHARE)
-        x = F.pad(x, (0, -w % self.stride, 0, -h % self.stride), mode="reflect")
+        x = F.pad(centred(x), (0, -w % self.stride, 0, -h % self.stride), mode="reflect")
         if origin is None:
             origin = torch.zeros(2, dtype=torch.long, device=x.device)
         painted: Tensor = self.paint(x, StylePack(style), origin)[..., :h, :w]
         return painted
 
     def paint(self, x: Tensor, style: StylePack, origin: Tensor) -> Tensor:
-        """Paints ``x`` [N, 3, H, W] with H and W multiples of the stride."""
+        """Paints ``x`` [N, 3, H, W], centred, with H and W multiples of the stride."""
         raise NotImplementedError
+
+    def halve(self) -> None:
+        """Turns the weights to float16, all but those of the entrance.
+
+        On a smooth gradient the differences between neighbours are hardly larger than what half
+        precision rounds away, and the first normalization makes them as large as everything else.
+        """
+        self.half()
+        next(self.styled_layers()).float()
 
 
 class ResidualBlock(nn.Module):
@@ -188,207 +193,15 @@ class ResidualBlock(nn.Module):
         return x + y
 
 
-class ReferenceNetwork(TransformationNetwork):
-    """The network of Johnson 2016 as changed by Dumoulin 2017; P = 3,201.
+def centred(x: Tensor) -> Tensor:
+    """Subtracts the mean of each channel of ``x`` [N, C, H, W].
 
-    Deviation from Dumoulin: the last convolution has no conditional normalization, because its
-    absence goes with the absence of diagonal colour lines in published models.
+    The normalization behind the next convolution would do so, too, but of a large channel that
+    is the same everywhere it rounds the mean, and then divides the rest by ``√NORM_EPSILON``: a
+    white page of 1024 pixels came out 70 levels off its colour. So it goes where nothing behind
+    mends that, before the last normalization, and before the first, for the sake of gradients.
     """
-
-    architecture = "reference"
-    stride = 4
-
-    def __init__(self, blocks: int = 5) -> None:
-        """Builds with ``blocks`` residual blocks."""
-        super().__init__()
-        self.encode1 = StyledConvolution(3, 32, 9)
-        self.encode2 = StyledConvolution(32, 64, 3, stride=2)
-        self.encode3 = StyledConvolution(64, 128, 3, stride=2)
-        self.blocks = nn.ModuleList(ResidualBlock(128) for _ in range(blocks))
-        self.decode1 = StyledConvolution(128, 64, 3)
-        self.decode2 = StyledConvolution(64, 32, 3)
-        self.to_rgb = ReflectedConvolution(32, 3, 9)
-
-    def paint(self, x: Tensor, style: StylePack, origin: Tensor) -> Tensor:  # noqa: D102
-        x = self.encode1(x, *style.take(self.encode1))  # [N, 32, H, W]
-        x = self.encode2(x, *style.take(self.encode2))  # [N, 64, H/2, W/2]
-        x = self.encode3(x, *style.take(self.encode3))  # [N, 128, H/4, W/4]
-        for block in self.blocks:
-            x = block(x, style)
-        x = upsample(x)
-        x = self.decode1(x, *style.take(self.decode1))  # [N, 64, H/2, W/2]
-        x = upsample(x)
-        x = self.decode2(x, *style.take(self.decode2))  # [N, 32, H, W]
-        return torch.sigmoid(self.to_rgb(x))  # [N, 3, H, W]
-
-
-class LiteNetwork(TransformationNetwork):
-    """About six times cheaper, for CPUs: nothing but bytes lives at full resolution; P = 1,281.
-
-    Pixel unshuffle folds 2 × 2 pixels into channels at the entrance, pixel shuffle unfolds them
-    at the exit; between them it is the reference network at half the width.
-    """
-
-    architecture = "lite"
-    stride = 4
-
-    def __init__(self, blocks: int = 4) -> None:
-        """Builds with ``blocks`` residual blocks."""
-        super().__init__()
-        self.encode1 = StyledConvolution(12, 32, 3)
-        self.encode2 = StyledConvolution(32, 64, 3, stride=2)
-        self.blocks = nn.ModuleList(ResidualBlock(64) for _ in range(blocks))
-        self.decode1 = StyledConvolution(64, 32, 3)
-        self.to_rgb = ReflectedConvolution(32, 12, 3)
-        initialize_without_checkerboard(self.to_rgb)
-
-    def paint(self, x: Tensor, style: StylePack, origin: Tensor) -> Tensor:  # noqa: D102
-        x = F.pixel_unshuffle(x, 2)  # [N, 12, H/2, W/2]
-        x = self.encode1(x, *style.take(self.encode1))  # [N, 32, H/2, W/2]
-        x = self.encode2(x, *style.take(self.encode2))  # [N, 64, H/4, W/4]
-        for block in self.blocks:
-            x = block(x, style)
-        x = upsample(x)
-        x = self.decode1(x, *style.take(self.decode1))  # [N, 32, H/2, W/2]
-        return torch.sigmoid(F.pixel_shuffle(self.to_rgb(x), 2))  # [N, 3, H, W]
-
-
-class Hourglass(TransformationNetwork):
-    """Down to an eighth of the size and up again, with noise and skips.
-
-    Nothing but bytes lives at full resolution: pixel unshuffle folds 2 × 2 pixels into channels
-    at the entrance, pixel shuffle unfolds them at the exit. The narrow level sees some 170 pixels
-    around it. The skips carry the photo alone, so that noise cannot draw over its detail before
-    a convolution has seen both.
-    """
-
-    stride = 8
-
-    def __init__(self, widths: tuple[int, int, int], blocks: int, fine_blocks: int) -> None:
-        """Builds with ``widths`` channels at a half, a quarter and an eighth of the size.
-
-        Args:
-            widths: channels by level.
-            blocks: residual blocks at an eighth.
-            fine_blocks: residual blocks at a quarter, on the way up.
-        """
-        super().__init__()
-        half, quarter, eighth = widths
-        self.noise = NoiseField()
-        self.encode1 = StyledConvolution(12, half, 3)
-        self.encode2 = StyledConvolution(half, quarter, 3, stride=2)
-        self.grain2 = StyledConvolution(len(_CELLS_AT_A_QUARTER), 16, 3)
-        self.encode3 = StyledConvolution(quarter + 16, eighth, 3, stride=2)
-        self.blocks = nn.ModuleList(ResidualBlock(eighth) for _ in range(blocks))
-        self.reduce2 = StyledConvolution(eighth, quarter, 1, relu=False)
-        self.decode2 = StyledConvolution(quarter + 16, quarter, 3)
-        self.fine_blocks = nn.ModuleList(ResidualBlock(quarter) for _ in range(fine_blocks))
-        self.reduce1 = StyledConvolution(quarter, half, 1, relu=False)
-        self.grain1 = StyledConvolution(len(_CELLS_AT_A_HALF), 8, 3)
-        self.decode1 = StyledConvolution(half + 8, half, 3)
-        self.to_rgb = ReflectedConvolution(half, 12, 3)
-        initialize_without_checkerboard(self.to_rgb)
-
-    def paint(self, x: Tensor, style: StylePack, origin: Tensor) -> Tensor:  # noqa: D102
-        x = F.pixel_unshuffle(x, 2)  # [N, 12, H/2, W/2]
-        calm = calmness(x)  # [N, 1, H/4, W/4]
-        fine = self.encode1(x, *style.take(self.encode1))  # [N, half, H/2, W/2]
-        middle = self.encode2(fine, *style.take(self.encode2))  # [N, quarter, H/4, W/4]
-        grain = self._grain(self.grain2, middle, 4, _CELLS_AT_A_QUARTER, style, origin) * calm
-        x = torch.cat([middle, grain], dim=1)
-        x = self.encode3(x, *style.take(self.encode3))  # [N, eighth, H/8, W/8]
-        for block in self.blocks:
-            x = block(x, style)
-        x = upsample(self.reduce2(x, *style.take(self.reduce2)), "bilinear") + middle
-        x = self.decode2(torch.cat([x, grain], dim=1), *style.take(self.decode2))
-        for block in self.fine_blocks:
-            x = block(x, style)
-        x = upsample(self.reduce1(x, *style.take(self.reduce1)), "bilinear") + fine
-        grain = self._grain(self.grain1, fine, 2, _CELLS_AT_A_HALF, style, origin)
-        grain = grain * upsample(calm, "bilinear")
-        x = self.decode1(torch.cat([x, grain], dim=1), *style.take(self.decode1))
-        return torch.sigmoid(F.pixel_shuffle(self.to_rgb(x), 2))  # [N, 3, H, W]
-
-    def _grain(
-        self,
-        layer: StyledConvolution,
-        like: Tensor,
-        stride: int,
-        cells: tuple[int, ...],
-        style: StylePack,
-        origin: Tensor,
-    ) -> Tensor:
-        """Returns noise at the places of ``like``, with the style's own density and strength."""
-        noise = self.noise(like, stride, cells, origin).expand(len(like), -1, -1, -1)
-        grain: Tensor = layer(noise, *style.take(layer))
-        return grain
-
-
-def calmness(x: Tensor) -> Tensor:
-    """Returns how little happens around each place of a photo, in [0, 1]: [N, 1, H/4, W/4].
-
-    Strokes follow what is in the photo wherever something is; noise is for the rest. 1 is flat,
-    a half is a local deviation of ``_CALM``.
-
-    Args:
-        x: the photo in [0, 1], unshuffled by two: [N, 12, H/2, W/2].
-    """
-    grey = F.avg_pool2d(x.float().mean(dim=1, keepdim=True), 2)  # [N, 1, H/4, W/4]
-    mean = _blurred(grey)
-    variance = (_blurred((grey - mean).square())).clamp(min=0)
-    return (1 / (1 + variance / _CALM**2)).to(x.dtype)
-
-
-def _blurred(x: Tensor) -> Tensor:
-    """Returns means over 5 × 5 places, fewer at the border."""
-    return F.avg_pool2d(x, 5, stride=1, padding=2, count_include_pad=False)
-
-
-_CALM: Final = 5 / 255
-_CELLS_AT_A_QUARTER: Final = (4, 8, 16, 32)
-_CELLS_AT_A_HALF: Final = (2, 4)
-"""Sides of the noise's cells in pixels of the photo."""
-
-
-class LiteHourglass(Hourglass):
-    """For CPUs; 1.4 M parameters, P = 3,185, 33,000 multiplications per pixel."""
-
-    architecture = "hourglass-lite"
-
-    def __init__(self) -> None:
-        """Builds with 32, 64 and 128 channels."""
-        super().__init__((32, 64, 128), blocks=4, fine_blocks=1)
-
-
-class WideHourglass(Hourglass):
-    """For GPUs: four times the multiplications."""
-
-    architecture = "hourglass"
-
-    def __init__(self) -> None:
-        """Builds with 64, 128 and 192 channels."""
-        super().__init__((64, 128, 192), blocks=5, fine_blocks=2)
-
-
-def fade(photo: Tensor, painted: Tensor, opacity: Tensor) -> Tensor:
-    """Lays ``photo`` [N, 3, H, W] over ``painted`` with ``opacity`` [N, 1, 1, 1].
-
-    Each colour channel is stretched to the contrast that lies between those of the two pictures:
-    a plain mixture of two unlike pictures is paler than both, and so farther from the painting
-    than the photo is.
-    """
-    mixed = opacity.to(photo.dtype) * photo + (1 - opacity).to(photo.dtype) * painted
-    wanted = opacity * _contrast(photo) + (1 - opacity) * _contrast(painted)
-    stretch = (wanted / _contrast(mixed)).to(mixed.dtype)  # [N, 3, 1, 1]
-    mean = mixed.mean(dim=(2, 3), keepdim=True)
-    return (mean + stretch * (mixed - mean)).clamp(0, 1)
-
-
-def _contrast(images: Tensor) -> Tensor:
-    """Returns the standard deviation of each channel, in float32, never quite 0, [N, 3, 1, 1]."""
-    images = images.float()
-    difference = images - images.mean(dim=(2, 3), keepdim=True)
-    return (difference.square().mean(dim=(2, 3), keepdim=True) + 1e-8).sqrt()
+    return x - x.float().mean(dim=(2, 3), keepdim=True).to(x.dtype)
 
 
 def upsample(x: Tensor, mode: str = "nearest") -> Tensor:
@@ -403,21 +216,3 @@ def initialize_without_checkerboard(convolution: nn.Conv2d) -> None:
         weight.copy_(weight[::4].repeat_interleave(4, dim=0))
         if convolution.bias is not None:
             convolution.bias.zero_()
-
-
-ARCHITECTURES: Final[dict[str, type[TransformationNetwork]]] = {
-    network.architecture: network
-    for network in (WideHourglass, LiteHourglass, ReferenceNetwork, LiteNetwork)
-}
-
-
-def build_network(architecture: str) -> TransformationNetwork:
-    """Builds a network by the name of its architecture.
-
-    Raises:
-        TrainingError: no such architecture; the message lists those that exist.
-    """
-    if architecture not in ARCHITECTURES:
-        known = ", ".join(ARCHITECTURES)
-        raise TrainingError(f"unknown architecture {architecture!r}: choose one of {known}")
-    return ARCHITECTURES[architecture]()

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from sfumato.bundle import Bundle, next_version, read_latest_bundle, write_bundle
+from sfumato.bundle import Bundle, list_versions, next_version, read_latest_bundle, write_bundle
 from sfumato.style_file import StyleFile
 from training.errors import TrainingError
 from training.losses.calibration import Scales
@@ -25,6 +25,25 @@ def bundle_of(source: Path) -> Bundle:
     return read_latest_bundle(source)
 
 
+def check_can_extend(bundle: Bundle) -> Path:
+    """Returns the model's folder, into which the next version goes.
+
+    The next version has what ``bundle`` has and the new style. Where there is a newer one, what
+    was added to that would be lost.
+
+    Raises:
+        TrainingError: ``bundle`` is not the highest version.
+    """
+    path = bundle.path if bundle.path.name else bundle.path.resolve()  # "." has no parent
+    newest = max(list_versions(path.parent), default=0)
+    if path.name.isdigit() and int(path.name) < newest:
+        raise TrainingError(
+            f"{str(bundle.path)!r} is not the newest version, and the next one would lose what "
+            f"version {newest} has: give the model's folder {str(path.parent)!r}"
+        )
+    return path.parent
+
+
 def write_next_version(bundle: Bundle, style: StyleFile, scales: Scales) -> Bundle:
     """Writes ``bundle`` and one style as the version after the highest.
 
@@ -37,15 +56,17 @@ def write_next_version(bundle: Bundle, style: StyleFile, scales: Scales) -> Bund
         scales: scale [1] of its style loss by layer, kept with those of the other styles.
 
     Raises:
+        TrainingError: there is a newer version by now.
         BundleError: somebody else took the version in the meantime.
     """
+    folder = check_can_extend(bundle)
     bank = bundle.bank.with_style(style)
     calibration = {
         layer: {**values, style.info.id: scales[layer].item()}
         for layer, values in bundle.training["calibration"].items()
     }
     return write_bundle(
-        bundle.path.parent / str(next_version(bundle.path.parent)),
+        folder / str(next_version(folder)),
         network=bundle.network,
         styles=bank.infos,
         rows=np.array(bank.rows),

@@ -16,7 +16,6 @@ from sfumato.strength import PHOTOGRAPH_STYLE
 from sfumato.style_file import StyleFile, read_style_file, write_style_file
 from sfumato.style_info import StyleInfo
 from training.checkpoint import TrainedStyles
-from training.data.bounds import check_bounds
 from training.data.module import CALIBRATION_PHOTOS
 from training.data.paintings import METADATA_FILE, load_painting, read_metadata, style_info
 from training.data.photos import PhotoBatch, PhotoFolder, center_crops, collate
@@ -27,11 +26,13 @@ from training.errors import TrainingError
 from training.loss_settings import LossSettings, loss_network_of, perceptual_loss
 from training.losses.calibration import calibrate, painting_grams
 from training.losses.perceptual import PerceptualLoss
+from training.networks.finite import refuse_nan
 from training.networks.transformation_network import TransformationNetwork
-from training.new_style.bundle import bundle_of, write_next_version
+from training.new_style.bundle import bundle_of, check_can_extend, write_next_version
 from training.new_style.module import NewStyleModule
 from training.new_style.nearest_blend import nearest_blend
 from training.new_style.options import AddStyleOptions, PhotoOptions, StyleOptions, parse_options
+from training.output_place import prepare_file, prepare_folder
 from training.starting_point import read_trained
 
 HELD_OUT: Final = 16
@@ -43,15 +44,19 @@ def main(arguments: Sequence[str]) -> None:
     """Runs ``add-style`` with command-line ``arguments``."""
     options = parse_options(arguments)
     L.seed_everything(options.style.seed, verbose=False)
-    if options.style.next_version:
-        bundle_of(options.source)  # refuse before the minutes of training, not behind them
     trained = read_trained(options.source)
+    refuse_nan(trained.network)
     info = describe(options, trained)
+    out = options.style.out or Path(f"{info.id}.safetensors")
+    # What can be refused is refused before the minutes of training.
+    require_device(options.style.device)
+    prepare_file(out)
+    if options.style.next_version:
+        prepare_folder(check_can_extend(bundle_of(options.source)))
     lesson = Lesson(trained, options, info)
     row, steps = lesson.learn()
     quality = lesson.judge(row)
     style = StyleFile(lesson.described(quality, steps), row.numpy(), trained.network.digest())
-    out = options.style.out or Path(f"{info.id}.safetensors")
     write_style_file(out, style)
     print(f"wrote {out}: style {info.id!r} after {steps} steps")
     print(
@@ -61,6 +66,12 @@ def main(arguments: Sequence[str]) -> None:
     if options.style.next_version:
         bundle = write_next_version(bundle_of(options.source), style, lesson.scales)
         print(f"wrote {bundle.path}: {len(bundle.styles)} styles")
+
+
+def require_device(device: str) -> None:
+    """Raises TrainingError if ``gpu`` is asked for, and PyTorch finds none."""
+    if device == "gpu" and not (torch.cuda.is_available() or torch.backends.mps.is_available()):
+        raise TrainingError("--device gpu: PyTorch finds no GPU here; choose cpu or auto")
 
 
 def describe(options: AddStyleOptions, trained: TrainedStyles) -> StyleInfo:
@@ -198,12 +209,6 @@ _INITS: Final = ("nearest", "neutral")
 
 def _photos(options: PhotoOptions, crop_size: int) -> tuple[PhotoFolder, Tensor]:
     """Returns the photos to train on, and held-out ones [K, 3, crop_size, crop_size]."""
-    check_bounds(
-        "data.",
-        crop_size=crop_size,
-        batch_size=options.batch_size,
-        num_workers=options.num_workers,
-    )
     folders = options.photos if isinstance(options.photos, list) else [options.photos]
     photos = PhotoFolder([Path(folder) for folder in folders], crop_size)
     files = photos.files

@@ -1,13 +1,19 @@
 """Options of ``python -m training add-style``; the docstrings are the help."""
 
+import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
 
 from jsonargparse import ArgumentParser
 
 from sfumato.style_info import StyleInfo
+from training.data.bounds import check_bounds
+from training.ranges import check_range
+
+TEXTS: Final = ("id", "title", "artist", "year", "licence")
+"""Options that are taken as they are typed: no title is YAML."""
 
 
 @dataclass(frozen=True)
@@ -26,6 +32,12 @@ class PhotoOptions:
     batch_size: int = 4
     num_workers: int = 1
 
+    def __post_init__(self) -> None:
+        """Raises TrainingError for what is out of range."""
+        if self.crop_size is not None:
+            check_bounds("--data.", crop_size=self.crop_size)
+        check_bounds("--data.", batch_size=self.batch_size, num_workers=self.num_workers)
+
 
 @dataclass(frozen=True)
 class StyleOptions:
@@ -43,7 +55,7 @@ class StyleOptions:
         style_size: shorter side of the painting in pixels; None for that of the other styles.
         style_strength: more or less painting than the other styles have; None for theirs.
         id: the style's id; None for the painting's file name.
-        title: title of the painting; None for sources.csv beside it, or the file name.
+        title: title of the painting; without it that of sources.csv beside it, or the file name.
         artist: who painted it; None for sources.csv.
         year: when; None for sources.csv.
         licence: of the reproduction; None for sources.csv.
@@ -69,10 +81,20 @@ class StyleOptions:
     precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
     seed: int = 0
 
+    def __post_init__(self) -> None:
+        """Raises TrainingError for what is out of range."""
+        check_range("--steps", self.steps, 1)
+        check_range("--seed", self.seed, 0)
+        check_range("--learning_rate", self.learning_rate, 0)
+        if self.style_size is not None:
+            check_bounds("--", style_size=self.style_size)
+        if self.style_strength is not None:
+            check_range("--style_strength", self.style_strength, 0)
+
     def describe(self, info: StyleInfo) -> StyleInfo:
         """Returns ``info`` with what the options say of the painting."""
-        said = {name: getattr(self, name) for name in ("id", "title", "artist", "year", "licence")}
-        return StyleInfo(**{name: said[name] or getattr(info, name) for name in said})
+        said = {name: getattr(self, name) for name in TEXTS}
+        return replace(info, **{name: text for name, text in said.items() if text is not None})
 
 
 @dataclass(frozen=True)
@@ -98,6 +120,7 @@ def parse_options(arguments: Sequence[str]) -> AddStyleOptions:
     parser.add_class_arguments(PhotoOptions, "data")
     parser.add_class_arguments(StyleOptions)
     values = parser.parse_args([_underscored(word) for word in arguments]).as_dict()
+    values |= _typed(arguments)
     names = StyleOptions.__dataclass_fields__
     return AddStyleOptions(
         source=Path(values["source"]),
@@ -113,3 +136,14 @@ def _underscored(word: str) -> str:
         return word
     name, equals, value = word.partition("=")
     return "--" + name[2:].replace("-", "_") + equals + value
+
+
+def _typed(arguments: Sequence[str]) -> dict[str, str]:
+    """Returns the texts as they were typed: the parser takes the title ``null`` for none."""
+    options = {f"--{name}": name for name in TEXTS}
+    typed = {options[a]: b for a, b in itertools.pairwise(arguments) if a in options}
+    for word in arguments:
+        option, equals, text = word.partition("=")
+        if equals and option in options:
+            typed[options[option]] = text
+    return typed

@@ -87,7 +87,6 @@ def test_a_technique_has_the_shared_options(technique: str) -> None:
     ("words", "says"),
     [
         (["--out", "x.gif"], "'x.gif' must end in .png, .jpg, .jpeg, .webp"),
-        (["--out", "absent/x.png"], "there is no folder 'absent'"),
         (["--out", "x.png", "--steps", "0"], "'0' is no whole number from 1 up"),
         (["--out", "x.png", "--size", "big"], "'big' is no whole number from 1 up"),
         ([], "the following arguments are required: --out"),
@@ -101,6 +100,20 @@ def test_a_wrong_option_is_told_before_anything_runs(
     with pytest.raises(SystemExit):
         parser.parse_args(words)
     assert says in capsys.readouterr().err
+
+
+def test_places_of_output_are_made_before_the_work(tmp_path: Path) -> None:
+    words = ["texture", str(tmp_path / "absent.png"), "--loss-weights", "absent"]
+    with pytest.raises(TrainingError, match="absent"):
+        main([*words, "--out", str(tmp_path / "new" / "x.png"), "--frames", str(tmp_path / "f")])
+    assert (tmp_path / "new").is_dir()
+    assert (tmp_path / "f").is_dir()
+    (tmp_path / "file").write_text("")
+    with pytest.raises(TrainingError, match="cannot be made"):
+        main([*words, "--out", str(tmp_path / "file" / "x.png")])
+    (tmp_path / "y.png").mkdir()
+    with pytest.raises(TrainingError, match="is a folder"):
+        main([*words, "--out", str(tmp_path / "y.png")])
 
 
 def test_a_file_that_is_no_image_is_an_error(tmp_path: Path, vgg_file: Path) -> None:

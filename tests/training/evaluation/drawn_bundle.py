@@ -15,8 +15,8 @@ from training.data.paintings import load_paintings
 from training.data.photos import center_crops
 from training.export import to_onnx
 from training.loss_settings import LossSettings, build_loss
+from training.networks.johnson_networks import LiteNetwork
 from training.networks.loss_network import load_loss_network
-from training.networks.transformation_network import LiteNetwork
 
 SETTINGS = LossSettings(("relu2_1",), ("relu1_1", "relu2_1"), 1.0, 10.0)
 STYLE_SIZE = 48
