@@ -137,7 +137,7 @@ class LiteHourglass(Hourglass):
 
 
 class WideHourglass(Hourglass):
-    """For GPUs: four times the multiplications."""
+    """For GPUs; 4.5 M parameters, P = 6,449, 122,000 multiplications per pixel."""
 
     architecture = "hourglass"
 
