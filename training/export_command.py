@@ -16,7 +16,6 @@ from training.data.paintings import read_metadata, style_info
 from training.data.style_ids import style_id
 from training.errors import TrainingError
 from training.export import check_parity, to_onnx
-from training.networks.finite import refuse_nan
 from training.networks.transformation_network import MIN_SIDE
 from training.output_place import prepare_model_folder
 
@@ -32,11 +31,9 @@ def export_bundle(
     Raises:
         TrainingError: the checkpoint is none of ours or not finite, ``model_dir`` is a version of
             a model, a graph differs from PyTorch, or ``metadata`` describes no paintings.
-        StyleError: a row is not finite.
         BundleError: another export took the version in the meantime.
     """
     trained = read_checkpoint(checkpoint)
-    refuse_nan(trained.network)
     styles = _described(trained.styles, metadata) if metadata else trained.styles
     bank = StyleBank(styles, trained.rows.detach().numpy(), trained.network.digest())
     prepare_model_folder(model_dir)

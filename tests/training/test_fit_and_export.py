@@ -342,11 +342,11 @@ def test_a_checkpoint_of_another_network_or_program_is_refused(
 
 
 @pytest.mark.parametrize(
-    ("key", "value", "message"),
+    ("key", "value"),
     [
-        ("network.to_rgb.bias", float("nan"), "to_rgb.bias holds NaN or infinity"),
-        ("network.encode1.convolution.weight", float("inf"), "encode1.convolution.weight holds"),
-        ("rows", float("nan"), "the row of style 'one' holds NaN or infinity"),
+        ("network.to_rgb.bias", float("nan")),
+        ("network.encode1.convolution.weight", float("inf")),
+        ("rows", float("nan")),
     ],
 )
 def test_a_network_that_holds_nan_is_refused(
@@ -355,13 +355,12 @@ def test_a_network_that_holds_nan_is_refused(
     capsys: pytest.CaptureFixture[str],
     key: str,
     value: float,
-    message: str,
 ) -> None:
     state = {name: tensor.clone() for name, tensor in exported.state["state_dict"].items()}
     state[key].flatten()[0] = value
     torch.save({**exported.state, "state_dict": state}, tmp_path / "nan.ckpt")
     assert main(["export", str(tmp_path / "nan.ckpt"), str(tmp_path / "model")]) == 1
-    assert message in capsys.readouterr().err
+    assert f"holds numbers that are not finite (in {key})" in capsys.readouterr().err
     assert list_versions(tmp_path / "model") == []
 
 

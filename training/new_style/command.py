@@ -26,7 +26,6 @@ from training.errors import TrainingError
 from training.loss_settings import LossSettings, loss_network_of, perceptual_loss
 from training.losses.calibration import calibrate, painting_grams
 from training.losses.perceptual import PerceptualLoss
-from training.networks.finite import refuse_nan
 from training.networks.transformation_network import TransformationNetwork
 from training.new_style.bundle import bundle_of, check_can_extend, write_next_version
 from training.new_style.module import NewStyleModule
@@ -45,7 +44,6 @@ def main(arguments: Sequence[str]) -> None:
     options = parse_options(arguments)
     L.seed_everything(options.style.seed, verbose=False)
     trained = read_trained(options.source)
-    refuse_nan(trained.network)
     info = describe(options, trained)
     out = options.style.out or Path(f"{info.id}.safetensors")
     # What can be refused is refused before the minutes of training.
