@@ -95,7 +95,8 @@ class Hourglass(TransformationNetwork):
         origin: Tensor,
     ) -> Tensor:
         """Returns noise at the places of ``like``, with the style's own density and strength."""
-        noise = self.noise(like, stride, cells, origin).expand(len(like), -1, -1, -1)
+        noise = self.noise(like, stride, cells, origin)
+        noise = noise.expand(like.shape[0], -1, -1, -1)  # len() would fix the size of the batch
         grain: Tensor = layer(noise, *style.take(layer))
         return grain
 

@@ -41,39 +41,51 @@ class NoiseField(nn.Module):
         Args:
             like: the map [N, C, h, w], for its size and number format.
             stride: pixels of the photo per place of the map.
-            cells: side of the cells of each scale, in pixels of the photo.
+            cells: side of the cells of each scale, in pixels of the photo, ``stride`` at least.
             origin: row and column [2] of the photo's first pixel in the field, not negative.
         """
         h, w = like.shape[-2:]
-        scales = [
-            self._scale(_Axis(h, stride, cell, origin[0]), _Axis(w, stride, cell, origin[1]))
-            for cell in cells
-        ]
-        return torch.stack(scales).unsqueeze(0).to(like.dtype)
+        sides = torch.tensor(cells, device=origin.device)[:, None]  # [K, 1]
+        rows, columns = (
+            _Axis(places, stride, sides, first)
+            for places, first in zip((h, w), origin, strict=True)
+        )
+        grid = self._white(rows.cells, columns.cells)  # [K, h + 3, w + 3], one value per cell
+        upper, lower = (
+            grid.gather(1, at[:, :, None].expand(-1, -1, w + 3))
+            for at in (rows.before, rows.before + 1)
+        )
+        lines = upper + (lower - upper) * rows.share[:, :, None]  # [K, h, w + 3]
+        left, right = (
+            lines.gather(2, at[:, None, :].expand(-1, h, -1))
+            for at in (columns.before, columns.before + 1)
+        )
+        noise = left + (right - left) * columns.share[:, None, :]  # [K, h, w]
+        return noise.unsqueeze(0).to(like.dtype)
 
-    def _scale(self, rows: "_Axis", columns: "_Axis") -> Tensor:
-        grid = self._cells(rows.cells, columns.cells)  # white, one value per cell
-        upper, lower = grid[rows.before], grid[rows.before + 1]
-        lines = upper + (lower - upper) * rows.share[:, None]  # [h, cells]
-        left, right = lines[:, columns.before], lines[:, columns.before + 1]
-        return left + (right - left) * columns.share  # [h, w]
-
-    def _cells(self, rows: Tensor, columns: Tensor) -> Tensor:
-        values = self.values[rows % _VALUES[0]][:, columns % _VALUES[1]]
-        return values * self.signs[rows % _SIGNS[0]][:, columns % _SIGNS[1]]
+    def _white(self, rows: Tensor, columns: Tensor) -> Tensor:
+        """Returns the values [K, n, m] of the cells with numbers ``rows`` [K, n], ``columns``."""
+        values, signs = (
+            tile.flatten()[
+                rows[:, :, None] % tile.shape[0] * tile.shape[1]
+                + columns[:, None, :] % tile.shape[1]
+            ]
+            for tile in (self.values, self.signs)
+        )
+        return values * signs
 
 
 class _Axis:
-    """Where the places of a map fall between the cells along one axis."""
+    """Where the places of a map fall between the cells along one axis, at K scales."""
 
-    def __init__(self, places: int, stride: int, cell: int, origin: Tensor) -> None:
-        device = origin.device
-        middle = (torch.arange(places, device=device) + 0.5) * stride + origin  # in pixels
-        position = middle / cell + 0.5  # cell i has its middle at i + 1: never before the first
-        first = (origin / cell).floor().long()
-        self.before = position.floor().long() - first  # [places]
-        self.share = position - position.floor()  # [places]
-        self.cells = torch.arange(places * stride // cell + 3, device=device) + first
+    def __init__(self, places: int, stride: int, sides: Tensor, origin: Tensor) -> None:
+        middle = (torch.arange(places, device=origin.device) + 0.5) * stride + origin  # in pixels
+        position = middle / sides + 0.5  # cell i has its middle at i + 1: never before the first
+        first = (origin / sides).floor().long()  # [K, 1]
+        self.before = position.floor().long() - first  # [K, places]
+        self.share = position - position.floor()  # [K, places]
+        # Enough of the smallest cells, more than enough of the others.
+        self.cells = torch.arange(places + 3, device=origin.device) + first  # [K, places + 3]
 
 
 _FARTHEST: Final = 1 << 20
