@@ -1,48 +1,30 @@
 """The training application's command table: ``python -m training COMMAND``."""
 
+import importlib
+import os
 import signal
 import sys
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 from sfumato.errors import SfumatoError
 
-
-def _fit(arguments: Sequence[str]) -> None:
-    from training.fit import main
-
-    main(arguments)
-
-
-def _export(arguments: Sequence[str]) -> None:
-    from training.export_command import main
-
-    main(arguments)
-
-
-def _optimize(arguments: Sequence[str]) -> None:
-    from training.baselines.command import main
-
-    main(arguments)
-
-
-def _add_style(arguments: Sequence[str]) -> None:
-    from training.new_style.command import main
-
-    main(arguments)
-
-
-def _evaluate(arguments: Sequence[str]) -> None:
-    from training.evaluation.command import main
-
-    main(arguments)
-
-
-COMMANDS: dict[str, tuple[str, Callable[[Sequence[str]], None]]] = {
-    "fit": ("train a network on photos and paintings", _fit),
-    "add-style": ("learn one painting more, in minutes, without touching the others", _add_style),
-    "export": ("write a checkpoint as the next version of a bundle", _export),
-    "evaluate": ("measure every style of a bundle and write its quality cards", _evaluate),
-    "optimize": ("optimize one image: style transfer, textures, dreams, features", _optimize),
+COMMANDS: dict[str, tuple[str, str]] = {  # what it does, and the module whose main() it is
+    "fit": ("train a network on photos and paintings", "training.fit"),
+    "add-style": (
+        "learn one painting more, in minutes, without touching the others",
+        "training.new_style.command",
+    ),
+    "export": ("write a checkpoint as the next version of a bundle", "training.export_command"),
+    "evaluate": (
+        "measure every style of a bundle and write its quality cards",
+        "training.evaluation.command",
+    ),
+    "optimize": (
+        "optimize one image: style transfer, textures, dreams, features",
+        "training.baselines.command",
+    ),
 }
 
 # What the commands import of what `make install` adds.
@@ -67,7 +49,9 @@ def main(arguments: Sequence[str]) -> int:
         print(f"python -m training: no command {name!r}\n{usage()}", file=sys.stderr)
         return 2
     try:
-        COMMANDS[name][1](rest)
+        with _leaving_at_once():
+            command = importlib.import_module(COMMANDS[name][1])
+        command.main(rest)
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] not in _TRAINING_NEEDS:
             raise
@@ -84,6 +68,27 @@ def main(arguments: Sequence[str]) -> int:
         print(f"python -m training {name}: interrupted", file=sys.stderr)
         return 128 + signal.SIGINT
     return 0
+
+
+@contextmanager
+def _leaving_at_once() -> Iterator[None]:
+    """Lets Ctrl-C end the process while it imports: torch's C++ aborts on a KeyboardInterrupt."""
+    before = signal.getsignal(signal.SIGINT)
+    heard = before is signal.default_int_handler
+    if not heard or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    signal.signal(signal.SIGINT, _leave)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _leave(*_: object) -> None:
+    sys.stderr.write("python -m training: interrupted\n")
+    sys.stderr.flush()
+    os._exit(128 + signal.SIGINT)
 
 
 if __name__ == "__main__":
