@@ -39,8 +39,8 @@ irregular strokes leave by chance. A pattern of 2 pixels is in the numbers of 4 
 <dd>Of a drawn step from 60 to 225, painted: how far the bright side 4 to 20 pixels from the edge
 lies from that 108 to 158 pixels away, in levels of 255.</dd>
 <dt>calm painted</dt>
-<dd>Variance of the fine detail of that painted sky by that of the painting: 0 is an empty sky, 1 has
-as much as the painting, strokes or not: a lattice counts, too.</dd>
+<dd>Variance of the fine detail of that painted sky by that of the painting: 0 is an empty sky, 1
+has as much as the painting; a lattice counts like strokes.</dd>
 <dt>shift</dt>
 <dd>Change of the picture when the photo is moved down and right by one pixel and the picture back,
 root mean square without the border; 1 is from black to white. In the photo's row: what the movement

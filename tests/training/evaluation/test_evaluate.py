@@ -195,7 +195,7 @@ def test_a_bundle_without_its_conventions_is_refused(
     notes: dict[str, object],
     message: str,
 ) -> None:
-    assert evaluate(drawn.write(tmp_path / "other" / "1", **notes)) == 1
+    assert evaluate(drawn.write(tmp_path / "other" / "1", IDS, **notes)) == 1
     error = capsys.readouterr().err
     assert message in error
     assert error.count("\n") == 1
