@@ -42,6 +42,18 @@ class QualityCard:
             baseline, at 256 x 256 pixels, on the machine that evaluated the model.
         speed_up_512: the same at 512 x 512 pixels.
         speed_up_1024: the same at 1024 x 1024 pixels.
+        recognized: share of the photos whose first class, by the network of ``judge_style``, is
+            still among its first five after painting, 0 to 1.
+        detail_kept: correlation of the gradients of picture and photo on the photo's strongest
+            edges, -1 to 1.
+        lattice_2: what a painted calm area repeats every 2 pixels, a root mean square in levels
+            of 255.
+        lattice_4: the same every 4 pixels.
+        lattice_8: the same every 8 pixels.
+        halo: how much brighter or darker the bright side of an edge is painted near it than far
+            from it, in levels of 255.
+        calm_painted: variance of the fine detail of a painted calm area by that of the painting;
+            0 is unpainted.
     """
 
     content_loss: float | None = None
@@ -61,6 +73,13 @@ class QualityCard:
     speed_up_256: float | None = None
     speed_up_512: float | None = None
     speed_up_1024: float | None = None
+    recognized: float | None = None
+    detail_kept: float | None = None
+    lattice_2: float | None = None
+    lattice_4: float | None = None
+    lattice_8: float | None = None
+    halo: float | None = None
+    calm_painted: float | None = None
 
     @classmethod
     def from_card(cls, card: Mapping[str, Any]) -> "QualityCard | None":

@@ -15,7 +15,7 @@ _SHORTEST_TITLE = 18
 _GAP = "  "
 _UNKNOWN = "-"
 
-_HEADER = ("STYLE", "TITLE", "ARTIST", "YEAR", "MODEL", "EQUALS", "STYLE LOSS", "SSIM")
+_HEADER = ("STYLE", "TITLE", "ARTIST", "YEAR", "MODEL", "EQUALS", "STYLE LOSS", "SSIM", "KNOWN")
 _TITLE = _HEADER.index("TITLE")
 
 
@@ -23,7 +23,8 @@ def style_table(styles: Sequence["StyleSummary"]) -> list[str]:
     """Writes a line of names and a line per style.
 
     Titles are cut where the table would be wider than 120 characters. EQUALS says how many
-    iterations of the slow baseline paint as well, "500+ it." where it never painted better.
+    iterations of the slow baseline paint as well, "500+ it." where it never painted better; KNOWN
+    in what share of the photos a classifier still finds what is in them.
     """
     rows = [_HEADER, *(_row(style) for style in styles)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
@@ -40,13 +41,14 @@ def _row(style: "StyleSummary") -> tuple[str, ...]:
     return (*map(printable, words), *_quality(style.quality))
 
 
-def _quality(quality: "QualityCard | None") -> tuple[str, str, str]:
+def _quality(quality: "QualityCard | None") -> tuple[str, str, str, str]:
     if quality is None:
-        return (_UNKNOWN, _UNKNOWN, _UNKNOWN)
+        return (_UNKNOWN, _UNKNOWN, _UNKNOWN, _UNKNOWN)
     return (
         _equals(quality),
         _UNKNOWN if quality.style_loss is None else f"{quality.style_loss:.4g}",
         _UNKNOWN if quality.ssim is None else f"{quality.ssim:.2f}",
+        _UNKNOWN if quality.recognized is None else f"{quality.recognized:.0%}",
     )
 
 

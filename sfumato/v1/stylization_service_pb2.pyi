@@ -522,6 +522,13 @@ class QualityCard(_message.Message):
     SPEED_UP_256_FIELD_NUMBER: _builtins.int
     SPEED_UP_512_FIELD_NUMBER: _builtins.int
     SPEED_UP_1024_FIELD_NUMBER: _builtins.int
+    RECOGNIZED_FIELD_NUMBER: _builtins.int
+    DETAIL_KEPT_FIELD_NUMBER: _builtins.int
+    LATTICE_2_FIELD_NUMBER: _builtins.int
+    LATTICE_4_FIELD_NUMBER: _builtins.int
+    LATTICE_8_FIELD_NUMBER: _builtins.int
+    HALO_FIELD_NUMBER: _builtins.int
+    CALM_PAINTED_FIELD_NUMBER: _builtins.int
     content_loss: _builtins.float
     """Content loss, the mean over the photos; lower is closer to them."""
     style_loss: _builtins.float
@@ -560,6 +567,24 @@ class QualityCard(_message.Message):
     """The same at 512 x 512 pixels."""
     speed_up_1024: _builtins.float
     """The same at 1024 x 1024 pixels."""
+    recognized: _builtins.float
+    """Share of the photos whose first class, by a network that had no part in the training, is still
+    among its first five after painting, 0 to 1.
+    """
+    detail_kept: _builtins.float
+    """Correlation of the gradients of picture and photo on the photo's strongest edges, -1 to 1."""
+    lattice_2: _builtins.float
+    """What a painted calm area repeats every 2 pixels, a root mean square in levels of 255."""
+    lattice_4: _builtins.float
+    """The same every 4 pixels."""
+    lattice_8: _builtins.float
+    """The same every 8 pixels."""
+    halo: _builtins.float
+    """How much brighter or darker the bright side of an edge is painted near it than far from it, in
+    levels of 255.
+    """
+    calm_painted: _builtins.float
+    """Variance of the fine detail of a painted calm area by that of the painting; 0 is unpainted."""
     def __init__(
         self,
         *,
@@ -580,21 +605,40 @@ class QualityCard(_message.Message):
         speed_up_256: _builtins.float | None = ...,
         speed_up_512: _builtins.float | None = ...,
         speed_up_1024: _builtins.float | None = ...,
+        recognized: _builtins.float | None = ...,
+        detail_kept: _builtins.float | None = ...,
+        lattice_2: _builtins.float | None = ...,
+        lattice_4: _builtins.float | None = ...,
+        lattice_8: _builtins.float | None = ...,
+        halo: _builtins.float | None = ...,
+        calm_painted: _builtins.float | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_baseline_iterations", b"_baseline_iterations", "_content_loss", b"_content_loss", "_equals_iterations", b"_equals_iterations", "_judge_content", b"_judge_content", "_judge_style", b"_judge_style", "_nearest_style", b"_nearest_style", "_nearest_style_distance", b"_nearest_style_distance", "_noise_rms", b"_noise_rms", "_photos", b"_photos", "_shift_rms", b"_shift_rms", "_side", b"_side", "_speed_up_1024", b"_speed_up_1024", "_speed_up_256", b"_speed_up_256", "_speed_up_512", b"_speed_up_512", "_ssim", b"_ssim", "_style_loss", b"_style_loss", "_total_loss", b"_total_loss", "baseline_iterations", b"baseline_iterations", "content_loss", b"content_loss", "equals_iterations", b"equals_iterations", "judge_content", b"judge_content", "judge_style", b"judge_style", "nearest_style", b"nearest_style", "nearest_style_distance", b"nearest_style_distance", "noise_rms", b"noise_rms", "photos", b"photos", "shift_rms", b"shift_rms", "side", b"side", "speed_up_1024", b"speed_up_1024", "speed_up_256", b"speed_up_256", "speed_up_512", b"speed_up_512", "ssim", b"ssim", "style_loss", b"style_loss", "total_loss", b"total_loss"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_baseline_iterations", b"_baseline_iterations", "_calm_painted", b"_calm_painted", "_content_loss", b"_content_loss", "_detail_kept", b"_detail_kept", "_equals_iterations", b"_equals_iterations", "_halo", b"_halo", "_judge_content", b"_judge_content", "_judge_style", b"_judge_style", "_lattice_2", b"_lattice_2", "_lattice_4", b"_lattice_4", "_lattice_8", b"_lattice_8", "_nearest_style", b"_nearest_style", "_nearest_style_distance", b"_nearest_style_distance", "_noise_rms", b"_noise_rms", "_photos", b"_photos", "_recognized", b"_recognized", "_shift_rms", b"_shift_rms", "_side", b"_side", "_speed_up_1024", b"_speed_up_1024", "_speed_up_256", b"_speed_up_256", "_speed_up_512", b"_speed_up_512", "_ssim", b"_ssim", "_style_loss", b"_style_loss", "_total_loss", b"_total_loss", "baseline_iterations", b"baseline_iterations", "calm_painted", b"calm_painted", "content_loss", b"content_loss", "detail_kept", b"detail_kept", "equals_iterations", b"equals_iterations", "halo", b"halo", "judge_content", b"judge_content", "judge_style", b"judge_style", "lattice_2", b"lattice_2", "lattice_4", b"lattice_4", "lattice_8", b"lattice_8", "nearest_style", b"nearest_style", "nearest_style_distance", b"nearest_style_distance", "noise_rms", b"noise_rms", "photos", b"photos", "recognized", b"recognized", "shift_rms", b"shift_rms", "side", b"side", "speed_up_1024", b"speed_up_1024", "speed_up_256", b"speed_up_256", "speed_up_512", b"speed_up_512", "ssim", b"ssim", "style_loss", b"style_loss", "total_loss", b"total_loss"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_baseline_iterations", b"_baseline_iterations", "_content_loss", b"_content_loss", "_equals_iterations", b"_equals_iterations", "_judge_content", b"_judge_content", "_judge_style", b"_judge_style", "_nearest_style", b"_nearest_style", "_nearest_style_distance", b"_nearest_style_distance", "_noise_rms", b"_noise_rms", "_photos", b"_photos", "_shift_rms", b"_shift_rms", "_side", b"_side", "_speed_up_1024", b"_speed_up_1024", "_speed_up_256", b"_speed_up_256", "_speed_up_512", b"_speed_up_512", "_ssim", b"_ssim", "_style_loss", b"_style_loss", "_total_loss", b"_total_loss", "baseline_iterations", b"baseline_iterations", "content_loss", b"content_loss", "equals_iterations", b"equals_iterations", "judge_content", b"judge_content", "judge_style", b"judge_style", "nearest_style", b"nearest_style", "nearest_style_distance", b"nearest_style_distance", "noise_rms", b"noise_rms", "photos", b"photos", "shift_rms", b"shift_rms", "side", b"side", "speed_up_1024", b"speed_up_1024", "speed_up_256", b"speed_up_256", "speed_up_512", b"speed_up_512", "ssim", b"ssim", "style_loss", b"style_loss", "total_loss", b"total_loss"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_baseline_iterations", b"_baseline_iterations", "_calm_painted", b"_calm_painted", "_content_loss", b"_content_loss", "_detail_kept", b"_detail_kept", "_equals_iterations", b"_equals_iterations", "_halo", b"_halo", "_judge_content", b"_judge_content", "_judge_style", b"_judge_style", "_lattice_2", b"_lattice_2", "_lattice_4", b"_lattice_4", "_lattice_8", b"_lattice_8", "_nearest_style", b"_nearest_style", "_nearest_style_distance", b"_nearest_style_distance", "_noise_rms", b"_noise_rms", "_photos", b"_photos", "_recognized", b"_recognized", "_shift_rms", b"_shift_rms", "_side", b"_side", "_speed_up_1024", b"_speed_up_1024", "_speed_up_256", b"_speed_up_256", "_speed_up_512", b"_speed_up_512", "_ssim", b"_ssim", "_style_loss", b"_style_loss", "_total_loss", b"_total_loss", "baseline_iterations", b"baseline_iterations", "calm_painted", b"calm_painted", "content_loss", b"content_loss", "detail_kept", b"detail_kept", "equals_iterations", b"equals_iterations", "halo", b"halo", "judge_content", b"judge_content", "judge_style", b"judge_style", "lattice_2", b"lattice_2", "lattice_4", b"lattice_4", "lattice_8", b"lattice_8", "nearest_style", b"nearest_style", "nearest_style_distance", b"nearest_style_distance", "noise_rms", b"noise_rms", "photos", b"photos", "recognized", b"recognized", "shift_rms", b"shift_rms", "side", b"side", "speed_up_1024", b"speed_up_1024", "speed_up_256", b"speed_up_256", "speed_up_512", b"speed_up_512", "ssim", b"ssim", "style_loss", b"style_loss", "total_loss", b"total_loss"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__baseline_iterations: _TypeAlias = _typing.Literal["baseline_iterations"]  # noqa: Y015
     _WhichOneofArgType__baseline_iterations: _TypeAlias = _typing.Literal["_baseline_iterations", b"_baseline_iterations"]  # noqa: Y015
+    _WhichOneofReturnType__calm_painted: _TypeAlias = _typing.Literal["calm_painted"]  # noqa: Y015
+    _WhichOneofArgType__calm_painted: _TypeAlias = _typing.Literal["_calm_painted", b"_calm_painted"]  # noqa: Y015
     _WhichOneofReturnType__content_loss: _TypeAlias = _typing.Literal["content_loss"]  # noqa: Y015
     _WhichOneofArgType__content_loss: _TypeAlias = _typing.Literal["_content_loss", b"_content_loss"]  # noqa: Y015
+    _WhichOneofReturnType__detail_kept: _TypeAlias = _typing.Literal["detail_kept"]  # noqa: Y015
+    _WhichOneofArgType__detail_kept: _TypeAlias = _typing.Literal["_detail_kept", b"_detail_kept"]  # noqa: Y015
     _WhichOneofReturnType__equals_iterations: _TypeAlias = _typing.Literal["equals_iterations"]  # noqa: Y015
     _WhichOneofArgType__equals_iterations: _TypeAlias = _typing.Literal["_equals_iterations", b"_equals_iterations"]  # noqa: Y015
+    _WhichOneofReturnType__halo: _TypeAlias = _typing.Literal["halo"]  # noqa: Y015
+    _WhichOneofArgType__halo: _TypeAlias = _typing.Literal["_halo", b"_halo"]  # noqa: Y015
     _WhichOneofReturnType__judge_content: _TypeAlias = _typing.Literal["judge_content"]  # noqa: Y015
     _WhichOneofArgType__judge_content: _TypeAlias = _typing.Literal["_judge_content", b"_judge_content"]  # noqa: Y015
     _WhichOneofReturnType__judge_style: _TypeAlias = _typing.Literal["judge_style"]  # noqa: Y015
     _WhichOneofArgType__judge_style: _TypeAlias = _typing.Literal["_judge_style", b"_judge_style"]  # noqa: Y015
+    _WhichOneofReturnType__lattice_2: _TypeAlias = _typing.Literal["lattice_2"]  # noqa: Y015
+    _WhichOneofArgType__lattice_2: _TypeAlias = _typing.Literal["_lattice_2", b"_lattice_2"]  # noqa: Y015
+    _WhichOneofReturnType__lattice_4: _TypeAlias = _typing.Literal["lattice_4"]  # noqa: Y015
+    _WhichOneofArgType__lattice_4: _TypeAlias = _typing.Literal["_lattice_4", b"_lattice_4"]  # noqa: Y015
+    _WhichOneofReturnType__lattice_8: _TypeAlias = _typing.Literal["lattice_8"]  # noqa: Y015
+    _WhichOneofArgType__lattice_8: _TypeAlias = _typing.Literal["_lattice_8", b"_lattice_8"]  # noqa: Y015
     _WhichOneofReturnType__nearest_style: _TypeAlias = _typing.Literal["nearest_style"]  # noqa: Y015
     _WhichOneofArgType__nearest_style: _TypeAlias = _typing.Literal["_nearest_style", b"_nearest_style"]  # noqa: Y015
     _WhichOneofReturnType__nearest_style_distance: _TypeAlias = _typing.Literal["nearest_style_distance"]  # noqa: Y015
@@ -603,6 +647,8 @@ class QualityCard(_message.Message):
     _WhichOneofArgType__noise_rms: _TypeAlias = _typing.Literal["_noise_rms", b"_noise_rms"]  # noqa: Y015
     _WhichOneofReturnType__photos: _TypeAlias = _typing.Literal["photos"]  # noqa: Y015
     _WhichOneofArgType__photos: _TypeAlias = _typing.Literal["_photos", b"_photos"]  # noqa: Y015
+    _WhichOneofReturnType__recognized: _TypeAlias = _typing.Literal["recognized"]  # noqa: Y015
+    _WhichOneofArgType__recognized: _TypeAlias = _typing.Literal["_recognized", b"_recognized"]  # noqa: Y015
     _WhichOneofReturnType__shift_rms: _TypeAlias = _typing.Literal["shift_rms"]  # noqa: Y015
     _WhichOneofArgType__shift_rms: _TypeAlias = _typing.Literal["_shift_rms", b"_shift_rms"]  # noqa: Y015
     _WhichOneofReturnType__side: _TypeAlias = _typing.Literal["side"]  # noqa: Y015
@@ -622,13 +668,25 @@ class QualityCard(_message.Message):
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__baseline_iterations) -> _WhichOneofReturnType__baseline_iterations | None: ...
     @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__calm_painted) -> _WhichOneofReturnType__calm_painted | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__content_loss) -> _WhichOneofReturnType__content_loss | None: ...
     @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__detail_kept) -> _WhichOneofReturnType__detail_kept | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__equals_iterations) -> _WhichOneofReturnType__equals_iterations | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__halo) -> _WhichOneofReturnType__halo | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__judge_content) -> _WhichOneofReturnType__judge_content | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__judge_style) -> _WhichOneofReturnType__judge_style | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__lattice_2) -> _WhichOneofReturnType__lattice_2 | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__lattice_4) -> _WhichOneofReturnType__lattice_4 | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__lattice_8) -> _WhichOneofReturnType__lattice_8 | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__nearest_style) -> _WhichOneofReturnType__nearest_style | None: ...
     @_typing.overload
@@ -637,6 +695,8 @@ class QualityCard(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__noise_rms) -> _WhichOneofReturnType__noise_rms | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__photos) -> _WhichOneofReturnType__photos | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__recognized) -> _WhichOneofReturnType__recognized | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__shift_rms) -> _WhichOneofReturnType__shift_rms | None: ...
     @_typing.overload

@@ -67,6 +67,16 @@ FIELDS = {
         "nearest_style_distance": 12,
         "photos": 13,
         "side": 14,
+        "speed_up_256": 15,
+        "speed_up_512": 16,
+        "speed_up_1024": 17,
+        "recognized": 18,
+        "detail_kept": 19,
+        "lattice_2": 20,
+        "lattice_4": 21,
+        "lattice_8": 22,
+        "halo": 23,
+        "calm_painted": 24,
     },
 }
 

@@ -27,6 +27,13 @@ MEASURED = {
     "nearest_style_distance": 0.375,
     "photos": 8,
     "side": 256,
+    "recognized": 0.375,
+    "detail_kept": 0.75,
+    "lattice_2": 0.25,
+    "lattice_4": 0.5,
+    "lattice_8": 1.0,
+    "halo": 4.5,
+    "calm_painted": 0.625,
 }
 """Numbers that a float of the protocol holds exactly."""
 

@@ -26,9 +26,11 @@ STYLES = (
         year="1893",
         model="m",
         version=3,
-        quality=pb.QualityCard(equals_iterations=210, style_loss=0.25, ssim=0.5, photos=8),
+        quality=pb.QualityCard(
+            equals_iterations=210, style_loss=0.25, ssim=0.5, recognized=0.375, photos=8
+        ),
     ),
-    pb.Style(id="a", title="A title that is long", licence="CC0", model="m", version=3),
+    pb.Style(id="a", title="A long title", licence="CC0", model="m", version=3),
 )
 
 

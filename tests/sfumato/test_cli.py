@@ -272,9 +272,9 @@ def test_the_styles_are_an_aligned_table(
 ) -> None:
     assert run(server, "styles") == 0
     assert capsys.readouterr().out.splitlines() == [
-        "STYLE         TITLE                 ARTIST        YEAR  MODEL  EQUALS   STYLE LOSS  SSIM",
-        "munch-scream  Skrik                 Edvard Munch  1893  m/3    210 it.  0.25        0.50",
-        "a             A title that is long                      m/3    -        -           -",
+        "STYLE         TITLE         ARTIST        YEAR  MODEL  EQUALS   STYLE LOSS  SSIM  KNOWN",
+        "munch-scream  Skrik         Edvard Munch  1893  m/3    210 it.  0.25        0.50  38%",
+        "a             A long title                      m/3    -        -           -     -",
     ]
 
 

@@ -72,7 +72,9 @@ def test_the_styles_are_listed(server: RunningServer) -> None:
         *("munch-scream", "Skrik", "Edvard Munch", "1893", ""),
         model="m",
         version=3,
-        quality=QualityCard(equals_iterations=210, style_loss=0.25, ssim=0.5, photos=8),
+        quality=QualityCard(
+            equals_iterations=210, style_loss=0.25, ssim=0.5, recognized=0.375, photos=8
+        ),
     )
     assert styles[1].quality is None
     assert [style.id for style in styles] == ["munch-scream", "a"]

@@ -24,6 +24,13 @@ FULL = QualityCard(
     nearest_style_distance=0.0625,
     photos=8,
     side=256,
+    recognized=0.375,
+    detail_kept=0.75,
+    lattice_2=0.25,
+    lattice_4=0.5,
+    lattice_8=1.0,
+    halo=4.5,
+    calm_painted=0.625,
 )
 
 

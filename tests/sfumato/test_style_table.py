@@ -12,12 +12,12 @@ def style(
 
 
 def test_the_columns_are_aligned_and_a_dash_is_what_is_not_known() -> None:
-    full = QualityCard(equals_iterations=209.6, style_loss=0.123456, ssim=0.5)
+    full = QualityCard(equals_iterations=209.6, style_loss=0.123456, ssim=0.5, recognized=0.3)
     styles = [style("munch-scream", "Skrik", "Edvard Munch", full), style("a")]
     assert style_table(styles) == [
-        "STYLE         TITLE  ARTIST        YEAR  MODEL  EQUALS   STYLE LOSS  SSIM",
-        "munch-scream  Skrik  Edvard Munch  1893  m/3    210 it.  0.1235      0.50",
-        "a                                  1893  m/3    -        -           -",
+        "STYLE         TITLE  ARTIST        YEAR  MODEL  EQUALS   STYLE LOSS  SSIM  KNOWN",
+        "munch-scream  Skrik  Edvard Munch  1893  m/3    210 it.  0.1235      0.50  30%",
+        "a                                  1893  m/3    -        -           -     -",
     ]
 
 
@@ -26,14 +26,16 @@ def test_each_number_may_be_missing() -> None:
         QualityCard(equals_iterations=30),
         QualityCard(style_loss=0),
         QualityCard(ssim=-0.25),
+        QualityCard(recognized=1),
         QualityCard(photos=8),
     ]
     lines = style_table([style("a", quality=quality) for quality in qualities])
     assert [line.split()[3:] for line in lines[1:]] == [
-        ["30", "it.", "-", "-"],
-        ["-", "0", "-"],
-        ["-", "-", "-0.25"],
-        ["-", "-", "-"],
+        ["30", "it.", "-", "-", "-"],
+        ["-", "0", "-", "-"],
+        ["-", "-", "-0.25", "-"],
+        ["-", "-", "-", "100%"],
+        ["-", "-", "-", "-"],
     ]
 
 
@@ -57,8 +59,8 @@ def test_long_titles_are_cut_so_that_a_line_has_120_characters() -> None:
     styles = [style("van-gogh-wheatfield-cypresses", title, artist, full), style("photograph")]
     lines = style_table(styles)
     assert max(map(len, lines)) == 120
-    assert "  Udnie (Young American Girl,…  Katsushika" in lines[1]
-    assert lines[1].endswith("  500+ it.  0.01234     0.50")
+    assert "  Udnie (Young America…  Katsushika" in lines[1]
+    assert lines[1].endswith("  500+ it.  0.01234     0.50  -")
     assert "  (the photo itself)          " in lines[2]
 
 
@@ -68,7 +70,7 @@ def test_a_title_is_never_cut_away() -> None:
 
 
 def test_without_styles_there_is_the_line_of_names() -> None:
-    assert style_table([]) == ["STYLE  TITLE  ARTIST  YEAR  MODEL  EQUALS  STYLE LOSS  SSIM"]
+    assert style_table([]) == ["STYLE  TITLE  ARTIST  YEAR  MODEL  EQUALS  STYLE LOSS  SSIM  KNOWN"]
 
 
 def test_what_is_no_character_to_be_seen_is_escaped() -> None:

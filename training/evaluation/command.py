@@ -3,6 +3,7 @@
 import argparse
 import shlex
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -10,6 +11,7 @@ from training.baselines.options import positive
 from training.errors import TrainingError
 
 if TYPE_CHECKING:
+    from sfumato.bundle import Bundle
     from training.evaluation.evaluation import Evaluation
     from training.evaluation.report import Conditions, Report
 
@@ -41,6 +43,18 @@ def build_parser() -> argparse.ArgumentParser:
         metavar="FILE",
         help="squeezenet1_1 or squeezenet1_0 (downloaded once), or a safetensors file of them",
     )
+    add(
+        "--compare",
+        type=Path,
+        metavar="BUNDLE",
+        help="put this bundle beside it, on the same photos; its slow baseline is not run, and "
+        "its losses are of --loss-weights",
+    )
+    add(
+        "--compare-loss-weights",
+        metavar="FILE",
+        help="loss network of that bundle's training, if it was another one",
+    )
     add("--count", type=positive, default=16, help="photos, evenly spread (default 16)")
     add("--side", type=_side, default=256, help="side of the centre crops (default 256)")
     add(
@@ -71,65 +85,82 @@ def main(arguments: Sequence[str]) -> None:
     """
     options = build_parser().parse_args(arguments)
     try:
-        report = evaluate(options, shlex.join(["python", "-m", "training", "evaluate", *arguments]))
+        report, old = evaluate(
+            options, shlex.join(["python", "-m", "training", "evaluate", *arguments])
+        )
     except KeyboardInterrupt as error:
         raise TrainingError(
             f"interrupted: the same command goes on with what is in {options.out / 'work'}"
         ) from error
-    from training.evaluation.markdown_table import markdown_table, speed_table
+    from training.evaluation.comparison import Comparison
+    from training.evaluation.markdown_table import comparison_table, markdown_table, speed_table
 
     print(f"{report.conditions.machine}; {report.conditions.photos} photos\n")
     print(markdown_table(report))
     print(f"\n{speed_table(report)}\n" if report.measured.speeds else "")
+    if old is not None:
+        comparison = Comparison(old, report)
+        print(f"{comparison.note()}\n\n{comparison_table(comparison)}\n")
     cards = "" if options.no_cards else f" and the cards of {report.bundle.path}"
     print(f"wrote {options.out / 'index.html'}, {options.out / 'report.json'}{cards}")
 
 
-def evaluate(options: argparse.Namespace, command: str) -> "Report":
+def evaluate(options: argparse.Namespace, command: str) -> tuple["Report", "Report | None"]:
     """Evaluates what ``options`` name and writes everything.
 
     ``command`` is the command line, for the page.
+
+    Returns:
+        The report, and that of the bundle to compare with, if there is one.
     """
     from sfumato.style_cards import update_cards
     from training.evaluation.page import write_page
     from training.evaluation.report import Report
 
-    evaluation, conditions = _prepare(options, command)
+    evaluation, other, conditions = _prepare(options, command)
     report = Report(evaluation.subject.bundle, evaluation.run(), conditions)
-    write_page(options.out, report, evaluation)
+    old = None if other is None else (Report(other.subject.bundle, other.run(), conditions), other)
+    write_page(options.out, report, evaluation, old)
     if not options.no_cards:
         update_cards(report.bundle.path, report.cards())
-    return report
+    return report, old and old[0]
 
 
-def _prepare(options: argparse.Namespace, command: str) -> tuple["Evaluation", "Conditions"]:
+def _prepare(
+    options: argparse.Namespace, command: str
+) -> tuple["Evaluation", "Evaluation | None", "Conditions"]:
     """Loads everything, so that nothing is measured before all of it is known to be there."""
     import torch
 
     from training.baselines.watch import choose_device
     from training.data.image_folder import find_images
     from training.data.photos import center_crops
+    from training.evaluation.comparison import shared_styles
     from training.evaluation.evaluation import Evaluation, Plan
+    from training.evaluation.fingerprint import fingerprint
     from training.evaluation.judge import Judge, load_judge
     from training.evaluation.machine import describe_machine
     from training.evaluation.report import Conditions
     from training.evaluation.results_folder import ResultsFolder
-    from training.evaluation.subject import find_bundle, fingerprint, load_subject
+    from training.evaluation.subject import find_bundle, load_subject
     from training.export import ServedGraph
     from training.output_place import prepare_folder
 
+    if options.compare_loss_weights and not options.compare:
+        raise TrainingError("--compare-loss-weights needs --compare: name the bundle")
     prepare_folder(options.out)
     if options.threads:
         torch.set_num_threads(options.threads)
     threads, device = torch.get_num_threads(), choose_device(options.device)
     bundle = find_bundle(options.bundle)
+    compared = find_bundle(options.compare) if options.compare else None
+    if compared is not None:
+        shared_styles(compared, bundle)
     if not options.no_cards:
         prepare_folder(bundle.path)
     photos = center_crops(find_images(options.photos), options.count, options.side).to(device)
     network = load_judge(options.judge).to(device)
-    subject = load_subject(bundle, options.styles, options.loss_weights, device)
-    graph = ServedGraph(bundle.model_path, device=device.type, threads=threads)
-    work = options.out / "work" / fingerprint(subject, photos, network, options.seed)
+    judge = Judge(network, photos)
     plan = Plan(
         options.seed,
         options.baseline_photos,
@@ -137,18 +168,28 @@ def _prepare(options: argparse.Namespace, command: str) -> tuple["Evaluation", "
         options.full_curves,
         not options.no_speed,
     )
+
+    def evaluation_of(bundle: "Bundle", loss_weights: str | None, plan: Plan) -> Evaluation:
+        subject = load_subject(bundle, options.styles, loss_weights, device)
+        graph = ServedGraph(bundle.model_path, device=device.type, threads=threads)
+        work = options.out / "work" / fingerprint(subject, photos, network, options.seed)
+        return Evaluation(subject, photos, graph, judge, ResultsFolder(work), plan)
+
+    evaluation, other = evaluation_of(bundle, options.loss_weights, plan), None
+    if compared is not None:
+        weights = options.compare_loss_weights or options.loss_weights
+        other = evaluation_of(compared, weights, replace(plan, speed=False, kept_only=True))
     conditions = Conditions(
         command=command,
         machine=describe_machine(device, threads),
-        provider=graph.provider,
+        provider=evaluation.provider,
         judge=network.name,
         photos=len(photos),
         side=options.side,
         iterations=options.iterations,
         seed=options.seed,
     )
-    judge = Judge(network, photos)
-    return Evaluation(subject, photos, graph, judge, ResultsFolder(work), plan), conditions
+    return evaluation, other, conditions
 
 
 def _side(text: str) -> int:

@@ -31,6 +31,7 @@ class Plan:
         iterations: of the baseline.
         full_curves: run it to the end even where the fast picture has been met.
         speed: measure speed, too.
+        kept_only: run no baseline; take the runs of the styles that have all of them already.
     """
 
     seed: int = 0
@@ -38,6 +39,7 @@ class Plan:
     iterations: int = ITERATIONS
     full_curves: bool = False
     speed: bool = True
+    kept_only: bool = False
 
 
 @dataclass(frozen=True)
@@ -98,6 +100,11 @@ class Evaluation:
         self._graph, self._judge = graph, judge
 
     @property
+    def provider(self) -> str:
+        """ONNX Runtime's execution provider."""
+        return self._graph.provider
+
+    @property
     def baseline_numbers(self) -> list[int]:
         """Numbers of the photos for the baseline, evenly spread."""
         count, wanted = len(self.photos), min(self.plan.baseline_photos, len(self.photos))
@@ -149,7 +156,11 @@ class Evaluation:
         return StyleMeasures(**kept)
 
     def _baselines(self, styles: dict[str, StyleMeasures]) -> dict[str, list[BaselineRecord]]:
-        targets = {style: m.totals for style, m in styles.items() if m.totals is not None}
+        targets = {
+            style: measures.totals
+            for style, measures in styles.items()
+            if measures.totals is not None and (not self.plan.kept_only or self._all_kept(style))
+        }
         steps = len(targets) * len(self.baseline_numbers) * self.plan.iterations
         with _bar(steps, "L-BFGS", "iteration") as bar:
             return {
@@ -159,6 +170,10 @@ class Evaluation:
                 ]
                 for style, totals in targets.items()
             }
+
+    def _all_kept(self, style: str) -> bool:
+        keys = [self._baseline_key(style, photo) for photo in self.baseline_numbers]
+        return all(self.results.get(key) is not None for key in keys)
 
     def _baseline(self, style: str, photo: int, target: float, bar: "tqdm[Any]") -> BaselineRecord:
         bar.set_postfix_str(style)

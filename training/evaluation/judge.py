@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from training.errors import TrainingError
+from training.evaluation.recognition import Recognition
 from training.losses.content import ContentLoss
 from training.losses.gram import gram_matrix
 from training.networks.classifier import Classifier, load_classifier
@@ -58,6 +59,7 @@ class Judge:
         self._network, self._layers = network, JUDGES[network.name]
         self._names = (*self._layers.style, self._layers.content)
         self._photos = [self._look(photo[None]) for photo in photos]
+        self.recognized = Recognition(network, photos)
 
     @torch.no_grad()
     def _look(self, image: Tensor) -> dict[str, Tensor]:

@@ -1,10 +1,13 @@
 """The table of a report as Markdown, for a model card."""
 
+from training.evaluation.comparison import COLUMNS as COMPARED
+from training.evaluation.comparison import Comparison
 from training.evaluation.report import Report
 
 COLUMNS = (
     *("style", "content", "style loss", "photo's style", "total", "equals iterations", "SSIM"),
-    *("judge: style", "judge: content", "shift", "noise", "finest, ‰", "nearest style"),
+    *("judge: style", "judge: content", "recognized", "detail kept", "lattice 2 · 4 · 8"),
+    *("halo", "calm painted", "shift", "noise", "finest, ‰", "nearest style"),
 )
 
 
@@ -23,6 +26,11 @@ def cells(report: Report, style: str) -> list[str]:
         _number(measures.ssim, ".2f" if painting else ".3f"),
         _number(measures.judge_style, ".3f"),
         _number(measures.judge_content, ".2f"),
+        _number(measures.recognized, ".0%"),
+        _number(measures.detail_kept, ".2f"),
+        " · ".join(_number(rms, ".1f") for rms in measures.lattices) if painting else "–",
+        _number(measures.halo, ".1f"),
+        _number(measures.calm_painted, ".2f"),
         _number(measures.shift_rms, ".3f"),
         _number(measures.noise_rms, ".3f"),
         f"{measures.finest:.1f}",
@@ -34,7 +42,7 @@ def photo_cells(report: Report) -> list[str]:
     """Returns the row of the unpainted photos, for scale."""
     measured = report.measured
     return [
-        *("the photo itself", "0", "", "", "", "", "1", "1", "0"),
+        *("the photo itself", "0", "", "", "", "", "1", "1", "0", "100%", "1", "", "", ""),
         f"{measured.photo_shift:.3f}",
         f"{measured.photo_noise:.3f}",
         f"{measured.finest:.1f}",
@@ -49,6 +57,13 @@ def markdown_table(report: Report) -> str:
     return "\n".join(
         f"| {' | '.join(row)} |" for row in (COLUMNS, rule, *rows, photo_cells(report))
     )
+
+
+def comparison_table(comparison: Comparison) -> str:
+    """Returns the table of two versions."""
+    head = ["style", *(column.name for column in COMPARED)]
+    rule = ["---", *("---:" for _ in COMPARED)]
+    return "\n".join(f"| {' | '.join(row)} |" for row in (head, rule, *comparison.rows()))
 
 
 def speed_table(report: Report) -> str:

@@ -6,38 +6,52 @@ from pathlib import Path
 
 from sfumato.atomic import write_file
 from training.evaluation import page_sections as sections
+from training.evaluation.comparison import Comparison
 from training.evaluation.definitions import definitions
 from training.evaluation.evaluation import Evaluation
+from training.evaluation.page_comparison import comparison_section
 from training.evaluation.page_pictures import PagePictures
 from training.evaluation.page_style import CSS
 from training.evaluation.report import Report
 
 
-def write_page(out: Path, report: Report, evaluation: Evaluation) -> None:
+def write_page(
+    out: Path,
+    report: Report,
+    evaluation: Evaluation,
+    old: tuple[Report, Evaluation] | None = None,
+) -> None:
     """Writes ``report.json``, ``index.html`` and its pictures into ``out``.
 
-    The page needs no network and no script.
+    The page needs no network and no script. ``old`` is another version on the same photos.
 
     Raises:
         OSError: the disk refuses.
     """
     out.mkdir(parents=True, exist_ok=True)
-    text = json.dumps(report.to_json(), indent=1, ensure_ascii=False, allow_nan=False)
+    entries, compared = report.to_json(), ""
+    pictures = PagePictures(out, evaluation)
+    if old is not None:
+        comparison = Comparison(old[0], report)
+        entries["compared_with"] = comparison.to_json()
+        compared = comparison_section(comparison, PagePictures(out, old[1], "old-"), pictures)
+    text = json.dumps(entries, indent=1, ensure_ascii=False, allow_nan=False)
     write_file(out / "report.json", text.encode())
-    page = render(report, PagePictures(out, evaluation))
+    page = render(report, pictures, compared)
     write_file(out / "index.html", page.encode())
 
 
-def render(report: Report, pictures: PagePictures) -> str:
-    """Returns the page as HTML."""
+def render(report: Report, pictures: PagePictures, compared: str = "") -> str:
+    """Returns the page as HTML; ``compared`` is the section on two versions."""
     conditions = report.conditions
-    name = f"{report.bundle.path.resolve().parent.name} {report.bundle.path.name}"
+    name = report.name
     where = f"{conditions.machine}; {conditions.provider}; seed {conditions.seed}"
     parts = [
         f"<h1>How well “{escape(name)}” paints</h1>",
         sections.summary(report),
         "<h2>Measures</h2>",
         sections.table(report),
+        f"<h2>Two versions</h2>{compared}" if compared else "",
         "<h2>Pictures</h2>",
         sections.sheet(report, pictures),
         "<h2>One pass and slow style transfer</h2>",

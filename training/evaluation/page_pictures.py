@@ -13,9 +13,9 @@ FOLDER = "pictures"
 class PagePictures:
     """Writes pictures below a folder and gives the HTML that shows them."""
 
-    def __init__(self, out: Path, evaluation: Evaluation) -> None:
-        """Writes into ``out/pictures``."""
-        self._folder, self._evaluation = out / FOLDER, evaluation
+    def __init__(self, out: Path, evaluation: Evaluation, prefix: str = "") -> None:
+        """Writes into ``out/pictures``; ``prefix`` begins the names of painted photos."""
+        self._folder, self._evaluation, self._prefix = out / FOLDER, evaluation, prefix
         self._folder.mkdir(parents=True, exist_ok=True)
 
     def photo(self, number: int) -> str:
@@ -29,7 +29,7 @@ class PagePictures:
     def painted(self, style: str, number: int) -> str:
         """Returns what the served network made of a photo."""
         picture = self._evaluation.painted(style)[number] / 255
-        return self._show(f"{style}-{number}", picture, f"photo {number} in {style}")
+        return self._show(f"{self._prefix}{style}-{number}", picture, f"photo {number} in {style}")
 
     def baseline(self, style: str, number: int, which: str) -> str | None:
         """Returns the baseline's picture ``equal`` or ``end``; None if there is none."""

@@ -35,7 +35,7 @@ def summary(report: Report) -> str:
 def table(report: Report) -> str:
     """Returns the table of all measures."""
     rows = [cells(report, style) for style in report.measured.styles]
-    return _scroll(_table(COLUMNS, [*rows, photo_cells(report)]))
+    return scroll(html_table(COLUMNS, [*rows, photo_cells(report)]))
 
 
 def sheet(report: Report, pictures: PagePictures) -> str:
@@ -50,7 +50,7 @@ def sheet(report: Report, pictures: PagePictures) -> str:
         + "</tr>"
         for number in numbers
     )
-    return _scroll(
+    return scroll(
         f'<table class="sheet"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
     )
 
@@ -59,7 +59,7 @@ def baselines(report: Report, pictures: PagePictures) -> str:
     """Returns, per style, the curve and the fast picture beside the slow ones."""
     if not report.equivalences:
         return "<p>Not measured.</p>"
-    return _note(
+    return note(
         "Loss of the slow baseline as a multiple of the fast picture's, one line per photo; the "
         "pictures are of the first."
     ) + "".join(_baseline(report, pictures, style) for style in report.equivalences)
@@ -106,11 +106,11 @@ def distances(report: Report) -> str:
             text = "" if row == column else f"{255 * value:.0f}"
             fields.append(f'<td style="background: rgba(var(--near), {shade:.2f})">{text}</td>')
         rows.append(f"<tr><th>{style}</th>{''.join(fields)}</tr>")
-    note = _note(
+    explained = note(
         "Root mean square difference between what two styles paint, in levels of 255; the nearer, "
         "the stronger the colour."
     )
-    return note + _scroll(
+    return explained + scroll(
         f'<table class="matrix"><thead><tr><th></th>{head}</tr></thead>'
         f"<tbody>{''.join(rows)}</tbody></table>"
     )
@@ -130,10 +130,11 @@ def speeds(report: Report) -> str:
             for style, equal in report.equivalences.items()
         ),
     ]
-    return _scroll(_table(["", *(f"{speed.side}²" for speed in sizes)], rows))
+    return scroll(html_table(["", *(f"{speed.side}²" for speed in sizes)], rows))
 
 
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def html_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Returns a table of texts; the first of each row is its name."""
     top = "".join(f"<th>{escape(each)}</th>" for each in head)
     body = "".join(
         f"<tr><th>{escape(first)}</th>{''.join(f'<td>{escape(each)}</td>' for each in rest)}</tr>"
@@ -142,9 +143,11 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return f"<table><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table>"
 
 
-def _note(text: str) -> str:
+def note(text: str) -> str:
+    """Returns a paragraph of HTML, set back."""
     return f'<p class="pale">{text}</p>'
 
 
-def _scroll(content: str) -> str:
+def scroll(content: str) -> str:
+    """Returns HTML that scrolls by itself where the page is too narrow."""
     return f'<div class="scroll">{content}</div>'

@@ -29,6 +29,8 @@ tbody th, thead th:first-child { text-align: left; font-weight: 600; position: s
   font-size: 0.72rem; text-align: left; position: static; }
 img { display: block; height: auto; max-width: 100%; border-radius: 2px; }
 .sheet img { width: 8rem; max-width: none; }
+.versus tbody td:nth-child(odd) { padding-right: 0.9rem; }
+.versus tbody th { font-weight: 400; }
 .matrix { font-size: 0.75rem; }
 .matrix td { text-align: center; padding: 0.2rem 0.4rem; border: 1px solid var(--paper); }
 .matrix thead th { height: 11rem; padding: 0.3rem 0; position: static; }

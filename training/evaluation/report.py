@@ -45,6 +45,12 @@ class Report:
     measured: Measured
     conditions: Conditions
 
+    @property
+    def name(self) -> str:
+        """The model and its version, by their folders."""
+        path = self.bundle.path.resolve()
+        return f"{path.parent.name} {path.name}"
+
     @cached_property
     def equivalences(self) -> Mapping[str, Equivalence]:
         """K of each style for which the baseline ran, by id."""
@@ -95,6 +101,13 @@ class Report:
             speed_up_256=_short(faster.get(256)),
             speed_up_512=_short(faster.get(512)),
             speed_up_1024=_short(faster.get(1024)),
+            recognized=_short(measures.recognized),
+            detail_kept=_short(measures.detail_kept),
+            lattice_2=_short(measures.lattice_2),
+            lattice_4=_short(measures.lattice_4),
+            lattice_8=_short(measures.lattice_8),
+            halo=_short(measures.halo),
+            calm_painted=_short(measures.calm_painted),
         )
 
     def cards(self) -> dict[str, dict[str, Any]]:

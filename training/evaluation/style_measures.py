@@ -1,5 +1,6 @@
 """What is measured of one style, from its pictures alone."""
 
+import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -8,6 +9,7 @@ import torch
 from torch import Tensor
 
 from sfumato.strength import PHOTOGRAPH_STYLE
+from training.evaluation import flaws
 from training.evaluation.frequencies import finest_share
 from training.evaluation.judge import Judge
 from training.evaluation.similarity import psnr, ssim
@@ -32,6 +34,14 @@ class StyleMeasures:
         judge_content: the judge's distance to the photo.
         shift_rms: change under a shift by one pixel.
         noise_rms: change under noise.
+        recognized: share of the photos whose first class is still among the first five.
+        detail_kept: correlation of gradients on the photos' strongest edges.
+        lattice_2: what a painted calm area repeats every 2 pixels, in levels.
+        lattice_4: every 4 pixels.
+        lattice_8: every 8 pixels.
+        halo: of the painted step picture, in levels.
+        calm_painted: fine variance of a painted calm area by that of the painting; absent where
+            the painting has no fine detail.
     """
 
     ssim: float
@@ -45,11 +55,23 @@ class StyleMeasures:
     judge_content: float | None = None
     shift_rms: float | None = None
     noise_rms: float | None = None
+    recognized: float | None = None
+    detail_kept: float | None = None
+    lattice_2: float | None = None
+    lattice_4: float | None = None
+    lattice_8: float | None = None
+    halo: float | None = None
+    calm_painted: float | None = None
 
     @property
     def total(self) -> float | None:
         """Total loss, the mean over the photos."""
         return None if self.totals is None else sum(self.totals) / len(self.totals)
+
+    @property
+    def lattices(self) -> tuple[float | None, ...]:
+        """The lattices of 2, 4 and 8 pixels."""
+        return (self.lattice_2, self.lattice_4, self.lattice_8)
 
     def to_json(self) -> dict[str, Any]:
         """Gives what the constructor takes, without what was not measured."""
@@ -86,6 +108,9 @@ def measure_style(
         judge_content=judge_content,
         shift_rms=shift_rms(paint, photos, painted).mean().item(),
         noise_rms=noise_rms(paint, photos, painted, seed).mean().item(),
+        recognized=judge.recognized(painted),
+        detail_kept=flaws.detail_kept(photos, painted),
+        **_flaws(paint, subject.paintings[style]),
     )
     return measures, painted
 
@@ -102,6 +127,16 @@ def _losses(subject: Subject, style: str, painted: Tensor, photos: Tensor) -> di
         "content": sum(term.content.item() for term in terms) / count,
         "style": sum(term.style.item() for term in terms) / count,
         "photo_style": sum(unpainted) / count,
+    }
+
+
+def _flaws(paint: Painter, painting: Tensor) -> dict[str, Any]:
+    calm = flaws.calm_area(paint)
+    share = flaws.painted_share(calm, painting.to(calm.device))
+    return {
+        **{f"lattice_{period}": rms for period, rms in flaws.lattice(calm).items()},
+        "halo": flaws.halo(paint),
+        "calm_painted": share if math.isfinite(share) else None,
     }
 
 

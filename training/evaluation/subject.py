@@ -1,7 +1,5 @@
 """What is evaluated, and by what: a bundle, its paintings and losses, the photos and the judge."""
 
-import hashlib
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -100,18 +98,6 @@ def load_subject(
         loss,
         {style: image[None] for style, image in zip(ids, images, strict=True)},
     )
-
-
-def fingerprint(subject: Subject, photos: Tensor, judge: torch.nn.Module, seed: int) -> str:
-    """Returns 16 digits that change with anything that decides the results."""
-    notes = json.dumps(dict(subject.bundle.training), sort_keys=True)
-    files = json.dumps(dict(subject.bundle.files), sort_keys=True)
-    sha = hashlib.sha256(f"{files}{notes}{seed}".encode())
-    sha.update(subject.loss.network.digest().encode())
-    for tensor in (*judge.state_dict().values(), photos, *subject.paintings.values()):
-        sha.update(str(list(tensor.shape)).encode())
-        sha.update(tensor.cpu().contiguous().numpy().tobytes())
-    return sha.hexdigest()[:16]
 
 
 def _paintings(folder: Path, ids: Sequence[str], style_size: int) -> list[Tensor]:

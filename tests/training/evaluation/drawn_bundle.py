@@ -1,5 +1,6 @@
 """A bundle of an untrained network, as fit and export would make it, and a judge for it."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -36,15 +37,16 @@ class DrawnBundle:
         self.notes = self._notes()
         self.write(self.path)
 
-    def write(self, path: Path, **notes: object) -> Path:
-        """Writes the bundle with other ``notes``; None takes one away."""
+    def write(self, path: Path, ids: Sequence[str] = IDS, **notes: object) -> Path:
+        """Writes the bundle with styles ``ids`` and other ``notes``; None takes a note away."""
         kept = {key: value for key, value in (self.notes | notes).items() if value is not None}
-        infos = [StyleInfo(style, title=style.title(), card={"kept": 1}) for style in IDS]
+        infos = [StyleInfo(style, title=style.title(), card={"kept": 1}) for style in ids]
+        rows = [*(IDS.index(style) for style in ids), -1]
         write_bundle(
             path,
             network=self.network,
             styles=[*infos, StyleInfo("photograph")],
-            rows=self.rows.numpy(),
+            rows=self.rows[rows].numpy(),
             training=kept,
             model=self.graph,
         )

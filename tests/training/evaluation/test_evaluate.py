@@ -87,6 +87,10 @@ def test_every_style_gets_a_card_and_keeps_what_it_had(
         assert 1 <= card.equals_iterations <= 4
         assert card.nearest_style in set(IDS) - {style}
         assert None not in (card.ssim, card.judge_style, card.shift_rms, card.noise_rms)
+        assert card.recognized == measured["recognized"]
+        assert card.recognized in {0, 0.5, 1}
+        for name in ("detail_kept", "lattice_2", "lattice_4", "lattice_8", "halo", "calm_painted"):
+            assert getattr(card, name) == pytest.approx(measured[name], rel=1e-4)
     printed = capsys.readouterr().out
     assert all(f"| {style} |" in printed for style in (*IDS, "photograph"))
     assert "report.json" in printed
@@ -191,7 +195,7 @@ def test_a_bundle_without_its_conventions_is_refused(
     notes: dict[str, object],
     message: str,
 ) -> None:
-    assert evaluate(drawn.write(tmp_path / "other" / "1", **notes)) == 1
+    assert evaluate(drawn.write(tmp_path / "other" / "1", IDS, **notes)) == 1
     error = capsys.readouterr().err
     assert message in error
     assert error.count("\n") == 1
