@@ -27,7 +27,8 @@ def file_path(file: object) -> Path:
     """Gives the path of a file. Raises TypeError for what is none; the message says what would."""
     if isinstance(file, str | os.PathLike):
         return Path(file)
-    raise TypeError(f"a path, not {type(file).__name__}")
+    remedy = "; write the bytes into it yourself" if hasattr(file, "write") else ""
+    raise TypeError(f"a path, not {type(file).__name__}{remedy}")
 
 
 def reason(error: OSError | ValueError) -> str:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sfumato.atomic import write_file
+from sfumato.file_argument import file_path
 from sfumato.images.image_format import ImageFormat
 from sfumato.quality_card import QualityCard
 
@@ -50,8 +51,13 @@ class StylizedPhoto:
     timings: Timings
 
     def save(self, path: str | Path) -> None:
-        """Writes the file, whole or not at all; an old one is replaced. Raises OSError."""
-        write_file(Path(path), self.image)
+        """Writes the file, whole or not at all; an old one is replaced.
+
+        Raises:
+            OSError: it cannot be written.
+            TypeError: no path; whoever has an open file writes ``image`` into it.
+        """
+        write_file(file_path(path), self.image)
 
 
 @dataclass(frozen=True)

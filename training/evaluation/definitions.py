@@ -32,15 +32,16 @@ painting.</dd>
 where the photo's are strong. 1: every edge is where it was, from dark to bright as it was, however
 faint; 0: none; below 0: reversed.</dd>
 <dt>lattice 2 · 4 · 8</dt>
-<dd>Of a drawn sky without clouds, painted: its luminance without the mean of 15 pixels around,
-folded modulo 2, 4 and 8 pixels and averaged; root mean square in levels of 255, without what
-irregular strokes leave by chance. A pattern of 2 pixels is in the numbers of 4 and 8, too.</dd>
+<dd>Of a drawn sky without clouds, with noise of one level, painted: its luminance without the
+mean of 15 pixels around, folded modulo 2, 4 and 8 pixels and averaged; root mean square in levels
+of 255, without what irregular strokes leave by chance. A pattern of 2 pixels is in the numbers of 4
+and 8, too.</dd>
 <dt>halo</dt>
 <dd>Of a drawn step from 60 to 225, painted: how far the bright side 4 to 20 pixels from the edge
 lies from that 108 to 158 pixels away, in levels of 255.</dd>
 <dt>calm painted</dt>
-<dd>Variance of the fine detail of that painted sky by that of the painting: 0 is an empty sky, 1
-has as much as the painting; a lattice counts like strokes.</dd>
+<dd>Variance of the fine detail of that sky, painted without the noise, by that of the painting: 0
+is an empty sky, 1 has as much as the painting; a lattice counts like strokes.</dd>
 <dt>shift</dt>
 <dd>Change of the picture when the photo is moved down and right by one pixel and the picture back,
 root mean square without the border; 1 is from black to white. In the photo's row: what the movement

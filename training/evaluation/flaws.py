@@ -18,6 +18,9 @@ LEVELS: Final = 255
 _RIM: Final = 16
 """Pixels at the border of a calm area that see what is beyond it."""
 
+SENSOR_NOISE: Final = 1.0
+"""Levels. A network without noise of its own needs the photo's to show its lattice."""
+
 _EDGE: Final = 192
 _NEAR: Final = slice(_EDGE + 4, _EDGE + 20)
 _FAR: Final = slice(_EDGE + 108, _EDGE + 158)
@@ -35,10 +38,11 @@ def step_picture() -> Tensor:
     return (picture.round().clamp(0, LEVELS) / LEVELS).repeat(1, 3, 1, 1)
 
 
-def calm_picture() -> Tensor:
+def calm_picture(noise: float = 0.0) -> Tensor:
     """Draws a sky without clouds, 320 × 512, above 64 rows of random blocks: [1, 3, 384, 512].
 
     The blocks are there because a picture without contrast is none that a network was trained on.
+    ``noise`` is added, of this deviation in levels, the same in all three channels.
     """
     generator = torch.Generator().manual_seed(0)
     sky = torch.linspace(0.45, 0.8, 320).view(1, 1, 320, 1) * torch.tensor([0.8, 0.9, 1.0]).view(
@@ -46,8 +50,9 @@ def calm_picture() -> Tensor:
     )
     blocks = torch.rand(1, 3, 4, 32, generator=generator)
     blocks = blocks.repeat_interleave(16, dim=2).repeat_interleave(16, dim=3)
-    picture = torch.cat([sky.expand(1, 3, 320, 512), blocks], dim=2)
-    return (picture * LEVELS).round() / LEVELS
+    picture = LEVELS * torch.cat([sky.expand(1, 3, 320, 512), blocks], dim=2)
+    picture += noise * torch.randn(1, 1, 384, 512, generator=generator)
+    return picture.round().clamp(0, LEVELS) / LEVELS
 
 
 def halo(paint: Painter) -> float:
@@ -60,9 +65,9 @@ def halo(paint: Painter) -> float:
     return LEVELS * abs(bright[:, _NEAR].mean() - bright[:, _FAR].mean()).item()
 
 
-def calm_area(paint: Painter) -> Tensor:
+def calm_area(paint: Painter, noise: float = 0.0) -> Tensor:
     """Returns the fine luminance [1, 1, h, w] of the painted sky of ``calm_picture``, in levels."""
-    fine = LEVELS * fine_luminance(paint(calm_picture()))
+    fine = LEVELS * fine_luminance(paint(calm_picture(noise)))
     return fine[..., _RIM : 320 - 4 * _RIM, _RIM:-_RIM]
 
 

@@ -131,10 +131,10 @@ def _losses(subject: Subject, style: str, painted: Tensor, photos: Tensor) -> di
 
 
 def _flaws(paint: Painter, painting: Tensor) -> dict[str, Any]:
-    calm = flaws.calm_area(paint)
+    calm, noisy = flaws.calm_area(paint), flaws.calm_area(paint, flaws.SENSOR_NOISE)
     share = flaws.painted_share(calm, painting.to(calm.device))
     return {
-        **{f"lattice_{period}": rms for period, rms in flaws.lattice(calm).items()},
+        **{f"lattice_{period}": rms for period, rms in flaws.lattice(noisy).items()},
         "halo": flaws.halo(paint),
         "calm_painted": share if math.isfinite(share) else None,
     }

@@ -77,6 +77,13 @@ def test_detail_counts_by_its_place_and_sign_and_not_by_its_contrast() -> None:
     assert detail_kept(photos, faint) == pytest.approx(1, abs=1e-3)
 
 
+def test_the_noise_of_a_sensor_is_in_the_sky_if_it_is_asked_for() -> None:
+    fine = calm_area(as_it_is, noise=3.0)
+    # White noise of 3 levels, and of rounding 1 / 12, less the part of its box mean.
+    expected = math.sqrt((9 + 1 / 12) * (1 - 1 / 15**2))
+    assert fine.square().mean().sqrt().item() == pytest.approx(expected, rel=0.02)
+
+
 def test_the_drawn_pictures_are_bytes_and_always_the_same() -> None:
     for draw in (step_picture, calm_picture):
         picture = draw()
