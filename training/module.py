@@ -43,7 +43,8 @@ class MultiStyleModule(L.LightningModule):
     """Learns to paint every painting of the data module with one network (Dumoulin 2017).
 
     Args:
-        architecture: ``reference`` (1.7 M parameters) or ``lite`` (six times cheaper, for CPUs).
+        architecture: ``reference`` (1.7 M parameters) or ``lite`` (six times cheaper, for CPUs), or
+            with noise, a wider sight and skips ``hourglass`` or ``hourglass-lite`` (for CPUs).
         loss_weights: loss network: ``vgg16`` or ``vgg19`` (torchvision's weights, downloaded
             once), or a safetensors file with torchvision's key names.
         content_layers: layers of the loss network that hold the photo.
@@ -69,15 +70,15 @@ class MultiStyleModule(L.LightningModule):
 
     def __init__(
         self,
-        architecture: Literal["hourglass", "hourglass-lite", "reference", "lite"] = "hourglass",
+        architecture: Literal["reference", "lite", "hourglass", "hourglass-lite"] = "reference",
         loss_weights: str = "vgg16",
         content_layers: tuple[str, ...] = ("relu3_3",),
         style_layers: tuple[str, ...] = ("relu1_2", "relu2_2", "relu3_3", "relu4_3"),
         style_strength: float = 1.0,
         total_variation_weight: float = 10.0,
-        low_frequency_weight: float = 0.3,
-        edge_weight: float = 0.5,
-        lattice_weight: float = 2000.0,
+        low_frequency_weight: float = 0.0,
+        edge_weight: float = 0.0,
+        lattice_weight: float = 0.0,
         photograph: bool = True,
         init_from: str | None = None,
         learning_rate: float = 1e-3,

@@ -66,3 +66,10 @@ def test_what_is_no_file_is_told_what_would_be(read: Read, given: object) -> Non
 def test_what_is_no_path_is_told_what_would_be(read: Read, given: object) -> None:
     with pytest.raises(SfumatoError, match=f"is given by a path, not {type(given).__name__}"):
         read(given)
+
+
+def test_a_painting_is_saved_into_a_path_or_says_what_would_do() -> None:
+    timings = Timings(0, 0, 0, 0, 1)
+    painting = StylizedPhoto(b"bytes", ImageFormat.PNG, 1, 1, "m", 1, timings)
+    with pytest.raises(TypeError, match="a path, not BytesIO; write the bytes into it yourself"):
+        painting.save(io.BytesIO())  # type: ignore[arg-type]
