@@ -1,5 +1,6 @@
 """``last.ckpt`` is the newest, no earlier run's is lost, and no number in it is none."""
 
+import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -83,14 +84,17 @@ def test_a_newer_checkpoint_that_calls_itself_the_last_is_not_passed_over(
     fit: Fit, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert fit("--trainer.max_steps", "1") == 0
-    shutil.copyfile(fit.last, fit.last.with_name("last-v1.ckpt"))  # an older version wrote those
-    fit.last.touch()
+    other = fit.last.with_name("last-v1.ckpt")  # an older version wrote those
+    shutil.copyfile(fit.last, other)
+    os.utime(other, (0, 0))
     assert fit("--trainer.max_steps", "2", "--ckpt_path", "last") == 0
-    fit.last.with_name("last-v1.ckpt").touch()
+    # A minute, not `touch`: two files written within one tick of the kernel have the same time.
+    minute_later = fit.last.stat().st_mtime + 60
+    os.utime(other, (minute_later, minute_later))
     assert fit("--trainer.max_steps", "3", "--ckpt_path", "last") == 1
     assert "last-v1.ckpt' is newer than last.ckpt" in capsys.readouterr().err
     shutil.copyfile(fit.last, fit.last.with_name("last-good.ckpt"))  # a person's own copy
-    fit.last.with_name("last-v1.ckpt").unlink()
+    other.unlink()
     assert fit("--trainer.max_steps", "3", "--ckpt_path", "last") == 0
     assert steps(fit.last) == 3
 
