@@ -19,11 +19,11 @@ import numpy.typing as npt
 import simplejpeg
 import uvloop
 
-from serving.background_thread import give_way
 from serving.command_line import read_config
+from serving.process.background_thread import give_way
 from serving.server import codec_threads
-from serving.service import SERVICE_NAME
-from sfumato.atomic import write_file
+from serving.wire.stylization import SERVICE_NAME
+from sfumato.files.atomic import write_file
 from sfumato.v1 import stylization_service_pb2 as pb
 
 Pixels = npt.NDArray[np.uint8]

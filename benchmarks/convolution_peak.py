@@ -15,7 +15,7 @@ import onnx
 import onnxruntime
 from onnx import TensorProto, helper
 
-from serving.onnx_runtime import CUDA, CUDA_OPTIONS
+from serving.device.onnx_runtime import CUDA, CUDA_OPTIONS
 
 _CHANNELS: Final = 128
 _SIDE: Final = 256

@@ -17,7 +17,7 @@ import numpy as np
 from benchmarks.machine import describe_machine
 from benchmarks.process_memory import mebibytes
 from benchmarks.server_speed import simulated_server, some_style
-from sfumato.image_codec import ImageFormat, encode_photo
+from sfumato.images.codec import ImageFormat, encode_photo
 from sfumato.v1 import stylization_service_pb2 as pb
 from sfumato.v1.stylization_service_pb2_grpc import StylizationServiceStub
 

@@ -32,15 +32,15 @@ from torch import Tensor, nn
 from benchmarks.convolution_peak import Limits, measure_limits
 from benchmarks.machine import describe_machine
 from serving.batch_shape import BatchShape
-from serving.onnx_runtime import (
+from serving.device.onnx_runtime import (
     CUDA,
     SessionSettings,
     create_on_cuda,
     open_network,
     replaying_run,
 )
-from serving.session import OnnxSession
-from sfumato.bundle import Bundle, read_latest_bundle
+from serving.device.session import OnnxSession
+from sfumato.bundle.bundle import Bundle, read_latest_bundle
 from training.networks.architectures import build_network
 
 _WARM_UP_RUNS = 3

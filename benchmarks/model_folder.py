@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Final
 
 from examples.local_server import CHECKOUT
-from sfumato.bundle import list_versions
-from sfumato.manifest import MODEL_FILE
+from sfumato.bundle.bundle import list_versions
+from sfumato.bundle.manifest import MODEL_FILE
 
 MODELS: Final = CHECKOUT / "models"
 _CUT_BYTES: Final = 100

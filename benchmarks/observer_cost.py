@@ -14,16 +14,16 @@ from typing import Final
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
 
-from serving.access_log import AccessLog
-from serving.call import Call, CallObserver
+from serving.calls.call import Call, CallObserver
 from serving.command_line import read_config
-from serving.live_models import LiveModels
-from serving.logs import JsonFormatter, OneLineFormatter
-from serving.metrics import Metrics
-from serving.repository import Repository
+from serving.device.worker_threads import WorkerThreads
+from serving.models.live_models import LiveModels
+from serving.models.repository import Repository
+from serving.monitoring.access_log import AccessLog
+from serving.monitoring.logs import JsonFormatter, OneLineFormatter
+from serving.monitoring.metrics import Metrics
+from serving.monitoring.tracing import Traces
 from serving.stage import Stage
-from serving.tracing import Traces
-from serving.worker_threads import WorkerThreads
 
 _STAGES: Final = ("decode", "queue", "inference", "encode")
 

@@ -13,8 +13,8 @@ from typing import Final
 
 import grpc
 
-from sfumato.async_client import AsyncClient
-from sfumato.image_codec import decode_photo
+from sfumato.client.async_client import AsyncClient
+from sfumato.images.codec import decode_photo
 from sfumato.inference import open_inference_pb2 as pb
 from sfumato.inference.open_inference_pb2_grpc import GRPCInferenceServiceStub
 

@@ -16,7 +16,7 @@ from benchmarks.machine import describe_machine
 from benchmarks.photo_files import photo_file
 from benchmarks.process_memory import mebibytes
 from examples.local_server import CHECKOUT, local_server
-from sfumato.client import Client
+from sfumato.client.client import Client
 
 
 def memory(pid: int) -> str:

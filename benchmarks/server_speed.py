@@ -11,7 +11,7 @@ from benchmarks.load_client import Load, LoadClient
 from benchmarks.model_folder import MODELS, latest_bundle
 from benchmarks.processor_time import busy_seconds, family, processor_seconds
 from examples.local_server import LocalServer, local_server
-from sfumato.bundle import read_bundle
+from sfumato.bundle.bundle import read_bundle
 from sfumato.errors import SfumatoError
 
 

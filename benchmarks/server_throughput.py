@@ -36,9 +36,9 @@ from benchmarks.machine import describe_machine
 from benchmarks.photo_files import jpeg_files
 from benchmarks.processor_time import busy_seconds, processor_seconds
 from examples.local_server import CHECKOUT, LocalServer, local_server
-from serving.onnx_runtime import CUDA, CUDA_OPTIONS
-from sfumato.bundle import Bundle, list_versions, read_bundle
-from sfumato.image_codec import decode_photo
+from serving.device.onnx_runtime import CUDA, CUDA_OPTIONS
+from sfumato.bundle.bundle import Bundle, list_versions, read_bundle
+from sfumato.images.codec import decode_photo
 
 CLIENTS: Final = 4
 

@@ -20,10 +20,10 @@ import uvloop
 
 from serving.command_line import read_config
 from serving.config import ServerConfig
-from serving.large_blocks import map_large_blocks
-from serving.logs import configure_logging
+from serving.monitoring.logs import configure_logging
+from serving.process.large_blocks import map_large_blocks
 from serving.server import Server
-from sfumato.bundle import Bundle
+from sfumato.bundle.bundle import Bundle
 
 
 class SimulatedSession:

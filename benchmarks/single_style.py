@@ -16,7 +16,7 @@ from torch import nn
 
 from benchmarks.add_style import train
 from benchmarks.machine import describe_machine
-from sfumato.quality_card import QualityCard
+from sfumato.bundle.quality_card import QualityCard
 from training.data.paintings import style_info
 from training.new_style.command import Lesson
 from training.new_style.options import AddStyleOptions, PhotoOptions, StyleOptions

@@ -24,7 +24,7 @@ from benchmarks.soak_record import SoakRecord
 from benchmarks.soak_traffic import Traffic
 from benchmarks.soak_watch import Watch, left_inside
 from examples.local_server import LocalServer, local_server
-from sfumato.bundle import read_bundle
+from sfumato.bundle.bundle import read_bundle
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ import asyncio
 import sys
 
 from benchmarks.photo_files import photo_file
-from sfumato.async_client import AsyncClient
+from sfumato.client.async_client import AsyncClient
 
 IN_FLIGHT = 4
 SIDE = 300

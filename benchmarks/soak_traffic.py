@@ -9,7 +9,7 @@ import grpc
 
 from benchmarks.photo_files import photo_file
 from benchmarks.soak_record import SoakRecord
-from sfumato.async_client import AsyncClient
+from sfumato.client.async_client import AsyncClient
 from sfumato.errors import SfumatoError
 from sfumato.v1 import stylization_service_pb2 as pb
 from sfumato.v1.stylization_service_pb2_grpc import StylizationServiceStub

@@ -13,7 +13,7 @@ from benchmarks.model_folder import ModelFolder
 from benchmarks.process_memory import mebibytes
 from benchmarks.soak_record import SoakRecord
 from examples.local_server import CHECKOUT, LocalServer
-from sfumato.async_client import AsyncClient
+from sfumato.client.async_client import AsyncClient
 from sfumato.errors import SfumatoError
 
 _WATCH_SECONDS: Final = 0.5

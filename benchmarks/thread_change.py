@@ -13,7 +13,7 @@ from statistics import median
 from typing import Final
 
 from benchmarks.machine import describe_machine
-from serving.worker_threads import WorkerThreads
+from serving.device.worker_threads import WorkerThreads
 
 _AT_ONCE: Final = 8
 

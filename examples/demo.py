@@ -15,12 +15,12 @@ from PIL import Image, ImageOps
 
 from examples.contact_sheet import Picture, Row, draw_contact_sheet
 from examples.local_server import CHECKOUT, local_server
-from sfumato.bundle import list_versions
-from sfumato.client import Client
+from sfumato.bundle.bundle import list_versions
+from sfumato.bundle.strength import PHOTOGRAPH_STYLE
+from sfumato.client.client import Client
+from sfumato.client.stylized_photo import StyleSummary
 from sfumato.errors import SfumatoError
-from sfumato.image_codec import ImageFormat
-from sfumato.strength import PHOTOGRAPH_STYLE
-from sfumato.stylized_photo import StyleSummary
+from sfumato.images.codec import ImageFormat
 
 COLUMNS = 4
 MAX_STYLES = 23

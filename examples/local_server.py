@@ -27,7 +27,7 @@ class LocalServer:
     """A running server.
 
     Attributes:
-        address: where it listens, for ``sfumato.client.Client``.
+        address: where it listens, for ``sfumato.client.client.Client``.
         pid: its process.
         start_seconds: from its start to its being ready.
     """

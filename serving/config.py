@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from serving.batch_shape import BatchShape, read_batch_shapes
 from serving.errors import ConfigError
-from sfumato.address import is_loopback
+from sfumato.connection.address import is_loopback
 
 Device = Literal["auto", "cuda", "cpu"]
 Precision = Literal["float32", "float16"]

@@ -9,12 +9,12 @@ from typing import Final, NoReturn
 
 import uvloop
 
-from serving import token_command
 from serving.command_line import PROGRAM, read_config, unknown_variables
 from serving.config import ServerConfig
-from serving.large_blocks import map_large_blocks
-from serving.logs import configure_logging
-from serving.open_files import allow_many_files
+from serving.monitoring.logs import configure_logging
+from serving.process.large_blocks import map_large_blocks
+from serving.process.open_files import allow_many_files
+from serving.security import token_command
 from sfumato.errors import SfumatoError
 
 _log = logging.getLogger(PROGRAM)

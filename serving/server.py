@@ -10,35 +10,35 @@ import grpc
 from grpc_health.v1 import health_pb2_grpc
 from grpc_reflection.v1alpha import reflection, reflection_pb2_grpc
 
-from serving.admin_service import ADMIN_SERVICE, AdminService
-from serving.admission import Admission
-from serving.authorization import Authorization
-from serving.background_thread import give_way
-from serving.batcher import Batcher
-from serving.call import Calls
+from serving.calls.admission import Admission
+from serving.calls.call import Calls
+from serving.calls.message_check import MessageCheck
+from serving.calls.overload import Overload, most_calls
+from serving.calls.router import Door, Methods
+from serving.calls.streams import Streams
 from serving.config import ServerConfig
-from serving.cores import usable_cores
-from serving.engine import Engine
+from serving.device.memory_limit import fitted, usable_memory
+from serving.device.onnx_runtime import may_have_cuda, usual_batches_at_once
+from serving.device.worker_threads import WorkerThreads
 from serving.errors import ConfigError
-from serving.exposure import warn_of_exposure
-from serving.health_service import HEALTH, NOT_SERVING, OVERALL, SERVING, HealthService
-from serving.live_models import LiveModels, OpenSession
-from serving.memory_limit import fitted, usable_memory
-from serving.message_check import MessageCheck
-from serving.methods import Door, Methods
-from serving.model_statistics import ModelStatistics
-from serving.observability import Observability
-from serving.onnx_runtime import may_have_cuda, usual_batches_at_once
-from serving.open_inference import OPEN_INFERENCE, OpenInferenceService
-from serving.overload import Overload, most_calls
-from serving.port import address_of, open_port
-from serving.service import SERVICE_NAME, StylizationService
-from serving.streams import Streams
-from serving.stylizer import Stylizer
-from serving.tokens import read_tokens, warn_if_empty
-from serving.watched_files import WatchedFiles
-from serving.worker_threads import WorkerThreads
-from sfumato.atomic import write_file
+from serving.models.live_models import LiveModels, OpenSession
+from serving.monitoring.observability import Observability
+from serving.monitoring.statistics import ModelStatistics
+from serving.painting.batcher import Batcher
+from serving.painting.stylizer import Stylizer
+from serving.process.background_thread import give_way
+from serving.process.cores import usable_cores
+from serving.security.authorization import Authorization
+from serving.security.exposure import warn_of_exposure
+from serving.security.port import address_of, open_port
+from serving.security.tokens import read_tokens, warn_if_empty
+from serving.security.watched_files import WatchedFiles
+from serving.wire.admin import ADMIN_SERVICE, AdminService
+from serving.wire.engine import Engine
+from serving.wire.health import HEALTH, NOT_SERVING, OVERALL, SERVING, HealthService
+from serving.wire.open_inference import OPEN_INFERENCE, OpenInferenceService
+from serving.wire.stylization import SERVICE_NAME, StylizationService
+from sfumato.files.atomic import write_file
 from sfumato.inference.open_inference_pb2_grpc import add_GRPCInferenceServiceServicer_to_server
 from sfumato.v1.admin_service_pb2_grpc import add_AdminServiceServicer_to_server
 from sfumato.v1.stylization_service_pb2_grpc import add_StylizationServiceServicer_to_server

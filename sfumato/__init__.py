@@ -13,10 +13,18 @@ from typing import TYPE_CHECKING
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from sfumato.added_style import AddedStyle
-    from sfumato.async_client import AsyncClient
-    from sfumato.bundle import Bundle, read_bundle, write_bundle
-    from sfumato.client import Client
+    from sfumato.bundle.bundle import Bundle, read_bundle, write_bundle
+    from sfumato.bundle.network_info import NetworkInfo
+    from sfumato.bundle.quality_card import QualityCard
+    from sfumato.bundle.style_bank import StyleBank
+    from sfumato.bundle.style_file import StyleFile, read_style_file, write_style_file
+    from sfumato.bundle.style_info import StyleInfo
+    from sfumato.client.added_style import AddedStyle
+    from sfumato.client.async_client import AsyncClient
+    from sfumato.client.client import Client
+    from sfumato.client.frames import DroppedFrame, FailedFrame, Frame, FrameAnswer, PaintedFrame
+    from sfumato.client.stylized_photo import StyleSummary, StylizedPhoto, Timings
+    from sfumato.connection.tls_files import tls_credentials
     from sfumato.errors import (
         BundleError,
         FixedStrengthError,
@@ -30,23 +38,15 @@ if TYPE_CHECKING:
         UnknownStyleError,
         VideoError,
     )
-    from sfumato.frames import DroppedFrame, FailedFrame, Frame, FrameAnswer, PaintedFrame
-    from sfumato.image_codec import ImageFormat, Photo, decode_photo, encode_photo
-    from sfumato.network_info import NetworkInfo
-    from sfumato.quality_card import QualityCard
-    from sfumato.style_bank import StyleBank
-    from sfumato.style_file import StyleFile, read_style_file, write_style_file
-    from sfumato.style_info import StyleInfo
-    from sfumato.stylized_photo import StyleSummary, StylizedPhoto, Timings
-    from sfumato.tls_files import tls_credentials
+    from sfumato.images.codec import ImageFormat, Photo, decode_photo, encode_photo
 
 # Where each name lives. They are imported at first use, so that a program that needs only the
 # bundle waits neither for gRPC nor for Pillow.
 _HOMES = {
-    "sfumato.added_style": ("AddedStyle",),
-    "sfumato.async_client": ("AsyncClient",),
-    "sfumato.bundle": ("Bundle", "read_bundle", "write_bundle"),
-    "sfumato.client": ("Client",),
+    "sfumato.client.added_style": ("AddedStyle",),
+    "sfumato.client.async_client": ("AsyncClient",),
+    "sfumato.bundle.bundle": ("Bundle", "read_bundle", "write_bundle"),
+    "sfumato.client.client": ("Client",),
     "sfumato.errors": (
         "BundleError",
         "FixedStrengthError",
@@ -60,15 +60,21 @@ _HOMES = {
         "UnknownStyleError",
         "VideoError",
     ),
-    "sfumato.frames": ("DroppedFrame", "FailedFrame", "Frame", "FrameAnswer", "PaintedFrame"),
-    "sfumato.image_codec": ("ImageFormat", "Photo", "decode_photo", "encode_photo"),
-    "sfumato.network_info": ("NetworkInfo",),
-    "sfumato.quality_card": ("QualityCard",),
-    "sfumato.style_bank": ("StyleBank",),
-    "sfumato.style_file": ("StyleFile", "read_style_file", "write_style_file"),
-    "sfumato.style_info": ("StyleInfo",),
-    "sfumato.stylized_photo": ("StyleSummary", "StylizedPhoto", "Timings"),
-    "sfumato.tls_files": ("tls_credentials",),
+    "sfumato.client.frames": (
+        "DroppedFrame",
+        "FailedFrame",
+        "Frame",
+        "FrameAnswer",
+        "PaintedFrame",
+    ),
+    "sfumato.images.codec": ("ImageFormat", "Photo", "decode_photo", "encode_photo"),
+    "sfumato.bundle.network_info": ("NetworkInfo",),
+    "sfumato.bundle.quality_card": ("QualityCard",),
+    "sfumato.bundle.style_bank": ("StyleBank",),
+    "sfumato.bundle.style_file": ("StyleFile", "read_style_file", "write_style_file"),
+    "sfumato.bundle.style_info": ("StyleInfo",),
+    "sfumato.client.stylized_photo": ("StyleSummary", "StylizedPhoto", "Timings"),
+    "sfumato.connection.tls_files": ("tls_credentials",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 

@@ -2,7 +2,7 @@
 
 import sys
 
-from sfumato.cli import main
+from sfumato.cli.main import main
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from sfumato.style_info import StyleInfo
+from sfumato.bundle.style_info import StyleInfo
 from training.errors import TrainingError
 from training.networks.architectures import build_network
 from training.networks.finite import first_not_finite

@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from sfumato.bundle import Bundle, next_version, write_bundle
-from sfumato.network_info import NetworkInfo
-from sfumato.style_bank import StyleBank
-from sfumato.style_info import StyleInfo
+from sfumato.bundle.bundle import Bundle, next_version, write_bundle
+from sfumato.bundle.network_info import NetworkInfo
+from sfumato.bundle.style_bank import StyleBank
+from sfumato.bundle.style_info import StyleInfo
 from training.checkpoint import read_checkpoint
 from training.data.paintings import read_metadata, style_info
 from training.data.style_ids import style_id

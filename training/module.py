@@ -11,8 +11,8 @@ from lightning.pytorch.utilities import rank_zero_warn
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import LambdaLR
 
-from sfumato.strength import PHOTOGRAPH_STYLE
-from sfumato.style_info import StyleInfo
+from sfumato.bundle.strength import PHOTOGRAPH_STYLE
+from sfumato.bundle.style_info import StyleInfo
 from training.alarms import ALARMS
 from training.checkpoint import (
     CHECKPOINT_KEY,

@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from sfumato.manifest import MANIFEST_FILE
+from sfumato.bundle.manifest import MANIFEST_FILE
 from training.errors import TrainingError
 
 

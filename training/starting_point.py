@@ -6,8 +6,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from sfumato.bundle import read_latest_bundle
-from sfumato.style_info import StyleInfo
+from sfumato.bundle.bundle import read_latest_bundle
+from sfumato.bundle.style_info import StyleInfo
 from training.checkpoint import TrainedStyles, read_checkpoint
 from training.errors import TrainingError
 from training.networks.finite import first_not_finite

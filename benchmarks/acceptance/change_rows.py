@@ -17,7 +17,7 @@ from benchmarks.model_folder import ModelFolder, latest_bundle
 from benchmarks.photo_files import jpeg_files
 from benchmarks.server_speed import LoadError, simulated_server, some_style
 from examples.local_server import local_server
-from sfumato.client import Client
+from sfumato.client.client import Client
 from sfumato.errors import ServiceError
 
 _SIDE: Final = 64

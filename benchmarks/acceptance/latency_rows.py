@@ -11,7 +11,7 @@ from benchmarks.acceptance.verdict import Effort, Verdict, percentile, spread
 from benchmarks.load_client import Load, LoadClient
 from benchmarks.photo_files import photo_file
 from benchmarks.server_speed import LoadError, simulated_server, some_style
-from sfumato.client import Client
+from sfumato.client.client import Client
 from sfumato.v1 import stylization_service_pb2 as pb
 from sfumato.v1.stylization_service_pb2_grpc import StylizationServiceStub
 

@@ -14,7 +14,7 @@ from benchmarks.photo_files import photo_file
 from benchmarks.process_memory import mebibytes
 from benchmarks.server_speed import some_style
 from examples.local_server import LocalServer, local_server
-from sfumato.async_client import AsyncClient
+from sfumato.client.async_client import AsyncClient
 
 _SMALLEST, _LARGEST, _MOST = 64, 416, 3
 _WARM_UP_SHAPES: Final = 20

@@ -20,7 +20,7 @@ from benchmarks.serving_peers import compare as compare_peers
 from benchmarks.serving_peers import parse_arguments
 from benchmarks.simulated_device import pauses_per_second
 from examples.local_server import CHECKOUT, LocalServer, local_server
-from sfumato.bundle import read_bundle
+from sfumato.bundle.bundle import read_bundle
 
 _SIDE: Final = 512
 _COST_PAUSE_MS: Final = 2.0

@@ -1,1 +1,1 @@
-"""Reading and writing photos; ``sfumato.image_codec`` is the entrance."""
+"""Reading and writing photos; ``sfumato.images.codec`` is the entrance."""

@@ -4,11 +4,11 @@ from collections.abc import Callable
 from typing import TypeAlias
 
 from sfumato.errors import ImageError, ImageTooLargeError, InvalidImageError
-from sfumato.images.colour import to_srgb
+from sfumato.images.colour.profile import to_srgb
 from sfumato.images.header import Header, damaged
 from sfumato.images.image_format import ImageFormat, detect_format
-from sfumato.images.jpeg_header import read_jpeg_header
-from sfumato.images.jpeg_pixels import decode_jpeg
+from sfumato.images.jpeg.header import read_jpeg_header
+from sfumato.images.jpeg.pixels import decode_jpeg
 from sfumato.images.orientation import upright
 from sfumato.images.photo import Photo
 from sfumato.images.pillow_pixels import decode_png, decode_webp

@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 
 from sfumato.errors import InvalidImageError
+from sfumato.images.colour.rgb_space import RgbSpace
 from sfumato.images.image_format import ImageFormat
 from sfumato.images.orientation import swaps_sides
-from sfumato.images.rgb_space import RgbSpace
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,10 @@ import zlib
 from collections.abc import Iterator
 
 from sfumato.errors import InvalidImageError
+from sfumato.images.colour.png import COLOUR_CHUNKS, read_colours
 from sfumato.images.header import Header, damaged
 from sfumato.images.image_format import ImageFormat
 from sfumato.images.orientation import parse_orientation
-from sfumato.images.png_colour import COLOUR_CHUNKS, read_colours
 
 _MAX_CHUNKS = 100_000
 _SIGNATURE_SIZE = 8

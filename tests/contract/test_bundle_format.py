@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
-from sfumato.bundle import read_bundle, write_bundle
-from sfumato.network_info import NetworkInfo
-from sfumato.style_info import StyleInfo
+from sfumato.bundle.bundle import read_bundle, write_bundle
+from sfumato.bundle.network_info import NetworkInfo
+from sfumato.bundle.style_info import StyleInfo
 
 DIGEST = "sha256:" + "5" * 64
 

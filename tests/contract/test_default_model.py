@@ -8,9 +8,9 @@ import onnxruntime
 import pytest
 from numpy.typing import NDArray
 
-from sfumato.bundle import Bundle, list_versions, read_bundle
-from sfumato.image_codec import decode_photo
-from sfumato.strength import PHOTOGRAPH_STYLE
+from sfumato.bundle.bundle import Bundle, list_versions, read_bundle
+from sfumato.bundle.strength import PHOTOGRAPH_STYLE
+from sfumato.images.codec import decode_photo
 
 ROOT = Path(__file__).resolve().parents[2]
 MODEL = ROOT / "models" / "default"

@@ -8,7 +8,7 @@ import yaml
 
 from serving.command_line import read_config, unknown_variables
 from serving.config import ServerConfig
-from serving.memory_limit import Memory, fitted
+from serving.device.memory_limit import Memory, fitted
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "deploy" / "kubernetes"

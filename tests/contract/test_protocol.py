@@ -6,11 +6,16 @@ import pytest
 from google.protobuf import descriptor
 from grpc_health.v1 import health_pb2
 
-from sfumato.connection import HEALTH_METHOD, HEALTH_SERVING, HealthRequest, HealthResponse
-from sfumato.image_codec import ImageFormat
-from sfumato.messages import FROM_WIRE, TO_WIRE, stylize_request
-from sfumato.quality_card import QualityCard
-from sfumato.strength import PHOTOGRAPH_STYLE
+from sfumato.bundle.quality_card import QualityCard
+from sfumato.bundle.strength import PHOTOGRAPH_STYLE
+from sfumato.client.messages import FROM_WIRE, TO_WIRE, stylize_request
+from sfumato.connection.connection import (
+    HEALTH_METHOD,
+    HEALTH_SERVING,
+    HealthRequest,
+    HealthResponse,
+)
+from sfumato.images.codec import ImageFormat
 from sfumato.v1 import stylization_service_pb2 as pb
 
 FIELDS = {

@@ -10,8 +10,8 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from sfumato.client import Client
-from sfumato.image_codec import ImageFormat
+from sfumato.client.client import Client
+from sfumato.images.codec import ImageFormat
 from tests.serving.running import ServerProcess
 from tests.training.drawn_data import draw_paintings, draw_photos, write_slim_vgg
 from training.__main__ import main

@@ -5,8 +5,8 @@ from typing import Any
 import onnxruntime
 import pytest
 
-from serving import onnx_runtime
-from serving.onnx_runtime import CPU, CUDA
+from serving.device import onnx_runtime
+from serving.device.onnx_runtime import CPU, CUDA
 
 
 class PretendedCuda:

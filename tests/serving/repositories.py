@@ -12,15 +12,15 @@ from typing import Any
 import numpy as np
 import safetensors.numpy
 
-from serving.lane import LaneSettings
-from serving.model_loader import ModelLoader
-from serving.repository import Repository
-from serving.worker_threads import WorkerThreads
-from sfumato.bundle import Bundle
+from serving.device.lane import LaneSettings
+from serving.device.worker_threads import WorkerThreads
+from serving.models.loader import ModelLoader
+from serving.models.repository import Repository
+from sfumato.bundle.bundle import Bundle
+from sfumato.bundle.manifest import MANIFEST_FILE, STYLES_FILE
+from sfumato.bundle.style_file import StyleFile
+from sfumato.bundle.style_info import StyleInfo
 from sfumato.errors import BundleError
-from sfumato.manifest import MANIFEST_FILE, STYLES_FILE
-from sfumato.style_file import StyleFile
-from sfumato.style_info import StyleInfo
 from tests.serving.running import PATIENCE
 from tests.serving.tiny_network import DIGEST, write_tiny_bundle
 

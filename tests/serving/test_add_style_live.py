@@ -11,14 +11,14 @@ import grpc
 import numpy as np
 import pytest
 
-from serving.repository import Repository
+from serving.models.repository import Repository
 from serving.server import Server
-from sfumato.async_client import AsyncClient
-from sfumato.cli import main
-from sfumato.client import Client
+from sfumato.bundle.style_bank import StyleBank
+from sfumato.bundle.style_file import MAX_STYLE_FILE_BYTES, write_style_file
+from sfumato.cli.main import main
+from sfumato.client.async_client import AsyncClient
+from sfumato.client.client import Client
 from sfumato.errors import ServiceError
-from sfumato.style_bank import StyleBank
-from sfumato.style_file import MAX_STYLE_FILE_BYTES, write_style_file
 from sfumato.v1 import admin_service_pb2 as pb
 from sfumato.v1.admin_service_pb2_grpc import AdminServiceStub
 from tests.serving.photos import decode, draw, encode

@@ -2,7 +2,7 @@ import asyncio
 
 import pytest
 
-from serving.admission import Admission
+from serving.calls.admission import Admission
 from serving.errors import NotServingError, QueueFullError
 
 

@@ -44,5 +44,5 @@ async def test_a_list_that_does_not_fit_into_a_message_is_refused_with_the_reaso
             assert "more than the 1,024 of a message" in (refusal.value.details() or "")
         one = await stub.ListStyles(pb.ListStylesRequest(model=200 * "a"))
         assert len(one.styles) == 3
-    ended = [r.getMessage() for r in caplog.records if r.name == "serving.access_log"]
+    ended = [r.getMessage() for r in caplog.records if r.name == "serving.monitoring.access_log"]
     assert ["status=RESOURCE_EXHAUSTED" in line for line in ended] == [True, True, True, False]

@@ -10,18 +10,18 @@ import grpc
 import pytest
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
-from serving.admission import Admission
-from serving.authorization import Authorization, scope_of
-from serving.call import Calls
-from serving.client_name import client_of
+from serving.calls.admission import Admission
+from serving.calls.call import Calls
+from serving.calls.client_name import client_of
+from serving.calls.message_check import MessageCheck
+from serving.calls.overload import Overload
+from serving.calls.router import Methods
 from serving.config import ServerConfig
 from serving.errors import ConfigError
-from serving.message_check import MessageCheck
-from serving.methods import Methods
-from serving.overload import Overload
+from serving.security.authorization import Authorization, scope_of
+from serving.security.tokens import Scope, make_token, read_tokens
+from serving.security.watched_files import WatchedFiles
 from serving.server import Server
-from serving.tokens import Scope, make_token, read_tokens
-from serving.watched_files import WatchedFiles
 from sfumato.v1 import stylization_service_pb2 as pb
 from tests.serving.held_device import held
 from tests.serving.photos import draw, encode
@@ -135,7 +135,7 @@ async def test_what_a_stranger_sends_is_not_even_decoded(
 async def test_a_method_that_there_is_not_is_told_so_and_leaves_no_line(
     guarded: Server, caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level(logging.INFO, "serving.access_log")
+    caplog.set_level(logging.INFO, "serving.monitoring.access_log")
     async with grpc.aio.insecure_channel(guarded.address) as channel:
         stub: Any = channel.unary_unary("/sfumato.v1.StylizationService/Steal")
         code, _ = await outcome(stub(b"", timeout=PATIENCE))
@@ -240,7 +240,7 @@ async def test_a_token_file_that_is_emptied_lets_nobody_in_and_the_log_says_what
 async def test_the_name_of_the_token_is_in_the_access_log(
     guarded: Server, caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level(logging.INFO, "serving.access_log")
+    caplog.set_level(logging.INFO, "serving.monitoring.access_log")
     async with connected(guarded) as stub:
         await stub.ListStyles(pb.ListStylesRequest(), metadata=bearer(PAINTER))
         await outcome(stub.ListStyles(pb.ListStylesRequest()))

@@ -15,10 +15,10 @@ import grpc
 import numpy as np
 import pytest
 
-from serving.codec_job import CodecJob
+from serving.device.codec_job import CodecJob
+from serving.device.worker_threads import WorkerThreads
 from serving.errors import DeadlineExpiredError
 from serving.server import Server
-from serving.worker_threads import WorkerThreads
 from tests.serving.photos import draw, encode
 from tests.serving.running import (
     PATIENCE,

@@ -8,7 +8,7 @@ import weakref
 
 import pytest
 
-from serving.background_log import BackgroundHandler
+from serving.monitoring.background_log import BackgroundHandler
 
 
 class Stream(io.StringIO):

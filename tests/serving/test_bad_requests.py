@@ -7,7 +7,7 @@ import grpc
 import numpy as np
 import pytest
 
-from serving.session import OnnxSession
+from serving.device.session import OnnxSession
 from sfumato.v1 import stylization_service_pb2 as pb
 from tests.serving.photos import decode, draw, encode
 from tests.serving.running import connected, order, refused, running

@@ -7,12 +7,12 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from serving.batch_queue import Painted
-from serving.batcher import Batcher
-from serving.caller import NOBODY, Caller
+from serving.calls.caller import NOBODY, Caller
+from serving.device.lane import Lane, LaneSettings
+from serving.device.worker_threads import WorkerThreads
 from serving.errors import DeadlineExpiredError, InferenceError, QueueFullError
-from serving.lane import Lane, LaneSettings
-from serving.worker_threads import WorkerThreads
+from serving.painting.batch_queue import Painted
+from serving.painting.batcher import Batcher
 
 LONG = 3600.0
 

@@ -12,11 +12,11 @@ from typing import Any
 import grpc
 import pytest
 
-from serving.batch_queue import WaitingPhoto
+from serving.device.session import OnnxSession
 from serving.errors import OutOfMemoryError
+from serving.painting.batch_queue import WaitingPhoto
+from serving.painting.stylizer import Order, TensorOrder
 from serving.server import Server
-from serving.session import OnnxSession
-from serving.stylizer import Order, TensorOrder
 from tests.serving.every_call import INSIDE, KINDS, Kind, paintings
 from tests.serving.frames import WAITING
 from tests.serving.held_device import held
@@ -147,7 +147,7 @@ async def test_photos_of_calls_that_fail_are_gone_before_the_garbage_collector_c
         if error is not None:
             monkeypatch.setattr(OnnxSession, "run", fail)
         # pytest keeps what is logged, tracebacks too.
-        monkeypatch.setattr(logging.getLogger("serving.batcher"), "disabled", True)
+        monkeypatch.setattr(logging.getLogger("serving.painting.batcher"), "disabled", True)
         gc.collect()
         gc.disable()
         try:

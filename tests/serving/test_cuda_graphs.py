@@ -6,12 +6,12 @@ import numpy as np
 import onnxruntime
 import pytest
 
-from serving import cuda_graphs, session
 from serving.batch_shape import BatchShape
-from serving.cuda_graphs import CudaGraph, open_graphs
-from serving.onnx_runtime import CUDA, SessionSettings, open_network
-from serving.session import OnnxSession
-from sfumato.bundle import Bundle
+from serving.device import cuda_graphs, session
+from serving.device.cuda_graphs import CudaGraph, open_graphs
+from serving.device.onnx_runtime import CUDA, SessionSettings, open_network
+from serving.device.session import OnnxSession
+from sfumato.bundle.bundle import Bundle
 from sfumato.errors import BundleError
 from tests.serving.photos import draw
 from tests.serving.pretended_cuda import PretendedCuda

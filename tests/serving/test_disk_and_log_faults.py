@@ -16,7 +16,7 @@ import grpc
 import pytest
 
 from benchmarks.free_port import free_port
-from sfumato.style_file import write_style_file
+from sfumato.bundle.style_file import write_style_file
 from sfumato.v1 import admin_service_pb2 as pb
 from sfumato.v1.admin_service_pb2_grpc import AdminServiceStub
 from sfumato.v1.stylization_service_pb2_grpc import StylizationServiceStub

@@ -9,7 +9,7 @@ import grpc
 import numpy as np
 import pytest
 
-from sfumato.async_client import AsyncClient
+from sfumato.client.async_client import AsyncClient
 from sfumato.v1.stylization_service_pb2_grpc import StylizationServiceStub
 from tests.serving.photos import decode, draw, encode
 from tests.serving.running import PATIENCE, ServerProcess, order, running

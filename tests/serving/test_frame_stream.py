@@ -8,8 +8,8 @@ import grpc
 import numpy as np
 import pytest
 
-from serving.frame_inheritance import inherit
 from serving.server import Server
+from serving.wire.frame_inheritance import inherit
 from sfumato.v1 import stylization_service_pb2 as pb
 from tests.serving.frames import (
     WAITING,

@@ -63,7 +63,7 @@ async def test_a_cancelled_stream_takes_its_frames_with_it(models: Path) -> None
 async def test_a_cancelled_stream_has_its_line_in_the_log(
     models: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level(logging.INFO, "serving.access_log")
+    caplog.set_level(logging.INFO, "serving.monitoring.access_log")
     async with running(models, **WAITING) as server, connected(server) as stub:
         call = stub.StylizeStream(sent(numbered([order(PHOTO)])), timeout=PATIENCE)
         await until_inside(server, 1)
@@ -88,7 +88,7 @@ async def test_a_stream_that_is_cancelled_while_its_answers_are_stuck_is_forgott
 async def test_a_client_that_takes_no_answers_does_not_keep_its_places(
     models: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level(logging.INFO, "serving.access_log")
+    caplog.set_level(logging.INFO, "serving.monitoring.access_log")
     photo = encode(draw(600, 600))  # noise: a megabyte, more than HTTP/2 takes here
     narrow = [*MAX_MESSAGE, ("grpc.http2.bdp_probe", 0)]
     async with (
@@ -213,7 +213,7 @@ async def test_a_mistake_of_ours_costs_one_frame_and_tells_the_client_nothing(
 
     call = stub.StylizeStream(timeout=PATIENCE)
     with monkeypatch.context() as broken:
-        broken.setattr("serving.stylizer.encode_photo", fail)
+        broken.setattr("serving.painting.stylizer.encode_photo", fail)
         await call.write(frame(order(PHOTO), 1))
         (answer,) = await read(call, 1)
     assert answer.error.code == grpc.StatusCode.INTERNAL.value[0]

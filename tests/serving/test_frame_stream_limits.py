@@ -47,7 +47,7 @@ async def still(log: pytest.LogCaptureFixture, words: str) -> int:
 async def test_a_client_that_does_not_read_stops_the_server_and_its_own_sending(
     models: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level(logging.DEBUG, "serving.access_log")
+    caplog.set_level(logging.DEBUG, "serving.monitoring.access_log")
     photo = encode(draw(600, 600))  # noise: a megabyte
     messages = numbered([order(photo)] * 32, window=2)
     sent = 0
@@ -75,7 +75,7 @@ async def test_a_client_that_does_not_read_stops_the_server_and_its_own_sending(
 async def test_with_drop_oldest_new_frames_replace_those_that_wait(
     models: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level(logging.DEBUG, "serving.access_log")
+    caplog.set_level(logging.DEBUG, "serving.monitoring.access_log")
     messages = numbered([order(PHOTO)] * 5, window=2, drop_oldest=True)
     async with running(models, **WAITING) as server, connected(server) as stub:
         call = stub.StylizeStream(timeout=PATIENCE)
@@ -92,7 +92,7 @@ async def test_with_drop_oldest_new_frames_replace_those_that_wait(
 async def test_a_frame_that_is_being_painted_is_not_dropped(
     models: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level(logging.DEBUG, "serving.access_log")
+    caplog.set_level(logging.DEBUG, "serving.monitoring.access_log")
     async with held(models) as (server, device), connected(server) as stub:
         call = stub.StylizeStream(timeout=PATIENCE)
         await call.write(frame(order(PHOTO), 0, window=2, drop_oldest=True))
@@ -114,7 +114,7 @@ async def test_a_frame_that_is_being_painted_is_not_dropped(
 async def test_if_all_frames_are_being_painted_the_new_one_gives_way(
     models: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level(logging.DEBUG, "serving.access_log")
+    caplog.set_level(logging.DEBUG, "serving.monitoring.access_log")
     async with held(models) as (server, device), connected(server) as stub:
         call = stub.StylizeStream(timeout=PATIENCE)
         await call.write(frame(order(PHOTO), 0, window=1, drop_oldest=True))
@@ -133,7 +133,7 @@ async def test_if_all_frames_are_being_painted_the_new_one_gives_way(
 async def test_live_video_is_not_read_for_ever_while_the_first_frame_is_being_painted(
     models: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level(logging.DEBUG, "serving.access_log")
+    caplog.set_level(logging.DEBUG, "serving.monitoring.access_log")
     messages = numbered([order(PHOTO)] * 1500, window=1, drop_oldest=True)
     async with held(models) as (server, device), connected(server) as stub:
         call = stub.StylizeStream(timeout=PATIENCE)
@@ -153,7 +153,7 @@ async def test_live_video_is_not_read_for_ever_while_the_first_frame_is_being_pa
 async def test_a_full_server_refuses_the_frame_and_not_the_stream(
     models: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level(logging.INFO, "serving.access_log")
+    caplog.set_level(logging.INFO, "serving.monitoring.access_log")
     async with running(models, max_queue_size=2, **WAITING) as server, connected(server) as stub:
         call = stub.StylizeStream(timeout=PATIENCE)
         await write(call, numbered([order(PHOTO)] * 3, window=4))
@@ -212,7 +212,7 @@ async def test_a_client_may_have_so_many_streams_and_no_more(models: Path) -> No
 async def test_the_log_has_a_line_for_each_frame(
     stub: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level(logging.DEBUG, "serving.access_log")
+    caplog.set_level(logging.DEBUG, "serving.monitoring.access_log")
     await answers_to(stub, numbered([order(PHOTO), order(b"no image"), order(PHOTO, "dark")]))
     *lines, last = [line for line in caplog.messages if line.startswith("StylizeStream ")]
     assert sorted(line.partition("status=")[2].split()[0] for line in lines) == [

@@ -8,9 +8,9 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from serving.config import ServerConfig
-from serving.health_service import HealthService
+from serving.device.session import OnnxSession
 from serving.server import Server
-from serving.session import OnnxSession
+from serving.wire.health import HealthService
 from sfumato.v1 import stylization_service_pb2 as pb
 from sfumato.v1.stylization_service_pb2_grpc import StylizationServiceStub
 from tests.serving.photos import draw, encode

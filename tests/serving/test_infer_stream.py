@@ -8,8 +8,8 @@ import grpc
 import numpy as np
 import pytest
 
-from serving.infer_stream import WINDOW
 from serving.server import Server
+from serving.wire.infer_stream import WINDOW
 from sfumato.inference.open_inference_pb2_grpc import GRPCInferenceServiceStub
 from tests.serving.photos import draw
 from tests.serving.running import PATIENCE, running, until, until_inside
@@ -130,7 +130,7 @@ async def test_a_cancelled_stream_leaves_nothing_behind(models: Path) -> None:
 async def test_a_deadline_ends_a_stream_and_leaves_nothing_behind(
     models: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level(logging.INFO, "serving.access_log")
+    caplog.set_level(logging.INFO, "serving.monitoring.access_log")
     async with running(models, **WAITING) as server, inferring(server) as tensors:
         stream = tensors.ModelStreamInfer(timeout=1.0)
         await stream.write(numbered(1))

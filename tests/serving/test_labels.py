@@ -8,11 +8,11 @@ import grpc
 import pytest
 
 from serving.errors import DamagedModelError, ModelNotFoundError, NotServingError
-from serving.model import ModelState
-from serving.repository import Repository
-from sfumato.async_client import AsyncClient
-from sfumato.cli import main
-from sfumato.style_file import write_style_file
+from serving.models.model import ModelState
+from serving.models.repository import Repository
+from sfumato.bundle.style_file import write_style_file
+from sfumato.cli.main import main
+from sfumato.client.async_client import AsyncClient
 from tests.serving.photos import draw, encode
 from tests.serving.repositories import held_up, new_style, put, put_nan, started
 from tests.serving.running import PATIENCE, connected, order, refused, running, until

@@ -33,7 +33,7 @@ async def test_a_refused_photo_costs_no_decoding(
     async with running(models, max_queue_size=1, **WAITING) as server, connected(server) as stub:
         inside = stub.Stylize(order(photo), timeout=PATIENCE)
         await until(lambda: server._batcher.waiting == 1)  # it has been decoded
-        monkeypatch.delattr("serving.stylizer.decode_photo")
+        monkeypatch.delattr("serving.painting.stylizer.decode_photo")
         status, _ = await refused(stub, order(photo))
         assert status is grpc.StatusCode.RESOURCE_EXHAUSTED
         inside.cancel()
@@ -82,7 +82,7 @@ async def test_a_failing_network_is_an_internal_error_and_serving_goes_on(
 
     photo = order(encode(draw()))
     with monkeypatch.context() as broken:
-        broken.setattr("serving.session.OnnxSession.run", fail)
+        broken.setattr("serving.device.session.OnnxSession.run", fail)
         assert await refused(stub, photo) == (
             grpc.StatusCode.INTERNAL,
             "the network failed on this batch: no memory",
@@ -96,7 +96,7 @@ async def test_a_lack_of_memory_is_not_the_clients_mistake_but_a_smaller_photo_m
     def fail(*_: object) -> None:
         raise OutOfMemoryError("too little")
 
-    monkeypatch.setattr("serving.session.OnnxSession.run", fail)
+    monkeypatch.setattr("serving.device.session.OnnxSession.run", fail)
     refusal = await refused(stub, order(encode(draw())))
     assert refusal == (grpc.StatusCode.RESOURCE_EXHAUSTED, "too little")
 
@@ -109,7 +109,7 @@ async def test_a_lack_of_memory_for_a_file_is_not_the_clients_mistake_either(
         raise MemoryError
 
     with monkeypatch.context() as full:
-        full.setattr(f"serving.stylizer.{stage}_photo", fail)
+        full.setattr(f"serving.painting.stylizer.{stage}_photo", fail)
         assert await refused(stub, order(encode(draw()))) == (
             grpc.StatusCode.RESOURCE_EXHAUSTED,
             f"the server has not enough memory to {stage} the photo; send a smaller one",
@@ -123,7 +123,7 @@ async def test_an_unexpected_error_tells_the_log_but_not_the_client(
     def fail(*_: object, **__: object) -> None:
         raise ZeroDivisionError("secret")
 
-    monkeypatch.setattr("serving.stylizer.encode_photo", fail)
+    monkeypatch.setattr("serving.painting.stylizer.encode_photo", fail)
     status, message = await refused(stub, order(encode(draw())))
     assert status is grpc.StatusCode.INTERNAL
     assert "secret" not in message

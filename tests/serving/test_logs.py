@@ -8,10 +8,10 @@ from typing import Any
 import grpc
 import pytest
 
-from serving.access_log import CallLine
-from serving.background_log import BackgroundHandler
-from serving.call import Call
-from serving.logs import JsonFormatter, OneLineFormatter
+from serving.calls.call import Call
+from serving.monitoring.access_log import CallLine
+from serving.monitoring.background_log import BackgroundHandler
+from serving.monitoring.logs import JsonFormatter, OneLineFormatter
 from serving.stage import Stage
 from sfumato.v1 import stylization_service_pb2 as pb
 from tests.serving.frames import answers_to, numbered
@@ -29,7 +29,7 @@ from tests.serving.running import (
 
 @pytest.fixture
 def access_log(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
-    caplog.set_level(logging.INFO, "serving.access_log")
+    caplog.set_level(logging.INFO, "serving.monitoring.access_log")
     return caplog
 
 
@@ -149,7 +149,7 @@ async def test_an_id_that_is_missing_long_or_unsafe_is_replaced(
 async def test_frames_that_went_well_are_on_the_level_debug_and_share_the_streams_id(
     stub: Any, access_log: pytest.LogCaptureFixture
 ) -> None:
-    access_log.set_level(logging.DEBUG, "serving.access_log")
+    access_log.set_level(logging.DEBUG, "serving.monitoring.access_log")
     photos = [encode(draw()), encode(draw()), b"no photo"]
     await answers_to(stub, numbered(order(photo) for photo in photos))
     lines: list[Any] = [(record.levelname, record.msg) for record in access_log.records]

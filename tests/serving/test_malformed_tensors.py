@@ -7,8 +7,8 @@ import grpc
 import numpy as np
 from google.protobuf.message import DecodeError
 
+from serving.calls.statuses import MAX_MESSAGE
 from serving.server import Server
-from serving.statuses import MAX_MESSAGE
 from sfumato.inference import open_inference_pb2 as pb
 from tests.serving.malformed import SPOILS, Spoil, good_request
 from tests.serving.photos import draw

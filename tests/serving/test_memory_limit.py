@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from serving.config import ServerConfig
-from serving.memory_limit import Memory, fitted, usable_memory
+from serving.device.memory_limit import Memory, fitted, usable_memory
 
 GIBIBYTE = 2**30
 

@@ -16,9 +16,9 @@ import grpc
 import pytest
 import yaml
 
-from serving import live_metrics, metrics_server
 from serving.config import ServerConfig
 from serving.errors import ConfigError
+from serving.monitoring import live_metrics, metrics_server
 from serving.server import Server
 from sfumato import __version__
 from sfumato.inference import open_inference_pb2 as pb

@@ -7,7 +7,7 @@ import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from serving.server import Server
-from sfumato.manifest import MODEL_FILE
+from sfumato.bundle.manifest import MODEL_FILE
 from tests.serving.repositories import put
 from tests.serving.running import health_of, running
 from tests.serving.tiny_network import write_tiny_bundle

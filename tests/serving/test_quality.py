@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from sfumato.async_client import AsyncClient
-from sfumato.quality_card import QualityCard
+from sfumato.bundle.quality_card import QualityCard
+from sfumato.client.async_client import AsyncClient
 from sfumato.v1 import stylization_service_pb2 as pb
 from tests.serving.running import connected, running
 from tests.serving.tiny_network import write_tiny_bundle

@@ -16,11 +16,11 @@ import pytest
 
 from serving.config import ServerConfig
 from serving.server import Server
-from sfumato.bundle import Bundle
+from sfumato.bundle.bundle import Bundle
+from sfumato.bundle.manifest import MODEL_FILE
 from sfumato.errors import BundleError
 from sfumato.inference import open_inference_pb2 as oip
 from sfumato.inference.open_inference_pb2_grpc import GRPCInferenceServiceStub
-from sfumato.manifest import MODEL_FILE
 from tests.serving.photos import decode, draw, encode
 from tests.serving.repositories import FragileSession, put, put_nan, rewrite
 from tests.serving.running import (
@@ -42,7 +42,7 @@ PAINTERS = 3
 @pytest.fixture(autouse=True)
 def _quick_warm_up(monkeypatch: pytest.MonkeyPatch) -> None:
     """A tiny network needs no large photo to be warm."""
-    monkeypatch.setattr("serving.session._USUAL", (20, 20))
+    monkeypatch.setattr("serving.device.session._USUAL", (20, 20))
 
 
 class Traffic:
@@ -141,7 +141,7 @@ async def test_a_network_that_is_not_needed_any_more_is_freed(
 
 
 def _note_sessions(monkeypatch: pytest.MonkeyPatch, opened: list[weakref.ref[Any]]) -> None:
-    from serving.session import OnnxSession
+    from serving.device.session import OnnxSession
 
     check = OnnxSession.warm_up_runs
 

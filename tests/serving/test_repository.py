@@ -7,10 +7,10 @@ from typing import Any
 import grpc
 import pytest
 
-from serving import folder_scan
 from serving.errors import ConfigError, DamagedModelError, ModelNotFoundError, NotServingError
-from serving.model import ModelState
-from sfumato import bundle
+from serving.models import folder_scan
+from serving.models.model import ModelState
+from sfumato.bundle import bundle
 from sfumato.inference import open_inference_pb2 as pb
 from tests.serving.repositories import FragileSession, held_up, names, opened, put, put_nan, started
 from tests.serving.running import running, until

@@ -10,14 +10,14 @@ from typing import Any
 
 import pytest
 
-from serving import folder_scan
 from serving.errors import DamagedModelError, ModelNotFoundError
-from serving.model import ModelState
-from serving.repository import Repository
-from serving.repository_watcher import RepositoryWatcher
-from sfumato import bundle
-from sfumato.manifest import MANIFEST_FILE, MODEL_FILE
-from sfumato.regular_file import open_regular
+from serving.models import folder_scan
+from serving.models.model import ModelState
+from serving.models.repository import Repository
+from serving.models.watcher import RepositoryWatcher
+from sfumato.bundle import bundle
+from sfumato.bundle.manifest import MANIFEST_FILE, MODEL_FILE
+from sfumato.files.regular_file import open_regular
 from tests.serving.repositories import names, put, put_nan, started
 from tests.serving.running import until
 from tests.serving.tiny_network import write_tiny_bundle
@@ -199,7 +199,7 @@ async def test_two_renames_replace_a_version_without_a_gap(
 
     async with started(root) as repository:
         watcher = RepositoryWatcher(repository, OFTEN)
-        monkeypatch.setattr("serving.repository.scan_folder", scan_in_the_gap)
+        monkeypatch.setattr("serving.models.repository.scan_folder", scan_in_the_gap)
         watcher.start()
         await until(lambda: len(gaps) > 4)
         await watcher.stop()
@@ -252,7 +252,7 @@ async def test_a_mistake_of_ours_does_not_end_the_watch(
 ) -> None:
     async with followed(root) as repository:
         with monkeypatch.context() as broken:
-            broken.setattr("serving.repository.scan_folder", lambda _: None)
+            broken.setattr("serving.models.repository.scan_folder", lambda _: None)
             await until(lambda: "could not be looked at" in caplog.text)
         put(root / "default" / "2")
         await until(lambda: repository.find().version == 2)

@@ -6,12 +6,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from serving import onnx_runtime
-from serving.device_share import DeviceShare
+from serving.device import onnx_runtime
+from serving.device.device_share import DeviceShare
+from serving.device.onnx_runtime import CPU, CUDA, SessionSettings, usual_batches_at_once
+from serving.device.session import OnnxSession
 from serving.errors import ConfigError, OutOfMemoryError
-from serving.onnx_runtime import CPU, CUDA, SessionSettings, usual_batches_at_once
-from serving.session import OnnxSession
-from sfumato.bundle import Bundle
+from sfumato.bundle.bundle import Bundle
 from sfumato.errors import BundleError
 from tests.serving.photos import draw
 from tests.serving.pretended_cuda import PretendedCuda

@@ -10,10 +10,10 @@ import grpc
 import numpy as np
 import pytest
 
-from serving.created_file import create_file
-from serving.file_stamp import Stamp, stamp
+from serving.models.created_file import create_file
+from serving.models.file_stamp import Stamp, stamp
 from serving.server import Server
-from sfumato.style_file import read_style_file, write_style_file
+from sfumato.bundle.style_file import read_style_file, write_style_file
 from sfumato.v1 import admin_service_pb2 as pb
 from sfumato.v1.admin_service_pb2_grpc import AdminServiceStub
 from tests.serving.photos import decode, draw, encode

@@ -11,8 +11,8 @@ import grpc
 import pytest
 from grpc_reflection.v1alpha import reflection_pb2
 
+from serving.security.tokens import Scope, make_token
 from serving.server import Server
-from serving.tokens import Scope, make_token
 from sfumato.v1 import stylization_service_pb2 as pb
 from sfumato.v1.stylization_service_pb2_grpc import StylizationServiceStub
 from tests.serving.photos import draw, encode
@@ -152,7 +152,7 @@ async def test_health_answers_whatever_number_of_calls_is_open(models: Path) -> 
 async def test_a_message_that_does_not_come_in_time_is_given_up(
     models: Path, method: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level(logging.INFO, "serving.access_log")
+    caplog.set_level(logging.INFO, "serving.monitoring.access_log")
     async with served(models, max_upload_seconds=1) as (server, channel):
         async with stalled(server, channel, method) as call:
             assert await call.code() is grpc.StatusCode.DEADLINE_EXCEEDED
@@ -165,7 +165,7 @@ async def test_a_message_that_does_not_come_in_time_is_given_up(
 async def test_a_call_that_ends_without_a_message_is_no_call(
     models: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level(logging.INFO, "serving.access_log")
+    caplog.set_level(logging.INFO, "serving.monitoring.access_log")
 
     async def nothing() -> AsyncIterator[bytes]:
         for _ in ():

@@ -10,9 +10,9 @@ import pytest
 
 from serving.config import ModelConfig, ServerConfig
 from serving.errors import ConfigError
-from serving.model import LoadableSession
+from serving.models.model import LoadableSession
 from serving.server import Server
-from sfumato.bundle import Bundle
+from sfumato.bundle.bundle import Bundle
 from sfumato.errors import BundleError
 from tests.serving.running import PATIENCE, ServerProcess, run_to_the_end, running, until
 from tests.serving.tiny_network import write_tiny_bundle
@@ -144,7 +144,7 @@ async def test_the_log_says_what_runs_where_and_warns_of_misspelt_variables(
         await server.logs("serving on")
         log = server.log
     assert "loaded model=default/1 styles=3 provider=CPUExecutionProvider" in log
-    assert "ERROR serving.version_slot cannot serve model=broken/3: " in log
+    assert "ERROR serving.models.version_slot cannot serve model=broken/3: " in log
     assert "WARNING python -m serving SFUMATO_PROT sets no option" in log
     assert f"serving on {server.address}" in log
 

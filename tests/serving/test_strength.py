@@ -8,7 +8,7 @@ import grpc
 import numpy as np
 import pytest
 
-from sfumato.async_client import AsyncClient
+from sfumato.client.async_client import AsyncClient
 from sfumato.errors import ServiceError
 from sfumato.v1 import stylization_service_pb2 as pb
 from tests.serving.photos import decode, draw, encode

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from serving.time_limit import TimeLimit
+from serving.calls.time_limit import TimeLimit
 from tests.serving.running import PATIENCE
 
 SECONDS = 0.05

@@ -8,8 +8,8 @@ import grpc
 import pytest
 
 from serving.config import ServerConfig
-from serving.credentials import TlsFiles, server_credentials
 from serving.errors import ConfigError
+from serving.security.credentials import TlsFiles, server_credentials
 from serving.server import Server
 from sfumato.v1 import stylization_service_pb2 as pb
 from sfumato.v1.stylization_service_pb2_grpc import StylizationServiceStub

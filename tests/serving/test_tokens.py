@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from serving.errors import ConfigError
-from serving.tokens import Scope, Token, find_token, make_token, read_tokens
-from serving.watched_files import WatchedFiles
+from serving.security.tokens import Scope, Token, find_token, make_token, read_tokens
+from serving.security.watched_files import WatchedFiles
 from tests.serving.running import ROOT
 
 DIGEST = hashlib.sha256(b"open sesame").hexdigest()

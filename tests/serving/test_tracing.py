@@ -81,7 +81,7 @@ async def collector() -> AsyncIterator[Collector]:
 def exporter(monkeypatch: pytest.MonkeyPatch) -> InMemorySpanExporter:
     """Gets the spans of the test's servers when they stop, instead of a collector."""
     exporter = InMemorySpanExporter()
-    monkeypatch.setattr("serving.tracing.OTLPSpanExporter", lambda _endpoint: exporter)
+    monkeypatch.setattr("serving.monitoring.tracing.OTLPSpanExporter", lambda _endpoint: exporter)
     return exporter
 
 
@@ -164,7 +164,7 @@ async def test_the_operator_can_name_the_service(
 async def test_the_span_is_part_of_the_clients_trace_and_the_log_names_it(
     models: Path, exporter: InMemorySpanExporter, caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level("INFO", "serving.access_log")
+    caplog.set_level("INFO", "serving.monitoring.access_log")
     async with traced(models) as (_, stub):
         await stub.Stylize(
             order(encode(draw())), metadata=[("traceparent", f"00-{TRACE}-{SPAN}-01")]
@@ -278,7 +278,7 @@ async def test_a_trace_runs_from_the_clients_to_the_device(
 def test_a_client_in_no_trace_sends_none_and_loads_no_library() -> None:
     program = (
         "import sys\n"
-        "from sfumato.connection import Connection\n"
+        "from sfumato.connection.connection import Connection\n"
         "print(Connection().metadata, [n for n in sys.modules if n.startswith('opentelemetry')])"
     )
     done = subprocess.run(
@@ -318,7 +318,7 @@ async def test_traces_can_be_switched_off_by_the_librarys_own_variable(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     monkeypatch.setenv("OTEL_SDK_DISABLED", "true")
-    caplog.set_level("INFO", "serving.access_log")
+    caplog.set_level("INFO", "serving.monitoring.access_log")
     async with traced(models) as (_, stub):
         await stub.Stylize(order(encode(draw())))
     assert all_spans(exporter) == []

@@ -8,10 +8,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from serving.onnx_runtime import SessionSettings
-from serving.session import OnnxSession
-from serving.version_slot import VersionSlot
-from sfumato.bundle import read_bundle
+from serving.device.onnx_runtime import SessionSettings
+from serving.device.session import OnnxSession
+from serving.models.version_slot import VersionSlot
+from sfumato.bundle.bundle import read_bundle
 from sfumato.errors import BundleError
 
 FILES = ((1, 2, 3, 4), None)
@@ -30,7 +30,9 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
-    monkeypatch.setattr("serving.version_slot.time", SimpleNamespace(monotonic=clock.monotonic))
+    monkeypatch.setattr(
+        "serving.models.version_slot.time", SimpleNamespace(monotonic=clock.monotonic)
+    )
     return clock
 
 

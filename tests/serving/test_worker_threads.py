@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from serving.worker_threads import WorkerThreads
+from serving.device.worker_threads import WorkerThreads
 from tests.serving.running import PATIENCE, until
 
 

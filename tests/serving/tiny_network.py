@@ -8,9 +8,9 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper
 
-from sfumato.bundle import Bundle, write_bundle
-from sfumato.network_info import NetworkInfo
-from sfumato.style_info import StyleInfo
+from sfumato.bundle.bundle import Bundle, write_bundle
+from sfumato.bundle.network_info import NetworkInfo
+from sfumato.bundle.style_info import StyleInfo
 
 STYLES = {"plain": (1.0, 0.0), "dark": (0.5, 0.0), "light": (1.0, 100.0)}
 """Gain and offset of each style: its row of two numbers."""

@@ -12,9 +12,9 @@ import grpc
 import pytest
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
+from sfumato.client.messages import FROM_WIRE, TO_WIRE
 from sfumato.errors import ImageError, StyleError
-from sfumato.image_codec import decode_photo, encode_photo
-from sfumato.messages import FROM_WIRE, TO_WIRE
+from sfumato.images.codec import decode_photo, encode_photo
 from sfumato.v1 import stylization_service_pb2 as pb
 from sfumato.v1 import stylization_service_pb2_grpc as rpc
 

@@ -16,7 +16,7 @@ import numpy as np
 from PIL import Image, ImageCms
 
 from sfumato.errors import ImageError
-from sfumato.image_codec import DEFAULT_MIN_SIDE, Photo, decode_photo
+from sfumato.images.codec import DEFAULT_MIN_SIDE, Photo, decode_photo
 from tests.sfumato.image_files import chunk, encode, exif, picture, png, png_of_rows, webp_animation
 
 MAX_PIXELS = 100_000

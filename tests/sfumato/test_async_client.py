@@ -8,9 +8,9 @@ import grpc
 import numpy as np
 import pytest
 
-from sfumato.async_client import AsyncClient
+from sfumato.client.async_client import AsyncClient
 from sfumato.errors import ImageError, ServiceError, StyleError
-from sfumato.image_codec import decode_photo
+from sfumato.images.codec import decode_photo
 from tests.serving.running import PATIENCE, until
 from tests.sfumato.conftest import RunningServer
 from tests.sfumato.image_files import encode, picture

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from sfumato import atomic
+from sfumato.files import atomic
 
 
 def test_a_file_is_replaced_by_the_new_one(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sfumato.blend_weights import normalize_weights
+from sfumato.bundle.blend_weights import normalize_weights
 from sfumato.errors import StyleError
 
 

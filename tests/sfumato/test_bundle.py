@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sfumato.atomic import write_durably
-from sfumato.bundle import Bundle, list_versions, next_version, read_bundle, write_bundle
+from sfumato.bundle.bundle import Bundle, list_versions, next_version, read_bundle, write_bundle
+from sfumato.bundle.network_info import NetworkInfo
+from sfumato.bundle.style_info import StyleInfo
 from sfumato.errors import BundleError
-from sfumato.network_info import NetworkInfo
-from sfumato.style_info import StyleInfo
+from sfumato.files.atomic import write_durably
 
 NETWORK = NetworkInfo("lite", "sha256:" + "0" * 64, style_size=3)
 STYLES = [StyleInfo("scream", "Skrik", "Edvard Munch", "1893", "public domain"), StyleInfo("a")]
@@ -126,7 +126,7 @@ def test_an_interrupted_write_leaves_nothing_that_is_seen(
             raise failure
         write_durably(path, data)
 
-    monkeypatch.setattr("sfumato.bundle.write_durably", fail_at_the_model)
+    monkeypatch.setattr("sfumato.bundle.bundle.write_durably", fail_at_the_model)
     with pytest.raises((KeyboardInterrupt, OSError)):
         write(tmp_path / "1")
     assert list_versions(tmp_path) == []

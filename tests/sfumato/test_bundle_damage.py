@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 import safetensors.numpy
 
-from sfumato.bundle import read_bundle, write_bundle
+from sfumato.bundle.bundle import read_bundle, write_bundle
+from sfumato.bundle.network_info import NetworkInfo
+from sfumato.bundle.style_info import StyleInfo
 from sfumato.errors import BundleError
-from sfumato.network_info import NetworkInfo
-from sfumato.style_info import StyleInfo
 
 FILES = ("model.onnx", "model.float16.onnx", "styles.safetensors", "bundle.json")
 ROWS = {"a": np.array([1, 2, 3], np.float32), "b": np.array([4, 5, 6], np.float32)}

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 from grpc_health.v1 import health_pb2
 
-from sfumato.cli import main
-from sfumato.image_codec import decode_photo
+from sfumato.cli.main import main
+from sfumato.images.codec import decode_photo
 from sfumato.v1 import stylization_service_pb2 as pb
 from tests.sfumato.conftest import RunningServer
 from tests.sfumato.image_files import encode, picture
@@ -412,7 +412,7 @@ def test_the_module_runs_and_tells_its_version() -> None:
 
 
 def test_importing_sfumato_loads_nothing_heavy() -> None:
-    program = "import sys, sfumato.cli; print(*sys.modules)"
+    program = "import sys, sfumato.cli.main; print(*sys.modules)"
     command = [sys.executable, "-c", program]
     answer = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
     assert not {"grpc", "numpy", "PIL", "google.protobuf"} & set(answer.stdout.split())

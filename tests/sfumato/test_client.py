@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 
 import sfumato
-from sfumato.client import Client
-from sfumato.connection import Connection
+from sfumato.bundle.quality_card import QualityCard
+from sfumato.client.client import Client
+from sfumato.client.stylized_photo import StyleSummary, Timings
+from sfumato.connection.connection import Connection
 from sfumato.errors import ImageError, ServiceError, SfumatoError, StyleError
-from sfumato.image_codec import ImageFormat, decode_photo
-from sfumato.quality_card import QualityCard
-from sfumato.stylized_photo import StyleSummary, Timings
+from sfumato.images.codec import ImageFormat, decode_photo
 from tests.sfumato.conftest import RunningServer, start_server
 from tests.sfumato.image_files import encode, picture
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from sfumato.image_codec import decode_photo
+from sfumato.images.codec import decode_photo
 from tests.sfumato import icc_profiles
 from tests.sfumato.image_files import Pixels, encode, picture
 

@@ -12,15 +12,16 @@ import grpc
 import pytest
 from grpc.aio import Metadata
 
-from sfumato import async_calls, connection
-from sfumato.async_client import AsyncClient
-from sfumato.call_errors import is_refusal
-from sfumato.cli import main
-from sfumato.client import Client
-from sfumato.connection import Connection
+from sfumato.cli.main import main
+from sfumato.client import async_calls
+from sfumato.client.async_client import AsyncClient
+from sfumato.client.client import Client
+from sfumato.connection import connection
+from sfumato.connection.call_errors import is_refusal
+from sfumato.connection.connection import Connection
+from sfumato.connection.inspection import behind
+from sfumato.connection.tls_files import tls_credentials
 from sfumato.errors import ServiceError, SfumatoError
-from sfumato.inspection import behind
-from sfumato.tls_files import tls_credentials
 from sfumato.v1 import stylization_service_pb2_grpc as rpc
 from tests.serving.certificates import Authority, Pair
 from tests.sfumato.conftest import PretendingServicer, RunningServer, start_server

@@ -11,8 +11,8 @@ import pytest
 from PIL import Image
 
 from sfumato.errors import ImageError
-from sfumato.image_codec import ImageFormat, Photo, decode_photo, read_size
 from sfumato.images import decoder
+from sfumato.images.codec import ImageFormat, Photo, decode_photo, read_size
 from sfumato.images.pixels import Pixels
 from tests.sfumato.image_files import chunk, encode, picture, png, png_of_rows
 

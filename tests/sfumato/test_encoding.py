@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from sfumato.errors import ImageError, ImageTooLargeError
-from sfumato.image_codec import ImageFormat, check_sides, decode_photo, encode_photo
+from sfumato.images.codec import ImageFormat, check_sides, decode_photo, encode_photo
 from tests.sfumato.image_files import Pixels, picture
 
 RGB = picture()

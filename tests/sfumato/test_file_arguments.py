@@ -8,15 +8,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sfumato.added_style import add_style_request
-from sfumato.bundle import read_bundle, read_latest_bundle
+from sfumato.bundle.bundle import read_bundle, read_latest_bundle
+from sfumato.bundle.style_file import read_style_file
+from sfumato.client.added_style import add_style_request
+from sfumato.client.frames import frame_message
+from sfumato.client.messages import read_photo
+from sfumato.client.stylized_photo import StylizedPhoto, Timings
+from sfumato.connection.tls_files import tls_credentials
 from sfumato.errors import SfumatoError
-from sfumato.frames import frame_message
 from sfumato.images.image_format import ImageFormat
-from sfumato.messages import read_photo
-from sfumato.style_file import read_style_file
-from sfumato.stylized_photo import StylizedPhoto, Timings
-from sfumato.tls_files import tls_credentials
 
 Read = Callable[[Any], Any]
 

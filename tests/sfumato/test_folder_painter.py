@@ -6,10 +6,10 @@ from pathlib import Path
 import grpc
 import pytest
 
+from sfumato.cli.folder_painter import paint_all
+from sfumato.cli.painting_plan import Painting
 from sfumato.errors import ServiceError
-from sfumato.folder_painter import paint_all
 from sfumato.images.image_format import ImageFormat
-from sfumato.painting_plan import Painting
 
 PAINTINGS = [Painting(Path(name), Path(name), ImageFormat.PNG) for name in "abcdef"]
 

@@ -11,9 +11,10 @@ from typing import Any
 import grpc
 import pytest
 
-from sfumato import async_calls, calls, connection, inspection
-from sfumato.async_client import AsyncClient
-from sfumato.client import Client
+from sfumato.client import async_calls, calls
+from sfumato.client.async_client import AsyncClient
+from sfumato.client.client import Client
+from sfumato.connection import connection, inspection
 from sfumato.errors import ServiceError
 from tests.sfumato.image_files import encode, picture
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from sfumato.errors import ImageError, ImageTooLargeError, InvalidImageError
-from sfumato.image_codec import decode_photo, read_size
+from sfumato.images.codec import decode_photo, read_size
 from tests.sfumato.image_files import chunk, encode, exif, picture, png, png_of_rows
 
 RGB = picture()

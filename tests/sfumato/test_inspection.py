@@ -7,9 +7,9 @@ from collections.abc import Iterator
 import grpc
 import pytest
 
-from sfumato import inspection
-from sfumato.connection import Connection
-from sfumato.inspection import Inspector
+from sfumato.connection import inspection
+from sfumato.connection.connection import Connection
+from sfumato.connection.inspection import Inspector
 from tests.sfumato.conftest import RunningServer
 
 

@@ -5,10 +5,10 @@ import math
 import grpc
 import pytest
 
+from sfumato.bundle.quality_card import QualityCard
+from sfumato.client.frames import FailedFrame, frame_answer
+from sfumato.client.messages import style_summaries, stylize_request
 from sfumato.errors import StyleError
-from sfumato.frames import FailedFrame, frame_answer
-from sfumato.messages import style_summaries, stylize_request
-from sfumato.quality_card import QualityCard
 from sfumato.v1 import stylization_service_pb2 as pb
 
 

@@ -11,8 +11,8 @@ import pytest
 from PIL import Image
 
 from sfumato.errors import ImageError, InvalidImageError
-from sfumato.image_codec import decode_photo, read_size
-from sfumato.images.jpeg_segments import MAX_JUNK, MAX_SEGMENTS
+from sfumato.images.codec import decode_photo, read_size
+from sfumato.images.jpeg.segments import MAX_JUNK, MAX_SEGMENTS
 from tests.sfumato import icc_profiles
 from tests.sfumato.image_files import Pixels, encode
 

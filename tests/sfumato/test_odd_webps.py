@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from sfumato.image_codec import Photo, decode_photo
+from sfumato.images.codec import Photo, decode_photo
 from tests.sfumato.image_files import encode, exif, picture, webp_animation, webp_chunk
 
 RGB = picture()

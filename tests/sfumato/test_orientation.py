@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
-from sfumato.image_codec import decode_photo, read_size
+from sfumato.images.codec import decode_photo, read_size
 from sfumato.images.orientation import parse_orientation, upright
 from tests.sfumato.image_files import chunk, encode, exif, picture, png
 

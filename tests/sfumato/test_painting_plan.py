@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from sfumato.cli.painting_plan import FolderPlan, Painting, plan_folder, plan_photo
 from sfumato.errors import ImageError
 from sfumato.images.image_format import ImageFormat
-from sfumato.painting_plan import FolderPlan, Painting, plan_folder, plan_photo
 
 JPEG, PNG, WEBP = ImageFormat
 

@@ -7,9 +7,9 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from sfumato.image_codec import decode_photo
-from sfumato.images.rgb_space import Reals
-from sfumato.images.transfer_curves import bt_709_light, hlg_light, pq_light, srgb_light
+from sfumato.images.codec import decode_photo
+from sfumato.images.colour.rgb_space import Reals
+from sfumato.images.colour.transfer_curves import bt_709_light, hlg_light, pq_light, srgb_light
 from tests.sfumato import icc_profiles
 from tests.sfumato.image_files import Pixels, chunk, png
 

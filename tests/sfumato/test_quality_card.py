@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from sfumato.quality_card import QUALITY_KEY, QualityCard
-from sfumato.style_info import StyleInfo
+from sfumato.bundle.quality_card import QUALITY_KEY, QualityCard
+from sfumato.bundle.style_info import StyleInfo
 
 FULL = QualityCard(
     content_loss=1.5,

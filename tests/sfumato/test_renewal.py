@@ -2,8 +2,8 @@
 
 import pytest
 
-from sfumato import renewal
-from sfumato.renewal import Renewal
+from sfumato.connection import renewal
+from sfumato.connection.renewal import Renewal
 
 
 class Line:

@@ -6,8 +6,8 @@ import time
 import grpc
 import pytest
 
+from sfumato.client.reopening import Reopening
 from sfumato.errors import ServiceError
-from sfumato.reopening import Reopening
 
 AWAY = ServiceError("away", grpc.StatusCode.UNAVAILABLE)
 

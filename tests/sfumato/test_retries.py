@@ -6,8 +6,8 @@ from typing import Any
 import grpc
 import pytest
 
-from sfumato.async_client import AsyncClient
-from sfumato.client import Client
+from sfumato.client.async_client import AsyncClient
+from sfumato.client.client import Client
 from sfumato.errors import ServiceError
 from tests.sfumato.conftest import RunningServer
 from tests.sfumato.image_files import encode, picture
@@ -87,7 +87,7 @@ async def test_the_deadline_ends_the_attempts(server: RunningServer) -> None:
 
 
 def test_a_stream_is_not_sent_again(server: RunningServer) -> None:
-    from sfumato.connection import Connection
+    from sfumato.connection.connection import Connection
     from sfumato.v1 import stylization_service_pb2 as pb
     from sfumato.v1.stylization_service_pb2_grpc import StylizationServiceStub
 

@@ -2,7 +2,7 @@
 
 from fractions import Fraction
 
-from sfumato.steady_clock import SteadyClock
+from sfumato.connection.steady_clock import SteadyClock
 
 
 def moved(times: list[int], step: int = 10) -> list[int]:

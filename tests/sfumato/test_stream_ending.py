@@ -8,7 +8,7 @@ import grpc
 import grpc.aio
 from grpc.aio import Metadata
 
-from sfumato.stream_ending import StreamEnding
+from sfumato.connection.stream_ending import StreamEnding
 
 REASON = (grpc.StatusCode.PERMISSION_DENIED, "not for you")
 WRITE = (grpc.StatusCode.INTERNAL, "Internal error from Core")

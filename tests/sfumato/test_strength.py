@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sfumato.bundle.strength import PHOTOGRAPH_STYLE, checked_strength, toward_photograph
+from sfumato.bundle.style_info import StyleInfo
 from sfumato.errors import StyleError
-from sfumato.strength import PHOTOGRAPH_STYLE, checked_strength, toward_photograph
-from sfumato.style_info import StyleInfo
 
 
 def test_the_reserved_name_can_be_a_style() -> None:

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sfumato.bundle.style_bank import StyleBank
+from sfumato.bundle.style_file import StyleFile
+from sfumato.bundle.style_info import StyleInfo
 from sfumato.errors import FixedStrengthError, StyleError, StyleFileError, UnknownStyleError
-from sfumato.style_bank import StyleBank
-from sfumato.style_file import StyleFile
-from sfumato.style_info import StyleInfo
 
 DIGEST = "sha256:" + "1" * 64
 OTHER_DIGEST = "sha256:" + "2" * 64

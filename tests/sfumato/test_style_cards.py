@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sfumato.bundle import Bundle, read_bundle, write_bundle
+from sfumato.bundle.bundle import Bundle, read_bundle, write_bundle
+from sfumato.bundle.network_info import NetworkInfo
+from sfumato.bundle.style_cards import update_cards
+from sfumato.bundle.style_info import StyleInfo
 from sfumato.errors import BundleError
-from sfumato.network_info import NetworkInfo
-from sfumato.style_cards import update_cards
-from sfumato.style_info import StyleInfo
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 import pytest
 
 from sfumato.errors import StyleError
-from sfumato.style_fade import StyleFade, StyleKey
+from sfumato.video.style_fade import StyleFade, StyleKey
 
 
 def fade(*texts: str, duration: float | None = None) -> StyleFade:

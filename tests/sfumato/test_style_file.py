@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import safetensors.numpy
 
+from sfumato.bundle.style_file import StyleFile, read_style_file, write_style_file
+from sfumato.bundle.style_info import StyleInfo
 from sfumato.errors import StyleFileError
-from sfumato.style_file import StyleFile, read_style_file, write_style_file
-from sfumato.style_info import StyleInfo
 
 DIGEST = "sha256:" + "a" * 64
 ROW = np.array([1.5, -2, 0, 3e-8], np.float32)

@@ -2,8 +2,8 @@
 
 import pytest
 
+from sfumato.bundle.style_info import StyleInfo
 from sfumato.errors import StyleError
-from sfumato.style_info import StyleInfo
 
 
 @pytest.mark.parametrize("name", ["a", "munch-scream", "2001", "a-1-b", "x" * 100])

@@ -1,8 +1,8 @@
 """The table that `sfumato styles` prints."""
 
-from sfumato.quality_card import QualityCard
-from sfumato.style_table import style_table
-from sfumato.stylized_photo import StyleSummary
+from sfumato.bundle.quality_card import QualityCard
+from sfumato.cli.style_table import style_table
+from sfumato.client.stylized_photo import StyleSummary
 
 
 def style(

@@ -1,8 +1,8 @@
 import pytest
 
-from sfumato.address import is_loopback
+from sfumato.connection.address import is_loopback
+from sfumato.connection.targets import authority, each_address, grpc_target, stays_here
 from sfumato.errors import SfumatoError
-from sfumato.targets import authority, each_address, grpc_target, stays_here
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sfumato.cli import main
+from sfumato.cli.main import main
 from tests.serving.running import ServerProcess
 from tests.serving.tiny_network import STYLES, write_tiny_bundle
 from tests.sfumato.videos import grey, half_red, of_unknown_kind, read_video, write_video

@@ -5,8 +5,8 @@ from pathlib import Path
 import av
 import pytest
 
-from sfumato.video_audio import AudioCopy
-from sfumato.video_reader import VideoReader
+from sfumato.video.audio import AudioCopy
+from sfumato.video.reader import VideoReader
 from tests.sfumato.videos import Contents, copy_video, of_unknown_kind, read_video, write_video
 
 PACKET = 1152 / 44100

@@ -17,12 +17,12 @@ import numpy as np
 import pytest
 
 from benchmarks.free_port import free_port
-from sfumato.async_client import AsyncClient
-from sfumato.cli import main
-from sfumato.style_fade import StyleFade, StyleKey
-from sfumato.video_painter import VideoOrder, VideoPainter
-from sfumato.video_reader import VideoPicture, VideoReader
-from sfumato.video_writer import VideoWriter
+from sfumato.cli.main import main
+from sfumato.client.async_client import AsyncClient
+from sfumato.video.painter import VideoOrder, VideoPainter
+from sfumato.video.reader import VideoPicture, VideoReader
+from sfumato.video.style_fade import StyleFade, StyleKey
+from sfumato.video.writer import VideoWriter
 from tests.serving.held_device import held
 from tests.serving.running import PATIENCE, ROOT, ServerProcess, connected, order, until
 from tests.serving.tiny_network import write_tiny_bundle
@@ -338,7 +338,7 @@ def test_frames_that_a_full_server_refuses_are_sent_again(
 async def test_a_server_may_be_full_for_longer_than_a_call_is_tried(
     models: Path, clip: Path, out: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level(logging.INFO, "serving.access_log")
+    caplog.set_level(logging.INFO, "serving.monitoring.access_log")
     async with held(models, max_queue_size=1) as (server, device), connected(server) as stub:
         inside = stub.Stylize(order(encode(picture(), "PNG")), timeout=PATIENCE)
         await device.begun()

@@ -5,7 +5,7 @@ from typing import Any
 from av.packet import Packet
 from av.video.frame import VideoFrame
 
-from sfumato.video_losses import FrameLosses
+from sfumato.video.losses import FrameLosses
 
 STEP = 40
 

@@ -10,7 +10,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 from PIL import Image
 
-from sfumato.video_reader import VideoPicture, VideoReader
+from sfumato.video.reader import VideoPicture, VideoReader
 from tests.sfumato.videos import RATE, Pixels, grey, half_red, write_video
 
 FRAME = 1 / RATE

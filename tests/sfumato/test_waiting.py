@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from sfumato import async_calls, calls
-from sfumato.async_client import AsyncClient
-from sfumato.client import Client
+from sfumato.client import async_calls, calls
+from sfumato.client.async_client import AsyncClient
+from sfumato.client.client import Client
 from sfumato.errors import ServiceError
 from tests.sfumato.conftest import RunningServer
 
@@ -37,7 +37,9 @@ async def test_a_client_without_a_server_says_once_that_it_waits_and_for_what(
 ) -> None:
     error = await fail(kind, free_target, times=2)
     reason = f"no server at {free_target} (start one with `python -m serving --models models`)"
-    [said] = [record.message for record in caplog.records if record.name == "sfumato.waiting"]
+    [said] = [
+        record.message for record in caplog.records if record.name == "sfumato.connection.waiting"
+    ]
     assert said == f"waiting for up to 0.7 s: {reason}"
     assert error == f"{reason}; waited 0.7 s for it"
 
@@ -49,7 +51,7 @@ async def test_a_slow_answer_of_a_server_that_is_there_is_no_reason_to_say_anyth
     server.servicer.delay = 1.0
     error = await fail(kind, server.target)
     assert error.startswith(f"no answer from {server.target} within 0.7 s")
-    assert not [record for record in caplog.records if record.name == "sfumato.waiting"]
+    assert not [record for record in caplog.records if record.name == "sfumato.connection.waiting"]
 
 
 def test_a_stream_says_that_it_waits(free_target: str, caplog: pytest.LogCaptureFixture) -> None:

@@ -14,8 +14,8 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 from PIL import Image
 
-from sfumato.video_reader import VideoReader
-from sfumato.video_writer import VideoWriter
+from sfumato.video.reader import VideoReader
+from sfumato.video.writer import VideoWriter
 
 Pixels = npt.NDArray[np.uint8]
 RATE = 10

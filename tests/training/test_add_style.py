@@ -15,10 +15,10 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from sfumato.bundle import Bundle, list_versions, read_bundle
-from sfumato.quality_card import QualityCard
-from sfumato.style_file import read_style_file
-from sfumato.style_info import StyleInfo
+from sfumato.bundle.bundle import Bundle, list_versions, read_bundle
+from sfumato.bundle.quality_card import QualityCard
+from sfumato.bundle.style_file import read_style_file
+from sfumato.bundle.style_info import StyleInfo
 from tests.training.drawn_data import draw_paintings, draw_photos, draw_picture, write_slim_vgg
 from training.__main__ import main
 from training.data.spread import spread

@@ -14,7 +14,7 @@ import pytest
 import torch
 from PIL import Image
 
-from sfumato.bundle import list_versions, read_bundle
+from sfumato.bundle.bundle import list_versions, read_bundle
 from tests.training.fit_runner import Fit
 from training.__main__ import main
 from training.checkpoint import read_checkpoint
@@ -209,7 +209,7 @@ class Exported:
     """Holds an untrained checkpoint, as fit would write it, and its bundle."""
 
     def __init__(self, folder: Path) -> None:
-        from sfumato.style_info import StyleInfo
+        from sfumato.bundle.style_info import StyleInfo
         from training.checkpoint import CHECKPOINT_KEY, checkpoint_extras
         from training.networks.johnson_networks import LiteNetwork
 

@@ -10,8 +10,8 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
-from sfumato.atomic import write_file
 from sfumato.errors import ImageError
+from sfumato.files.atomic import write_file
 from training.baselines.failures import OptimizationError
 from training.data.image_file import read_photo
 from training.errors import TrainingError

@@ -15,7 +15,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from sfumato.atomic import write_file
+from sfumato.files.atomic import write_file
 from training.baselines.failures import OptimizationError
 from training.baselines.images import ImageParameterization
 from training.baselines.loop import ImageFunction, Progress, Result, optimize

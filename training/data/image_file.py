@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from sfumato.errors import ImageError
-from sfumato.image_codec import Photo, decode_photo
+from sfumato.images.codec import Photo, decode_photo
 from training.data.other_formats import as_served
 
 _READ: Final = "avif bmp gif jfif jpe jpeg jpg png tif tiff webp"

@@ -8,8 +8,8 @@ from typing import Final
 
 from torch import Tensor
 
+from sfumato.bundle.style_info import StyleInfo
 from sfumato.errors import ImageError
-from sfumato.style_info import StyleInfo
 from training.data.image_file import read_image
 from training.data.image_folder import find_images, look_through
 from training.data.photos import resize_short_side

@@ -5,7 +5,7 @@ import unicodedata
 from pathlib import Path
 from typing import Final
 
-from sfumato.style_info import MAX_ID_LENGTH
+from sfumato.bundle.style_info import MAX_ID_LENGTH
 from training.errors import TrainingError
 
 _LETTERS: Final = str.maketrans(

@@ -11,7 +11,7 @@ from training.baselines.options import positive
 from training.errors import TrainingError
 
 if TYPE_CHECKING:
-    from sfumato.bundle import Bundle
+    from sfumato.bundle.bundle import Bundle
     from training.evaluation.evaluation import Evaluation
     from training.evaluation.report import Conditions, Report
 
@@ -113,7 +113,7 @@ def evaluate(options: argparse.Namespace, command: str) -> tuple["Report", "Repo
     Returns:
         The report, and that of the bundle to compare with, if there is one.
     """
-    from sfumato.style_cards import update_cards
+    from sfumato.bundle.style_cards import update_cards
     from training.evaluation.page import write_page
     from training.evaluation.report import Report
 

@@ -6,8 +6,8 @@ from functools import cached_property
 from statistics import mean, median
 from typing import Any, Final
 
-from sfumato.bundle import Bundle
-from sfumato.strength import PHOTOGRAPH_STYLE
+from sfumato.bundle.bundle import Bundle
+from sfumato.bundle.strength import PHOTOGRAPH_STYLE
 from training.errors import TrainingError
 from training.evaluation.report import Report
 

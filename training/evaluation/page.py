@@ -4,7 +4,7 @@ import json
 from html import escape
 from pathlib import Path
 
-from sfumato.atomic import write_file
+from sfumato.files.atomic import write_file
 from training.evaluation import page_sections as sections
 from training.evaluation.comparison import Comparison
 from training.evaluation.definitions import definitions

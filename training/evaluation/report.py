@@ -5,8 +5,8 @@ from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any
 
-from sfumato.bundle import Bundle
-from sfumato.quality_card import QUALITY_KEY, QualityCard
+from sfumato.bundle.bundle import Bundle
+from sfumato.bundle.quality_card import QUALITY_KEY, QualityCard
 from training.evaluation.distances import nearest
 from training.evaluation.equivalence import CURVE, Equivalence, best_so_far
 from training.evaluation.evaluation import BaselineRecord, Measured

@@ -8,7 +8,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
 
-from sfumato.atomic import write_file
+from sfumato.files.atomic import write_file
 
 
 class ResultsFolder:

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from sfumato.strength import PHOTOGRAPH_STYLE
+from sfumato.bundle.strength import PHOTOGRAPH_STYLE
 from training.evaluation import flaws
 from training.evaluation.frequencies import finest_share
 from training.evaluation.judge import Judge

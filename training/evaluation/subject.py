@@ -7,8 +7,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from sfumato.bundle import Bundle, read_latest_bundle
-from sfumato.strength import PHOTOGRAPH_STYLE
+from sfumato.bundle.bundle import Bundle, read_latest_bundle
+from sfumato.bundle.strength import PHOTOGRAPH_STYLE
 from training.data.image_folder import look_through
 from training.data.paintings import load_painting
 from training.data.style_names import paintings_of

@@ -4,8 +4,14 @@ from pathlib import Path
 
 import numpy as np
 
-from sfumato.bundle import Bundle, list_versions, next_version, read_latest_bundle, write_bundle
-from sfumato.style_file import StyleFile
+from sfumato.bundle.bundle import (
+    Bundle,
+    list_versions,
+    next_version,
+    read_latest_bundle,
+    write_bundle,
+)
+from sfumato.bundle.style_file import StyleFile
 from training.errors import TrainingError
 from training.losses.calibration import Scales
 

@@ -11,10 +11,10 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from sfumato.quality_card import QUALITY_KEY, QualityCard
-from sfumato.strength import PHOTOGRAPH_STYLE
-from sfumato.style_file import StyleFile, read_style_file, write_style_file
-from sfumato.style_info import StyleInfo
+from sfumato.bundle.quality_card import QUALITY_KEY, QualityCard
+from sfumato.bundle.strength import PHOTOGRAPH_STYLE
+from sfumato.bundle.style_file import StyleFile, read_style_file, write_style_file
+from sfumato.bundle.style_info import StyleInfo
 from training.checkpoint import TrainedStyles
 from training.data.module import CALIBRATION_PHOTOS
 from training.data.paintings import METADATA_FILE, load_painting, read_metadata, style_info

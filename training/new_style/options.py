@@ -8,7 +8,7 @@ from typing import Final, Literal
 
 from jsonargparse import ArgumentParser
 
-from sfumato.style_info import StyleInfo
+from sfumato.bundle.style_info import StyleInfo
 from training.data.bounds import check_bounds
 from training.ranges import check_range
 

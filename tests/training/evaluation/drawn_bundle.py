@@ -7,9 +7,9 @@ import torch
 from safetensors.torch import save_file
 from torchvision.models import squeezenet1_1
 
-from sfumato.bundle import write_bundle
-from sfumato.network_info import NetworkInfo
-from sfumato.style_info import StyleInfo
+from sfumato.bundle.bundle import write_bundle
+from sfumato.bundle.network_info import NetworkInfo
+from sfumato.bundle.style_info import StyleInfo
 from tests.training.drawn_data import draw_paintings, draw_photos, write_slim_vgg
 from training.data.image_folder import find_images
 from training.data.paintings import load_paintings

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 
-from sfumato.bundle import read_bundle
+from sfumato.bundle.bundle import read_bundle
 from tests.training.evaluation.drawn_bundle import IDS, DrawnBundle
 from training.__main__ import main
 from training.evaluation.comparison import COLUMNS, Comparison

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from sfumato.bundle import read_bundle
-from sfumato.quality_card import QualityCard
+from sfumato.bundle.bundle import read_bundle
+from sfumato.bundle.quality_card import QualityCard
 from tests.training.evaluation.drawn_bundle import IDS, DrawnBundle
 from training.__main__ import main
 

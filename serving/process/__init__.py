@@ -1,0 +1,1 @@
+"""The process itself: memory, open files, cores and standard streams."""

@@ -1,0 +1,1 @@
+"""Everything that sees messages: the servicers of both protocols, what they read and write."""

@@ -1,0 +1,1 @@
+"""What training hands to serving: bundles, style files, rows, cards and blends."""

@@ -1,0 +1,1 @@
+"""The command line: `sfumato stylize`, `styles`, `video` and their options."""

@@ -1,0 +1,1 @@
+"""JPEG: what Pillow does not tell of the file."""

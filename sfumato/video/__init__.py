@@ -1,0 +1,1 @@
+"""Videos: reading, painting and writing them, with their sound."""
