@@ -20,7 +20,7 @@ import simplejpeg
 import uvloop
 
 from serving.command_line import read_config
-from serving.process.background_thread import give_way
+from serving.process import give_way
 from serving.server import codec_threads
 from serving.wire.stylization import SERVICE_NAME
 from sfumato.files.atomic import write_file

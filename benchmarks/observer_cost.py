@@ -23,7 +23,7 @@ from serving.monitoring.access_log import AccessLog
 from serving.monitoring.logs import JsonFormatter, OneLineFormatter
 from serving.monitoring.metrics import Metrics
 from serving.monitoring.tracing import Traces
-from serving.stage import Stage
+from serving.timing import Stage
 
 _STAGES: Final = ("decode", "queue", "inference", "encode")
 

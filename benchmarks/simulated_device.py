@@ -21,7 +21,7 @@ import uvloop
 from serving.command_line import read_config
 from serving.config import ServerConfig
 from serving.monitoring.logs import configure_logging
-from serving.process.large_blocks import map_large_blocks
+from serving.process import map_large_blocks
 from serving.server import Server
 from sfumato.bundle.bundle import Bundle
 

@@ -4,7 +4,7 @@ import os
 import signal
 import sys
 
-from serving.process.standard_streams import open_standard_streams
+from serving.process import open_standard_streams
 
 open_standard_streams()  # before anything else opens a file
 

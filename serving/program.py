@@ -12,8 +12,7 @@ import uvloop
 from serving.command_line import PROGRAM, read_config, unknown_variables
 from serving.config import ServerConfig
 from serving.monitoring.logs import configure_logging
-from serving.process.large_blocks import map_large_blocks
-from serving.process.open_files import allow_many_files
+from serving.process import allow_many_files, map_large_blocks
 from serving.security import token_command
 from sfumato.errors import SfumatoError
 

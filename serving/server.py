@@ -17,25 +17,32 @@ from serving.calls.overload import Overload, most_calls
 from serving.calls.router import Door, Methods
 from serving.calls.streams import Streams
 from serving.config import ServerConfig
+from serving.device.cores import usable_cores
 from serving.device.memory_limit import fitted, usable_memory
 from serving.device.onnx_runtime import may_have_cuda, usual_batches_at_once
 from serving.device.worker_threads import WorkerThreads
 from serving.errors import ConfigError
 from serving.models.live_models import LiveModels, OpenSession
+from serving.monitoring.access_log import log_stream
 from serving.monitoring.observability import Observability
 from serving.monitoring.statistics import ModelStatistics
 from serving.painting.batcher import Batcher
 from serving.painting.stylizer import Stylizer
-from serving.process.background_thread import give_way
-from serving.process.cores import usable_cores
+from serving.process import give_way
 from serving.security.authorization import Authorization
-from serving.security.exposure import warn_of_exposure
-from serving.security.port import address_of, open_port
+from serving.security.port import address_of, open_port, warn_of_exposure
 from serving.security.tokens import read_tokens, warn_if_empty
 from serving.security.watched_files import WatchedFiles
 from serving.wire.admin import ADMIN_SERVICE, AdminService
 from serving.wire.engine import Engine
-from serving.wire.health import HEALTH, NOT_SERVING, OVERALL, SERVING, HealthService
+from serving.wire.health import (
+    HEALTH,
+    NOT_SERVING,
+    OVERALL,
+    SERVING,
+    HealthService,
+    tell_model_health,
+)
 from serving.wire.open_inference import OPEN_INFERENCE, OpenInferenceService
 from serving.wire.stylization import SERVICE_NAME, StylizationService
 from sfumato.files.atomic import write_file
@@ -93,7 +100,7 @@ class Server:
         self._observability = Observability(config, repository)
         self._calls = Calls([*self._observability.of_calls, self._statistics])
         self._streams = Streams(
-            config.max_streams_per_client, config.max_download_seconds, self._calls
+            config.max_streams_per_client, config.max_download_seconds, self._calls, log_stream
         )
         self._batcher = Batcher(
             self._device,
@@ -184,7 +191,8 @@ class Server:
         await self._models.load()
         self._admission.open()
         self._set_health(SERVING)
-        self._models.follow(self._health, self._services)
+        tell_model_health(self._health, self._models.repository, self._services)
+        self._models.follow()
         _log.info("serving on %s", self.address)
         self._write_port_file()
 

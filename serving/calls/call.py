@@ -14,15 +14,18 @@ from typing import Any, Final, Protocol, TypeVar, cast
 import grpc
 
 from serving.calls.client_name import client_name
-from serving.calls.request_id import REQUEST_ID, request_id
+from serving.calls.client_text import REQUEST_ID, request_id
 from serving.calls.statuses import message_of, status_of, trailing_metadata
-from serving.stage import Stage
+from serving.timing import Stage
 from sfumato.errors import SfumatoError
 
 _log = logging.getLogger(__name__)
 
 Response = TypeVar("Response")
 Context = grpc.aio.ServicerContext[Any, Any]
+
+HEALTH_METHODS: Final = "/grpc.health.v1.Health/"
+"""Beginning of the methods that are answered whatever else the server is busy with."""
 
 AUTHORIZATION: Final = "authorization"
 """Name of the metadata that carries a token."""

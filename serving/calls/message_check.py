@@ -11,11 +11,10 @@ from typing import Any, Final, TypeAlias, cast
 import grpc
 from google.protobuf.message import DecodeError
 
-from serving.calls.call import Calls, Context
+from serving.calls.call import HEALTH_METHODS, Calls, Context
 from serving.calls.overload import Overload
 from serving.calls.time_limit import TimeLimit
 from serving.errors import DeadlineExpiredError, InvalidRequestError, QueueFullError
-from serving.wire.health import HEALTH_METHODS
 
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 

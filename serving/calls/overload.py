@@ -8,11 +8,10 @@ from typing import Any, Final
 import grpc
 
 from serving.calls.admission import Admission
-from serving.calls.call import Context
+from serving.calls.call import HEALTH_METHODS, Context
 from serving.calls.caller import Caller
 from serving.calls.client_name import caller_of, client_name
 from serving.errors import NotServingError, QueueFullError
-from serving.wire.health import HEALTH_METHODS
 
 # Streams are no part of it: they stay open, and each of their frames is admitted on its own.
 _WITH_PHOTOS: Final = frozenset(

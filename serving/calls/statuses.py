@@ -1,6 +1,6 @@
 """Which gRPC status tells a client about which error."""
 
-from typing import Final
+from typing import Final, Protocol, TypeVar
 
 import grpc
 
@@ -83,3 +83,27 @@ def trailing_metadata(error: SfumatoError) -> tuple[tuple[str, str], ...]:
     if status_of(error) is grpc.StatusCode.RESOURCE_EXHAUSTED:
         return ((PUSHBACK, "-1"),)
     return ()
+
+
+class _Answer(Protocol):
+    def ByteSize(self) -> int: ...  # noqa: N802 - protobuf's name
+
+
+Answer = TypeVar("Answer", bound=_Answer)
+
+
+def fitting(answer: Answer, max_message_bytes: int) -> Answer:
+    """Gives ``answer`` back if it fits into a message.
+
+    Not for painted photos: protobuf writes the whole message to learn its size.
+
+    Raises:
+        AnswerTooLargeError: it does not.
+    """
+    size = answer.ByteSize()
+    if size > max_message_bytes:
+        raise AnswerTooLargeError(
+            f"the answer has {size:,} bytes, more than the {max_message_bytes:,} of a message; "
+            "ask about fewer models, or have the operator raise max_message_bytes"
+        )
+    return answer

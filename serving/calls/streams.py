@@ -2,17 +2,17 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
 import grpc.aio
 
+from serving.calls.admission import Admission
 from serving.calls.call import Call, Calls, Context, send_status, status_of_cancelled
 from serving.calls.client_name import client_of
-from serving.calls.given_up import retrieve
+from serving.calls.time_limit import retrieve
 from serving.errors import AnswerNotTakenError, TooManyStreamsError
-from serving.monitoring.access_log import log_stream
 
 
 class Answers:
@@ -60,17 +60,25 @@ class Answers:
 class Streams:
     """Counts the open streams of each client. For the event loop's thread only."""
 
-    def __init__(self, per_client: int, max_download_seconds: float, calls: Calls) -> None:
+    def __init__(
+        self,
+        per_client: int,
+        max_download_seconds: float,
+        calls: Calls,
+        log: Callable[[Call, Mapping[str, int]], None],
+    ) -> None:
         """Starts without streams.
 
         Args:
             per_client: how many each client may have open at once.
             max_download_seconds: how long an answer may wait for its client.
             calls: learn of those streams that fail.
+            log: is told of those that end well or are cancelled, with their answers by kind.
         """
         self._per_client = per_client
         self._max_download_seconds = max_download_seconds
         self._calls = calls
+        self._log = log
         self._open: Counter[str] = Counter()
 
     @property
@@ -102,14 +110,14 @@ class Streams:
         except (asyncio.CancelledError, grpc.aio.BaseError):  # by the client, or the connection
             if not call.status:
                 call.end(status_of_cancelled(context).name)
-                log_stream(call, answers.written)
+                self._log(call, answers.written)
             raise
         except Exception as error:
             call.notes |= answers.written
             await self._calls.fail(error, context, call)
             return
         call.end(grpc.StatusCode.OK.name)
-        log_stream(call, answers.written)
+        self._log(call, answers.written)
 
     @contextmanager
     def _admitted(self, client: str) -> Iterator[None]:
@@ -125,3 +133,35 @@ class Streams:
             self._open[client] -= 1
             if not self._open[client]:
                 del self._open[client]
+
+
+@asynccontextmanager
+async def reading_ahead(
+    read: Callable[[], Coroutine[Any, Any, None]], admission: Admission
+) -> AsyncIterator[None]:
+    """Runs ``read`` beside the block, which answers what it reads and is to end with it.
+
+    Whatever ``read`` raises is raised when the block has ended.
+
+    Raises:
+        NotServingError: the server is closed, or closed meanwhile; the block has answered what
+            had been read until then.
+    """
+    admission.check_open()
+    reading = asyncio.create_task(read())
+    reading.add_done_callback(retrieve)
+    closing = asyncio.create_task(_stop_at_closing_time(reading, admission))
+    try:
+        yield
+        await asyncio.wait([reading])
+    finally:
+        closing.cancel()
+        reading.cancel()
+    if reading.cancelled():
+        admission.check_open()
+    reading.result()
+
+
+async def _stop_at_closing_time(reading: asyncio.Task[None], admission: Admission) -> None:
+    await admission.closing()
+    reading.cancel()

@@ -9,7 +9,7 @@ from typing import Final, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from serving.calls.turnover import Turnover
+from serving.calls.admission import Turnover
 from serving.device.flow_shares import FlowShares
 from serving.errors import InvalidRequestError, QueueFullError
 

@@ -22,8 +22,8 @@ from onnxruntime.capi import onnxruntime_pybind11_state as native
 
 from serving.batch_shape import BatchShape
 from serving.config import Device, Precision
+from serving.device.cores import usable_cores
 from serving.errors import ConfigError
-from serving.process.cores import usable_cores
 from sfumato.errors import BundleError
 
 _log = logging.getLogger(__name__)

@@ -1,7 +1,9 @@
 """A network that paints batches of photos."""
 
 import functools
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -10,7 +12,6 @@ import numpy.typing as npt
 
 from serving.config import Precision
 from serving.device.cuda_graphs import open_graphs
-from serving.device.device_share import DeviceShare
 from serving.device.lane import Numbers, Pixels
 from serving.device.onnx_runtime import (
     SessionSettings,
@@ -24,6 +25,28 @@ from serving.device.onnx_runtime import (
 from serving.errors import OutOfMemoryError
 from sfumato.bundle.bundle import Bundle
 from sfumato.errors import BundleError
+
+
+class DeviceShare:
+    """Counts the batches that run on one device, of all its networks. For any thread."""
+
+    def __init__(self) -> None:
+        """Starts with none."""
+        self._lock = threading.Lock()
+        self._running = 0
+
+    @contextmanager
+    def taken(self) -> Iterator[int]:
+        """Counts one batch in for as long as the block lasts; gives how many others run."""
+        with self._lock:
+            others = self._running
+            self._running += 1
+        try:
+            yield others
+        finally:
+            with self._lock:
+                self._running -= 1
+
 
 if TYPE_CHECKING:
     import onnxruntime as ort

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from queue import SimpleQueue
 from typing import Any, Final, Generic, Self, TypeVar
 
+from serving.errors import DeadlineExpiredError
+
 T = TypeVar("T")
 
 
@@ -105,3 +107,36 @@ class _Work(Generic[T]):
     def _fail(self, error: BaseException) -> None:
         if not self.future.done():
             self.future.set_exception(error)
+
+
+T = TypeVar("T")
+
+
+class CodecJob(Generic[T]):
+    """Work that is not done if nobody waits for it any more when its turn comes."""
+
+    def __init__(self, work: Callable[[], T], deadline: float | None) -> None:
+        """Is going to do ``work``, unless ``deadline``, by ``time.monotonic()``, has passed."""
+        self._work: Callable[[], T] | None = work
+        self._deadline = deadline
+
+    async def run_in(self, threads: WorkerThreads) -> T:
+        """Does the work on one of ``threads``.
+
+        A cancelled job lets go of its work, and so of the photo in it: their queue keeps the job
+        itself until a thread gets there, and cancelled calls are counted by nobody.
+
+        Raises:
+            DeadlineExpiredError: the deadline passed while it waited.
+        """
+        try:
+            return await threads.run(self._run)
+        except asyncio.CancelledError:
+            self._work = None
+            raise
+
+    def _run(self) -> T:
+        work = self._work
+        if work is None or (self._deadline is not None and time.monotonic() >= self._deadline):
+            raise DeadlineExpiredError("the deadline passed before the photo's turn")
+        return work()

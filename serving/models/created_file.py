@@ -4,7 +4,7 @@ import os
 import secrets
 from pathlib import Path
 
-from serving.models.file_stamp import Stamp, stamp_of
+from serving.models.folder_scan import Stamp, stamp_of
 
 
 def create_file(path: Path, data: bytes) -> Stamp:

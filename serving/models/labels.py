@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Final
 
-from serving.models.file_stamp import Stamp
+from serving.models.folder_scan import Stamp
 from sfumato.errors import SfumatoError
 
 _log = logging.getLogger(__name__)

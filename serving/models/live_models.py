@@ -1,22 +1,19 @@
 """The models of one server: loaded as the settings say, and kept like their folder."""
 
 import logging
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
 from serving.config import ModelConfig, ServerConfig
-from serving.device.device_share import DeviceShare
 from serving.device.lane import LaneSettings
 from serving.device.onnx_runtime import CUDA, SessionSettings
-from serving.device.session import OnnxSession
+from serving.device.session import DeviceShare, OnnxSession
 from serving.device.worker_threads import WorkerThreads
 from serving.models.loader import ModelLoader
 from serving.models.model import LoadableSession
-from serving.models.model_health import tell_model_health
 from serving.models.repository import Repository
 from serving.models.watcher import RepositoryWatcher
-from serving.wire.health import HealthService
 from sfumato.bundle.bundle import Bundle
 
 _log = logging.getLogger(__name__)
@@ -70,14 +67,8 @@ class LiveModels:
                 ", ".join(sorted(there)),
             )
 
-    def follow(self, health: HealthService, services: Collection[str]) -> None:
-        """Follows the model folder from now on, and tells ``health`` about each model.
-
-        Args:
-            health: answers clients.
-            services: names of the server's services, which are no models.
-        """
-        tell_model_health(health, self.repository, services)
+    def follow(self) -> None:
+        """Follows the model folder from now on."""
         self._watcher.start()
 
     async def stay(self) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Coroutine, Iterator
 from functools import partial
 from typing import Any, Final, NoReturn, TypeVar
 
-from serving.calls.given_up import retrieve
+from serving.calls.time_limit import retrieve
 from serving.errors import ConfigError, DamagedModelError, ModelNotFoundError
 from serving.models.folder_scan import STYLES_FOLDER, FolderScan, ModelScan, scan_folder
 from serving.models.loader import ModelLoader

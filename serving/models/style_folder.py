@@ -9,7 +9,7 @@ from weakref import WeakKeyDictionary
 
 from serving.errors import StyleExistsError
 from serving.models.created_file import create_file
-from serving.models.file_stamp import Stamp
+from serving.models.folder_scan import Stamp
 from serving.models.model import Model
 from sfumato.bundle.style_bank import StyleBank
 from sfumato.bundle.style_file import STYLE_FILE_SUFFIX, StyleFile, read_style_file

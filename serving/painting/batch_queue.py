@@ -11,7 +11,7 @@ from serving.calls.caller import Caller
 from serving.device.fair_share import FairShare
 from serving.device.flow_shares import Flow, Size
 from serving.device.lane import Lane, Numbers, Pixels
-from serving.stage import Stage
+from serving.timing import Stage
 
 _Key = tuple[int, Size]
 

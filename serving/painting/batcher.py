@@ -21,7 +21,7 @@ from serving.device.lane import BatchObserver, Lane, Numbers, Pixels
 from serving.device.worker_threads import WorkerThreads
 from serving.errors import DeadlineExpiredError, InferenceError
 from serving.painting.batch_queue import BatchQueue, Painted, WaitingPhoto
-from serving.stage import Stage
+from serving.timing import Stage
 from sfumato.errors import SfumatoError
 
 _log = logging.getLogger(__name__)

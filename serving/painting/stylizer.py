@@ -11,15 +11,14 @@ from functools import partial
 from typing import Final, TypeVar
 
 from serving.calls.caller import Caller
-from serving.device.codec_job import CodecJob
 from serving.device.lane import Numbers, Pixels
-from serving.device.worker_threads import WorkerThreads
+from serving.device.worker_threads import CodecJob, WorkerThreads
 from serving.errors import OutOfMemoryError
 from serving.models.model import Model
 from serving.models.repository import Repository
 from serving.painting.batch_queue import Painted
 from serving.painting.batcher import Batcher
-from serving.stage import Stage
+from serving.timing import Stage
 from sfumato.images.codec import ImageFormat, Photo, check_sides, decode_photo, encode_photo
 
 T = TypeVar("T")

@@ -4,13 +4,12 @@ from typing import Final
 
 import grpc
 
-from serving.calls.call import AUTHORIZATION
+from serving.calls.call import AUTHORIZATION, HEALTH_METHODS
 from serving.calls.client_name import client_name
 from serving.calls.message_check import REFLECTION_METHODS
 from serving.errors import PermissionDeniedError, UnauthenticatedError
 from serving.security.tokens import Scope, Token, find_token
 from serving.security.watched_files import WatchedFiles
-from serving.wire.health import HEALTH_LIST, HEALTH_METHODS
 
 _SCHEME: Final = "bearer"
 
@@ -19,6 +18,8 @@ _ADMIN: Final = (
     "/inference.GRPCInferenceService/RepositoryModelLoad",
     "/inference.GRPCInferenceService/RepositoryModelUnload",
 )
+
+_HEALTH_LIST: Final = f"{HEALTH_METHODS}List"  # the names of all models
 
 _Details = grpc.HandlerCallDetails
 
@@ -64,14 +65,14 @@ class Authorization:
 
 def scope_of(method: str) -> Scope | None:
     """Gives the scope that ``/service/Method`` demands; None if any token will do."""
-    if method.startswith(REFLECTION_METHODS) or method == HEALTH_LIST:
+    if method.startswith(REFLECTION_METHODS) or method == _HEALTH_LIST:
         return None
     return Scope.ADMIN if method.startswith(_ADMIN) else Scope.PAINT
 
 
 def _is_open_to_all(method: str) -> bool:
     """Whoever balances load has no token, and asks about names that it knows."""
-    return method.startswith(HEALTH_METHODS) and method != HEALTH_LIST
+    return method.startswith(HEALTH_METHODS) and method != _HEALTH_LIST
 
 
 def _check_scope(token: Token, method: str) -> None:

@@ -1,5 +1,6 @@
 """The port at which the server listens, with TLS if that is wanted."""
 
+import logging
 import socket
 
 import grpc.aio
@@ -7,6 +8,7 @@ import grpc.aio
 from serving.config import ServerConfig
 from serving.errors import ConfigError
 from serving.security.credentials import TlsFiles, server_credentials
+from sfumato.connection.address import is_loopback
 
 
 def open_port(server: grpc.aio.Server, config: ServerConfig) -> int:
@@ -42,3 +44,23 @@ def _reason(error: OSError) -> str:
 def address_of(host: str, port: int) -> str:
     """Gives ``host:port``, with brackets around an IPv6 address."""
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+_log = logging.getLogger(__name__)
+
+
+def warn_of_exposure(config: ServerConfig) -> None:
+    """Warns of what can be read on its way to other machines.
+
+    It is allowed all the same: TLS often ends in a proxy, and a container listens on every
+    address of a network that is its own.
+    """
+    if is_loopback(config.host) or config.tls_cert is not None:
+        return
+    what = "tokens and photos" if config.token_file else "photos"
+    _log.warning(
+        "%s is not this machine alone and there is no TLS: %s travel as plain text; "
+        "give tls_cert and tls_key unless something in front of the server encrypts",
+        config.host,
+        what,
+    )

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final, Generic, TypeVar
 
 from serving.errors import ConfigError
-from serving.models.file_stamp import Stamp, stamp
+from serving.models.folder_scan import Stamp, stamp
 
 _log = logging.getLogger(__name__)
 

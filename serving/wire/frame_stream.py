@@ -9,12 +9,10 @@ import grpc.aio
 from serving.calls.call import Call, Context, deadline_of
 from serving.calls.client_name import caller_of
 from serving.calls.message_check import read_message
-from serving.calls.reading_ahead import reading_ahead
-from serving.calls.streams import Answers
+from serving.calls.streams import Answers, reading_ahead
 from serving.errors import InvalidRequestError, QueueFullError
 from serving.wire.engine import Engine
-from serving.wire.frame import Frame
-from serving.wire.frame_inheritance import inherit
+from serving.wire.frame import Frame, inherit
 from serving.wire.stylize_messages import note_painting, note_request, order_of, response_to
 from sfumato.errors import SfumatoError
 from sfumato.v1 import stylization_service_pb2 as pb

@@ -1,6 +1,7 @@
 """grpc.health.v1: whether the server, and each of its services and models, is serving."""
 
 import asyncio
+from collections.abc import Collection
 from typing import Any, Final
 
 import grpc
@@ -8,6 +9,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from serving.calls.call import Context
 from serving.calls.client_text import quoted
+from serving.models.repository import Repository
 
 SERVING: Final = health_pb2.HealthCheckResponse.SERVING
 NOT_SERVING: Final = health_pb2.HealthCheckResponse.NOT_SERVING
@@ -17,9 +19,6 @@ OVERALL: Final = ""
 """Name of the server as a whole."""
 
 HEALTH: Final = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
-HEALTH_METHODS: Final = f"/{HEALTH}/"
-HEALTH_LIST: Final = f"{HEALTH_METHODS}List"
-"""Tells the names of all models, which not everybody may know."""
 
 _LONGEST_NAME: Final = 1000  # a stream that watches a name keeps it
 
@@ -84,3 +83,24 @@ class HealthService(health_pb2_grpc.HealthServicer):
                 await context.write(health_pb2.HealthCheckResponse(status=status))
                 told = status
             await changed.wait()
+
+
+def tell_model_health(
+    service: HealthService, repository: Repository, reserved: Collection[str]
+) -> None:
+    """Tells, now and after each change, that a model is SERVING if one version of it is.
+
+    Args:
+        service: answers clients.
+        repository: the models.
+        reserved: names of services, which a model of the same name does not touch.
+    """
+
+    def tell(name: str) -> None:
+        if name not in reserved:
+            is_served = any(model.name == name for model in repository)
+            service.set(name, SERVING if is_served else NOT_SERVING)
+
+    for name in repository.names():
+        tell(name)
+    repository.on_change(tell)

@@ -11,8 +11,7 @@ import grpc.aio
 from serving.calls.admission import Admission
 from serving.calls.call import Context
 from serving.calls.message_check import read_message
-from serving.calls.reading_ahead import reading_ahead
-from serving.calls.streams import Answers
+from serving.calls.streams import Answers, reading_ahead
 from sfumato.inference import open_inference_pb2 as pb
 
 Answer = Callable[

@@ -8,9 +8,9 @@ from typing import Final, TypeVar
 import grpc.aio
 
 import sfumato
-from serving.calls.answer_size import Answer, fitting
 from serving.calls.call import Call, Context, deadline_of, metadata_of
 from serving.calls.client_name import caller_of
+from serving.calls.statuses import Answer, fitting
 from serving.errors import AdminDisabledError, InvalidRequestError
 from serving.models.model import Model, ModelState
 from serving.wire.engine import Engine

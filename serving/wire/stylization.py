@@ -3,9 +3,9 @@
 import logging
 from typing import Final
 
-from serving.calls.answer_size import fitting
 from serving.calls.call import Call, Context, deadline_of, metadata_of
 from serving.calls.client_name import caller_of
+from serving.calls.statuses import fitting
 from serving.wire.engine import Engine
 from serving.wire.frame_stream import FrameStream
 from serving.wire.stylize_messages import (

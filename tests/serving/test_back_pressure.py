@@ -15,8 +15,7 @@ import grpc
 import numpy as np
 import pytest
 
-from serving.device.codec_job import CodecJob
-from serving.device.worker_threads import WorkerThreads
+from serving.device.worker_threads import CodecJob, WorkerThreads
 from serving.errors import DeadlineExpiredError
 from serving.server import Server
 from tests.serving.photos import draw, encode

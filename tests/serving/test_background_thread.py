@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from serving.device.worker_threads import WorkerThreads
-from serving.process.background_thread import give_way
+from serving.process import give_way
 from tests.serving.photos import draw, encode
 from tests.serving.running import connected, order, running
 

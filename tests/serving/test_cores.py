@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from serving.process.cores import usable_cores
+from serving.device.cores import usable_cores
 
 pytestmark = pytest.mark.usefixtures("eight")
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from serving.server import Server
-from serving.wire.frame_inheritance import inherit
+from serving.wire.frame import inherit
 from sfumato.v1 import stylization_service_pb2 as pb
 from tests.serving.frames import (
     WAITING,

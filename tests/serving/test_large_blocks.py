@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from serving.process.large_blocks import map_large_blocks
+from serving.process import map_large_blocks
 
 def resident_mebibytes():
     lines = Path("/proc/self/status").read_text().splitlines()

@@ -12,7 +12,7 @@ from serving.calls.call import Call
 from serving.monitoring.access_log import CallLine
 from serving.monitoring.background_log import BackgroundHandler
 from serving.monitoring.logs import JsonFormatter, OneLineFormatter
-from serving.stage import Stage
+from serving.timing import Stage
 from sfumato.v1 import stylization_service_pb2 as pb
 from tests.serving.frames import answers_to, numbered
 from tests.serving.photos import draw, encode

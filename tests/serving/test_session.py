@@ -7,9 +7,8 @@ import numpy as np
 import pytest
 
 from serving.device import onnx_runtime
-from serving.device.device_share import DeviceShare
 from serving.device.onnx_runtime import CPU, CUDA, SessionSettings, usual_batches_at_once
-from serving.device.session import OnnxSession
+from serving.device.session import DeviceShare, OnnxSession
 from serving.errors import ConfigError, OutOfMemoryError
 from sfumato.bundle.bundle import Bundle
 from sfumato.errors import BundleError

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from serving.models.created_file import create_file
-from serving.models.file_stamp import Stamp, stamp
+from serving.models.folder_scan import Stamp, stamp
 from serving.server import Server
 from sfumato.bundle.style_file import read_style_file, write_style_file
 from sfumato.v1 import admin_service_pb2 as pb

@@ -2,7 +2,7 @@ from collections.abc import Callable
 
 import pytest
 
-from serving.calls.turnover import Turnover
+from serving.calls.admission import Turnover
 
 
 class Clock:

@@ -1,1 +1,0 @@
-"""The process itself: memory, open files, cores and standard streams."""
