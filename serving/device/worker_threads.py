@@ -109,9 +109,6 @@ class _Work(Generic[T]):
             self.future.set_exception(error)
 
 
-T = TypeVar("T")
-
-
 class CodecJob(Generic[T]):
     """Work that is not done if nobody waits for it any more when its turn comes."""
 
