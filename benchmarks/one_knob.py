@@ -19,17 +19,17 @@ from torch import Tensor
 
 from benchmarks.machine import describe_machine
 from examples.contact_sheet import Picture, Row, draw_contact_sheet
-from training.baselines.images import Pixels
-from training.baselines.loop import optimize
-from training.baselines.projections import clip
 from training.data.image_folder import find_images
 from training.data.paintings import Painting, load_paintings
 from training.data.photos import center_crops
-from training.evaluation.slow_baseline import objective_of
+from training.evaluation.measures.slow_baseline import objective_of
 from training.loss_settings import LossSettings, build_loss
 from training.losses.calibration import calibrate, painting_grams
 from training.losses.perceptual import PerceptualLoss
 from training.networks.loss_network import LossNetwork, load_loss_network
+from training.optimize.images import Pixels
+from training.optimize.loop import optimize
+from training.optimize.projections import clip
 
 STRENGTHS = (0.2, 1.0, 5.0)
 

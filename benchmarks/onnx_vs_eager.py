@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 
 from benchmarks.machine import describe_machine
-from training.export import StylizationGraph, to_onnx
+from training.export.export import StylizationGraph, to_onnx
 from training.networks.architectures import ARCHITECTURES, build_network
 
 

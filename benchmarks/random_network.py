@@ -13,7 +13,7 @@ import torch
 from sfumato.bundle.bundle import Bundle, next_version, write_bundle
 from sfumato.bundle.network_info import NetworkInfo
 from sfumato.bundle.style_info import StyleInfo
-from training.export import to_onnx
+from training.export.export import to_onnx
 from training.networks.architectures import ARCHITECTURES, build_network
 from training.networks.transformation_network import MIN_SIDE
 

@@ -17,10 +17,10 @@ from torch import Tensor
 from benchmarks.machine import describe_machine
 from training.data.image_folder import find_images
 from training.data.photos import center_crops
-from training.evaluation.similarity import psnr
-from training.evaluation.style_measures import painter
+from training.evaluation.measures.similarity import psnr
+from training.evaluation.measures.style_measures import painter
 from training.evaluation.subject import Subject, find_bundle, load_subject
-from training.export import ServedGraph
+from training.export.export import ServedGraph
 
 STRENGTHS = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
 

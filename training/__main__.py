@@ -11,19 +11,19 @@ from contextlib import contextmanager
 from sfumato.errors import SfumatoError
 
 COMMANDS: dict[str, tuple[str, str]] = {  # what it does, and the module whose main() it is
-    "fit": ("train a network on photos and paintings", "training.fit"),
+    "fit": ("train a network on photos and paintings", "training.run.fit"),
     "add-style": (
         "learn one painting more, in minutes, without touching the others",
         "training.new_style.command",
     ),
-    "export": ("write a checkpoint as the next version of a bundle", "training.export_command"),
+    "export": ("write a checkpoint as the next version of a bundle", "training.export.command"),
     "evaluate": (
         "measure every style of a bundle and write its quality cards",
         "training.evaluation.command",
     ),
     "optimize": (
         "optimize one image: style transfer, textures, dreams, features",
-        "training.baselines.command",
+        "training.optimize.command",
     ),
 }
 

@@ -5,7 +5,7 @@ The module brings them along (``MultiStyleModule.configure_callbacks``): every r
 
 import math
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import Any, Final
 
 import lightning as L
 import torch
@@ -15,11 +15,8 @@ from torch import Tensor
 
 from training.data.photos import PhotoBatch
 from training.errors import DIVERGED_REMEDY, TrainingError
+from training.nth_step import NthStepCallback
 from training.ranges import check_range
-from training.run.nth_step import NthStepCallback
-
-if TYPE_CHECKING:
-    from training.module import MultiStyleModule
 
 LOSSES_READ_AT_ONCE: Final = 20
 """On a GPU; reading one makes the processor wait until the GPU has finished all its work."""
@@ -113,7 +110,7 @@ class TwinStylesAlarm(NthStepCallback):
         self, trainer: L.Trainer, pl_module: L.LightningModule, batch: PhotoBatch
     ) -> None:
         """Paints one photo in every style and compares."""
-        module = cast("MultiStyleModule", pl_module)
+        module: Any = pl_module  # a MultiStyleModule, which imports this file
         painted = [
             module(batch.images[:1], torch.tensor([style], device=batch.images.device))
             for style in range(len(module.rows))

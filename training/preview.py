@@ -11,8 +11,8 @@ from torchvision.utils import make_grid, save_image
 from training.data.photos import PhotoBatch, center_crops
 from training.module import MultiStyleModule
 from training.networks.transformation_network import MIN_SIDE
+from training.nth_step import NthStepCallback
 from training.ranges import check_range
-from training.run.nth_step import NthStepCallback
 
 
 class PreviewSheet(NthStepCallback):

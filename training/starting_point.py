@@ -26,7 +26,7 @@ def read_trained(path: Path | str) -> TrainedStyles:
     if not path.is_dir():
         return read_checkpoint(path)
     bundle = read_latest_bundle(path)
-    from training.export import network_from_onnx  # ONNX Runtime is slow to import
+    from training.export.export import network_from_onnx  # ONNX Runtime is slow to import
 
     network = network_from_onnx(bundle.model_path.read_bytes(), bundle.network.architecture)
     if network.digest() != bundle.network.digest:

@@ -16,7 +16,7 @@ from tests.serving.running import ServerProcess
 from tests.training.drawn_data import draw_paintings, draw_photos, write_slim_vgg
 from training.__main__ import main
 from training.checkpoint import TrainedStyles, read_checkpoint
-from training.export import StylizationGraph
+from training.export.export import StylizationGraph
 
 # Lightning's and torch's warnings are theirs to mend.
 pytestmark = pytest.mark.filterwarnings("default")

@@ -10,7 +10,6 @@ import pytest
 import torch
 from PIL import Image
 
-from training.baselines.picture_file import write_picture
 from training.data.image_folder import find_images
 from training.data.module import PhotosAndPaintings
 from training.data.paintings import load_paintings
@@ -25,6 +24,7 @@ from training.data.photos import (
 )
 from training.data.spread import spread
 from training.errors import TrainingError
+from training.optimize.picture_file import write_picture
 
 
 def test_several_folders_are_one_dataset(photos: Path, paintings: Path) -> None:

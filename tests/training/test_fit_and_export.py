@@ -366,7 +366,7 @@ def test_a_network_that_holds_nan_is_refused(
 
 def test_pictures_that_are_not_finite_are_refused(exported: Exported) -> None:
     from training.errors import TrainingError
-    from training.export import check_parity
+    from training.export.export import check_parity
 
     trained = read_checkpoint(exported.checkpoint)
     graph = (exported.model / "1" / "model.onnx").read_bytes()
@@ -379,7 +379,7 @@ def test_a_graph_that_loses_a_small_number_is_caught(exported: Exported) -> None
     from onnx import numpy_helper
 
     from training.errors import TrainingError
-    from training.export import check_parity
+    from training.export.export import check_parity
 
     trained = read_checkpoint(exported.checkpoint)
     model = onnx.load(exported.model / "1" / "model.onnx")

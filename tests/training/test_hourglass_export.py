@@ -2,7 +2,7 @@
 
 import torch
 
-from training.export import check_parity, to_onnx
+from training.export.export import check_parity, to_onnx
 from training.networks.hourglass import Hourglass
 
 

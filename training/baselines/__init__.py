@@ -1,1 +1,1 @@
-"""Slow optimization baselines: one loop, many images, objectives and optimizers."""
+"""Slow baselines: style transfer, textures, inversion and doodles, by their papers' formulas."""

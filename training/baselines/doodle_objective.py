@@ -11,11 +11,11 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from training.baselines.objective import Features, Objective
-from training.baselines.perceptual_objectives import style
 from training.baselines.region_masks import RegionMask, check_covered, covers
 from training.losses.gram import gram_matrix
 from training.losses.style import GramStyleLoss
+from training.optimize.objective import Features, Objective
+from training.optimize.perceptual_objectives import style
 
 
 @torch.no_grad()

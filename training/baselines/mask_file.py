@@ -9,10 +9,10 @@ import torch
 from torch import Tensor
 
 from sfumato.errors import ImageError
-from training.baselines.picture_file import fit
 from training.data.image_file import MAX_PIXELS, read_photo
 from training.data.other_formats import open_image
 from training.errors import TrainingError
+from training.optimize.picture_file import fit
 
 LARGEST_MASK: Final = 1024
 """Longer side in pixels to which larger masks are reduced, nearest pixel by nearest pixel."""

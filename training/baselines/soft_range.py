@@ -10,9 +10,9 @@ from typing import Final
 import torch
 from torch import Tensor
 
-from training.baselines.images import ImageParameterization
-from training.baselines.objective import IMAGE, FeatureNetwork, Features, Objective, Term
 from training.losses.precision import at_least_float32
+from training.optimize.images import ImageParameterization
+from training.optimize.objective import IMAGE, FeatureNetwork, Features, Objective, Term
 
 _PRICE: Final = 300.0
 """Of the loss of a flat grey picture."""

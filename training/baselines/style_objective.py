@@ -11,12 +11,12 @@ from typing import Final, Literal, get_args
 import torch
 from torch import Tensor
 
-from training.baselines.objective import Objective
-from training.baselines.perceptual_objectives import content, style, total_variation
 from training.errors import TrainingError
 from training.losses.calibration import calibrate, painting_grams
 from training.losses.style import GramStyleLoss, gatys_scale
 from training.networks.loss_network import LossNetwork
+from training.optimize.objective import Objective
+from training.optimize.perceptual_objectives import content, style, total_variation
 
 Normalization = Literal["calibrated", "energy", "gatys"]
 NORMALIZATIONS: Final[tuple[str, ...]] = get_args(Normalization)

@@ -8,10 +8,10 @@ from typing import Final, NamedTuple
 import torch
 from torch import Tensor
 
-from training.baselines.options import not_negative, positive
-from training.baselines.picture_file import fit, read_picture, resize
 from training.baselines.style_objective import CONTENT_LAYERS, NORMALIZATIONS, STYLE_LAYERS, Recipe
 from training.losses.perceptual import STYLE_WEIGHT
+from training.optimize.options import not_negative, positive
+from training.optimize.picture_file import fit, read_picture, resize
 
 GATYS_STYLE_WEIGHT: Final = 1e3
 """α/β = 10⁻³, as in figure 2 of Gatys 2016."""

@@ -8,19 +8,23 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from training.baselines.colour import (
+from training.baselines.soft_range import kept_in_range
+from training.baselines.style_objective import Recipe, transfer_objective
+from training.baselines.style_options import Pictures
+from training.networks.loss_network import LossNetwork
+from training.optimize.colour import (
     ColourBlind,
     PaintedLuminance,
     coral,
     luminance,
     match_luminance,
 )
-from training.baselines.failures import memory_for
-from training.baselines.images import ImageParameterization, Pixels, noise
-from training.baselines.loop import Result
-from training.baselines.objective import FeatureNetwork
-from training.baselines.picture_file import fit, resize
-from training.baselines.pyramid import (
+from training.optimize.failures import memory_for
+from training.optimize.images import ImageParameterization, Pixels, noise
+from training.optimize.loop import Result
+from training.optimize.objective import FeatureNetwork
+from training.optimize.picture_file import fit, resize
+from training.optimize.pyramid import (
     Observe,
     Problem,
     Size,
@@ -28,10 +32,6 @@ from training.baselines.pyramid import (
     fingerprint_of,
     optimize_pyramid,
 )
-from training.baselines.soft_range import kept_in_range
-from training.baselines.style_objective import Recipe, transfer_objective
-from training.baselines.style_options import Pictures
-from training.networks.loss_network import LossNetwork
 
 Start = Literal["noise", "photo", "painting"]
 KeptColours = Literal["luminance", "coral"]

@@ -10,11 +10,11 @@ from typing import Final, Literal
 import torch
 from torch import Tensor
 
-from training.baselines.objective import Features, Objective, Term
-from training.baselines.perceptual_objectives import means, style
 from training.errors import TrainingError
 from training.losses.gram import gram_matrix
 from training.losses.style import GramStyleLoss
+from training.optimize.objective import Features, Objective, Term
+from training.optimize.perceptual_objectives import means, style
 
 Statistic = Literal["means", "pca", "gram"]
 

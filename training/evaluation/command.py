@@ -7,8 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from training.baselines.options import positive
 from training.errors import TrainingError
+from training.optimize.options import positive
 
 if TYPE_CHECKING:
     from sfumato.bundle.bundle import Bundle
@@ -93,7 +93,11 @@ def main(arguments: Sequence[str]) -> None:
             f"interrupted: the same command goes on with what is in {options.out / 'work'}"
         ) from error
     from training.evaluation.comparison import Comparison
-    from training.evaluation.markdown_table import comparison_table, markdown_table, speed_table
+    from training.evaluation.page.markdown_table import (
+        comparison_table,
+        markdown_table,
+        speed_table,
+    )
 
     print(f"{report.conditions.machine}; {report.conditions.photos} photos\n")
     print(markdown_table(report))
@@ -114,7 +118,7 @@ def evaluate(options: argparse.Namespace, command: str) -> tuple["Report", "Repo
         The report, and that of the bundle to compare with, if there is one.
     """
     from sfumato.bundle.style_cards import update_cards
-    from training.evaluation.page import write_page
+    from training.evaluation.page.page import write_page
     from training.evaluation.report import Report
 
     evaluation, other, conditions = _prepare(options, command)
@@ -132,18 +136,18 @@ def _prepare(
     """Loads everything, so that nothing is measured before all of it is known to be there."""
     import torch
 
-    from training.baselines.watch import choose_device
     from training.data.image_folder import find_images
     from training.data.photos import center_crops
     from training.evaluation.comparison import shared_styles
     from training.evaluation.evaluation import Evaluation, Plan
     from training.evaluation.fingerprint import fingerprint
-    from training.evaluation.judge import Judge, load_judge
     from training.evaluation.machine import describe_machine
+    from training.evaluation.measures.judge import Judge, load_judge
     from training.evaluation.report import Conditions
     from training.evaluation.results_folder import ResultsFolder
     from training.evaluation.subject import find_bundle, load_subject
-    from training.export import ServedGraph
+    from training.export.export import ServedGraph
+    from training.optimize.watch import choose_device
     from training.output_place import prepare_folder
 
     if options.compare_loss_weights and not options.compare:

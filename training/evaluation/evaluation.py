@@ -9,16 +9,16 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from training.baselines.loop import Progress
-from training.evaluation.distances import pairwise_rms
-from training.evaluation.equivalence import equal_iterations
-from training.evaluation.judge import Judge
+from training.evaluation.measures.distances import pairwise_rms
+from training.evaluation.measures.equivalence import equal_iterations
+from training.evaluation.measures.judge import Judge
+from training.evaluation.measures.slow_baseline import ITERATIONS, run_baseline
+from training.evaluation.measures.speed import Speed, measure_speed
+from training.evaluation.measures.style_measures import StyleMeasures, measure_style, painter
 from training.evaluation.results_folder import ResultsFolder
-from training.evaluation.slow_baseline import ITERATIONS, run_baseline
-from training.evaluation.speed import Speed, measure_speed
-from training.evaluation.style_measures import StyleMeasures, measure_style, painter
 from training.evaluation.subject import Subject
-from training.export import ServedGraph
+from training.export.export import ServedGraph
+from training.optimize.loop import Progress
 
 
 @dataclass(frozen=True)
@@ -112,8 +112,8 @@ class Evaluation:
 
     def run(self) -> Measured:
         """Measures everything. Ctrl-C raises KeyboardInterrupt; a later call goes on."""
-        from training.evaluation.frequencies import finest_share
-        from training.evaluation.stability import add_noise, rms, shift
+        from training.evaluation.measures.frequencies import finest_share
+        from training.evaluation.measures.stability import add_noise, rms, shift
 
         ids = [info.id for info in self.subject.bundle.styles]
         with _bar(len(ids), "painting", "style") as bar:

@@ -7,7 +7,7 @@ from dataclasses import fields
 import torch
 from torch import Tensor
 
-from training.evaluation.style_measures import StyleMeasures
+from training.evaluation.measures.style_measures import StyleMeasures
 from training.evaluation.subject import Subject
 
 

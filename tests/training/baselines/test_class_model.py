@@ -7,10 +7,10 @@ import torch
 from PIL import Image
 
 from tests.training.baselines.tiny_classifier import write_squeezenet
-from training.baselines.command import main
-from training.baselines.picture_file import read_picture, write_picture
 from training.errors import TrainingError
 from training.networks.classifier import load_classifier
+from training.optimize.command import main
+from training.optimize.picture_file import read_picture, write_picture
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from training.baselines.colour import (
+from training.optimize.colour import (
     ColourBlind,
     PaintedLuminance,
     coral,

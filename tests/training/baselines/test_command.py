@@ -12,13 +12,13 @@ import torch
 from PIL import Image
 
 from tests.training.drawn_data import draw_picture
-from training.baselines.command import TECHNIQUES, build_parser, main
-from training.baselines.failures import DivergedError
-from training.baselines.loop import Progress, Result
-from training.baselines.options import add_shared_options
-from training.baselines.picture_file import fit, keep_last_good, read_picture, write_picture
-from training.baselines.watch import choose_device, is_frame, summary, watch
 from training.errors import TrainingError
+from training.optimize.command import TECHNIQUES, build_parser, main
+from training.optimize.failures import DivergedError
+from training.optimize.loop import Progress, Result
+from training.optimize.options import add_shared_options
+from training.optimize.picture_file import fit, keep_last_good, read_picture, write_picture
+from training.optimize.watch import choose_device, is_frame, summary, watch
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -30,7 +30,7 @@ def photo(tmp_path: Path) -> Path:
 
 
 def test_help_lists_every_technique_without_importing_torch() -> None:
-    program = "import sys; from training.baselines.command import build_parser as b; "
+    program = "import sys; from training.optimize.command import build_parser as b; "
     program += "print(b(None).format_help()); print('torch' in sys.modules)"
     answer = subprocess.run(
         [sys.executable, "-c", program], cwd=ROOT, check=True, capture_output=True, text=True

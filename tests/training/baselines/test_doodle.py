@@ -8,17 +8,17 @@ from PIL import Image, ImageDraw
 from torch import Tensor
 
 from tests.training.drawn_data import draw_picture, slim_vgg_weights
-from training.baselines.command import main
 from training.baselines.doodle_objective import doodle_objective, noise_of_regions
-from training.baselines.images import Pixels
-from training.baselines.loop import optimize
-from training.baselines.objective import IMAGE, Objective
-from training.baselines.picture_file import read_picture
 from training.baselines.region_masks import RegionMask
 from training.baselines.style_objective import Recipe, transfer_objective
 from training.errors import TrainingError
 from training.losses.gram import gram_matrix
 from training.networks.loss_network import LossNetwork
+from training.optimize.command import main
+from training.optimize.images import Pixels
+from training.optimize.loop import optimize
+from training.optimize.objective import IMAGE, Objective
+from training.optimize.picture_file import read_picture
 
 STYLE = ("relu1_1", "relu2_1")
 WARM, COLD = (1.0, 0.5, 0.0), (0.0, 0.0, 1.0)

@@ -7,13 +7,13 @@ import torch
 from PIL import Image
 
 from tests.training.baselines.tiny_classifier import convolutional, write_squeezenet
-from training.baselines.command import main
-from training.baselines.images import Pixels
-from training.baselines.loop import optimize
-from training.baselines.picture_file import read_picture, resize, write_picture
-from training.baselines.techniques.dream import at_full_size, dream_of, octaves, with_detail
-from training.baselines.unit_objectives import dream
 from training.errors import TrainingError
+from training.optimize.command import main
+from training.optimize.images import Pixels
+from training.optimize.loop import optimize
+from training.optimize.picture_file import read_picture, resize, write_picture
+from training.visualization.dream import at_full_size, dream_of, octaves, with_detail
+from training.visualization.unit_objectives import dream
 
 
 @pytest.fixture

@@ -8,12 +8,13 @@ from PIL import Image
 from torch import Tensor
 
 from tests.training.baselines.tiny_classifier import convolutional, write_squeezenet
-from training.baselines.command import main
-from training.baselines.images import Pixels
-from training.baselines.loop import optimize
-from training.baselines.objective import Objective
-from training.baselines.picture_file import read_picture, write_picture
-from training.baselines.unit_objectives import (
+from training.errors import TrainingError
+from training.optimize.command import main
+from training.optimize.images import Pixels
+from training.optimize.loop import optimize
+from training.optimize.objective import Objective
+from training.optimize.picture_file import read_picture, write_picture
+from training.visualization.unit_objectives import (
     channel,
     direction,
     diversity,
@@ -22,7 +23,6 @@ from training.baselines.unit_objectives import (
     neuron,
     probability,
 )
-from training.errors import TrainingError
 
 
 @pytest.fixture

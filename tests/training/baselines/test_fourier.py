@@ -6,10 +6,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from training.baselines.fourier import MARGIN, Fourier
-from training.baselines.images import Pixels
-from training.baselines.loop import optimize
-from training.baselines.objective import IMAGE, Features, Objective, Term
+from training.optimize.images import Pixels
+from training.optimize.loop import optimize
+from training.optimize.objective import IMAGE, Features, Objective, Term
+from training.visualization.fourier import MARGIN, Fourier
 
 
 def _generator(seed: int = 0) -> torch.Generator:

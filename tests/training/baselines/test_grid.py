@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from tests.training.drawn_data import draw_picture
-from training.baselines.command import build_parser, main
-from training.baselines.picture_file import read_picture
-from training.baselines.techniques.grid import plan
+from training.baselines.grid import plan
+from training.optimize.command import build_parser, main
+from training.optimize.picture_file import read_picture
 
 
 @pytest.fixture

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from training.baselines.failures import TooLargeError, is_out_of_memory, memory_for
-from training.baselines.images import Pixels, noise, noise_like
+from training.optimize.failures import TooLargeError, is_out_of_memory, memory_for
+from training.optimize.images import Pixels, noise, noise_like
 
 
 def seeded(seed: int) -> torch.Generator:

@@ -7,10 +7,10 @@ import pytest
 import torch
 
 from tests.training.drawn_data import draw_picture
-from training.baselines.command import main
-from training.baselines.picture_file import read_picture
-from training.baselines.techniques.invert import strip
+from training.baselines.invert import strip
 from training.errors import TrainingError
+from training.optimize.command import main
+from training.optimize.picture_file import read_picture
 
 
 @pytest.fixture

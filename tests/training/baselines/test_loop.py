@@ -8,17 +8,17 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from training.baselines.failures import DivergedError, TooLargeError
-from training.baselines.images import Pixels, noise
-from training.baselines.loop import Progress, Result, optimize
-from training.baselines.objective import IMAGE, Features, Objective, Term
-from training.baselines.optimizers import OPTIMIZERS, OptimizerName
-from training.baselines.perceptual_objectives import content, l2, style
-from training.baselines.projections import clip, epsilon_ball
 from training.errors import TrainingError
 from training.losses.gram import gram_matrix
 from training.losses.style import GramStyleLoss
 from training.networks.loss_network import LossNetwork
+from training.optimize.failures import DivergedError, TooLargeError
+from training.optimize.images import Pixels, noise
+from training.optimize.loop import Progress, Result, optimize
+from training.optimize.objective import IMAGE, Features, Objective, Term
+from training.optimize.optimizers import OPTIMIZERS, OptimizerName
+from training.optimize.perceptual_objectives import content, l2, style
+from training.optimize.projections import clip, epsilon_ball
 
 
 def nothing(x: Tensor, layers: Iterable[str]) -> Mapping[str, Tensor]:

@@ -6,15 +6,15 @@ import pytest
 import torch
 from torch import Tensor
 
-from training.baselines.images import Pixels
-from training.baselines.loop import optimize
-from training.baselines.objective import IMAGE
-from training.baselines.perceptual_objectives import content, l2, means, style, total_variation
 from training.losses.gram import gram_matrix
 from training.losses.means import FeatureMeansLoss
 from training.losses.perceptual import PerceptualLoss
 from training.losses.style import GramStyleLoss
 from training.networks.loss_network import LossNetwork
+from training.optimize.images import Pixels
+from training.optimize.loop import optimize
+from training.optimize.objective import IMAGE
+from training.optimize.perceptual_objectives import content, l2, means, style, total_variation
 
 
 def test_inverting_a_linear_network_with_l2_is_ridge_regression() -> None:

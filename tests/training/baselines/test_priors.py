@@ -6,12 +6,14 @@ import pytest
 import torch
 from torch import nn
 
-from training.baselines.fourier import Fourier
-from training.baselines.images import Pixels
-from training.baselines.loop import optimize
-from training.baselines.objective import IMAGE
-from training.baselines.options import add_shared_options
-from training.baselines.priors import (
+from training.errors import TrainingError
+from training.networks.classifier import Classifier
+from training.optimize.images import Pixels
+from training.optimize.loop import optimize
+from training.optimize.objective import IMAGE
+from training.optimize.options import add_shared_options
+from training.visualization.fourier import Fourier
+from training.visualization.priors import (
     add_prior_options,
     clip_small,
     distance_from_mean,
@@ -22,9 +24,7 @@ from training.baselines.priors import (
     step_size,
     transformation,
 )
-from training.baselines.unit_objectives import logit
-from training.errors import TrainingError
-from training.networks.classifier import Classifier
+from training.visualization.unit_objectives import logit
 
 CPU = torch.device("cpu")
 

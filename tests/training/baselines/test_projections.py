@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from training.baselines.projections import (
+from training.optimize.projections import (
     bilateral,
     bilateral_filter,
     blur,

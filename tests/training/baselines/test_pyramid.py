@@ -8,12 +8,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from training.baselines.failures import TooLargeError
-from training.baselines.images import Pixels
-from training.baselines.loop import Progress
-from training.baselines.perceptual_objectives import content
-from training.baselines.picture_file import resize_tile
-from training.baselines.pyramid import (
+from training.optimize.failures import TooLargeError
+from training.optimize.images import Pixels
+from training.optimize.loop import Progress
+from training.optimize.perceptual_objectives import content
+from training.optimize.picture_file import resize_tile
+from training.optimize.pyramid import (
     Problem,
     Size,
     coarse_to_fine,

@@ -7,10 +7,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from training.baselines.images import Pixels
-from training.baselines.loop import optimize
-from training.baselines.redirected_relu import RedirectedReLU
-from training.baselines.unit_objectives import channel
+from training.optimize.images import Pixels
+from training.optimize.loop import optimize
+from training.visualization.redirected_relu import RedirectedReLU
+from training.visualization.unit_objectives import channel
 
 Rectify = Callable[[Tensor], Tensor]
 

@@ -8,11 +8,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from training.baselines.failures import DivergedError
-from training.baselines.images import Pixels
-from training.baselines.objective import IMAGE, Features, Objective, Term
-from training.baselines.options import add_shared_options
-from training.baselines.sheet import GAP, Entry, lay_out, optimize_sheet
+from training.optimize.failures import DivergedError
+from training.optimize.images import Pixels
+from training.optimize.objective import IMAGE, Features, Objective, Term
+from training.optimize.options import add_shared_options
+from training.optimize.sheet import GAP, Entry, lay_out, optimize_sheet
 
 
 def _options(*arguments: str) -> argparse.Namespace:

@@ -3,10 +3,10 @@
 import torch
 
 from tests.training.drawn_data import slim_vgg_weights
-from training.baselines.images import Pixels
-from training.baselines.objective import IMAGE, Objective, Term
 from training.baselines.soft_range import kept_in_range, soft_range
 from training.networks.loss_network import LossNetwork
+from training.optimize.images import Pixels
+from training.optimize.objective import IMAGE, Objective, Term
 
 
 def test_pixels_in_range_cost_nothing_and_others_their_squared_excess() -> None:

@@ -7,12 +7,12 @@ import torch
 from PIL import Image
 
 from tests.training.drawn_data import draw_picture
-from training.baselines.colour import luminance
-from training.baselines.command import main
-from training.baselines.picture_file import read_picture
 from training.baselines.style_options import Pictures
 from training.baselines.style_transfer import as_compared
 from training.errors import TrainingError
+from training.optimize.colour import luminance
+from training.optimize.command import main
+from training.optimize.picture_file import read_picture
 
 
 @pytest.fixture

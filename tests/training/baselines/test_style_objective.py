@@ -5,10 +5,6 @@ import torch
 from torch import Tensor
 
 from tests.training.drawn_data import slim_vgg_weights
-from training.baselines.images import Pixels
-from training.baselines.loop import optimize
-from training.baselines.objective import IMAGE, Objective
-from training.baselines.perceptual_objectives import content, style
 from training.baselines.soft_range import kept_in_range
 from training.baselines.style_objective import Recipe, transfer_objective
 from training.errors import TrainingError
@@ -17,6 +13,10 @@ from training.losses.gram import gram_matrix
 from training.losses.perceptual import STYLE_WEIGHT, PerceptualLoss
 from training.losses.style import GramStyleLoss
 from training.networks.loss_network import LossNetwork
+from training.optimize.images import Pixels
+from training.optimize.loop import optimize
+from training.optimize.objective import IMAGE, Objective
+from training.optimize.perceptual_objectives import content, style
 
 CONTENT = ("relu2_2",)
 STYLE = ("relu1_1", "relu2_1", "relu3_1")

@@ -7,7 +7,6 @@ import pytest
 import torch
 
 from tests.training.drawn_data import draw_picture
-from training.baselines.options import not_negative
 from training.baselines.style_options import (
     GATYS_STYLE_WEIGHT,
     Pictures,
@@ -21,6 +20,7 @@ from training.baselines.style_options import (
 )
 from training.errors import TrainingError
 from training.losses.perceptual import STYLE_WEIGHT
+from training.optimize.options import not_negative
 
 
 def _options(*arguments: str) -> argparse.Namespace:

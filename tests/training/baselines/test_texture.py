@@ -10,9 +10,6 @@ from PIL import Image
 from torch import Tensor
 from torchvision.models import vgg19
 
-from training.baselines.command import main
-from training.baselines.objective import Features
-from training.baselines.picture_file import read_picture
 from training.baselines.texture_statistics import (
     Statistic,
     choose_layers,
@@ -23,6 +20,9 @@ from training.baselines.texture_statistics import (
 )
 from training.errors import TrainingError
 from training.networks.loss_network import channels_of, load_loss_network
+from training.optimize.command import main
+from training.optimize.objective import Features
+from training.optimize.picture_file import read_picture
 
 
 @pytest.fixture(scope="module")

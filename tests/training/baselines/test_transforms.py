@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from training.baselines.transforms import (
+from training.errors import TrainingError
+from training.visualization.transforms import (
     Transform,
     compose,
     jitter,
@@ -17,7 +18,6 @@ from training.baselines.transforms import (
     roll,
     rotate,
 )
-from training.errors import TrainingError
 
 
 def _generator(seed: int = 0) -> torch.Generator:

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from training.baselines.unit_names import Unit, parse_unit
 from training.errors import TrainingError
+from training.visualization.unit_names import Unit, parse_unit
 
 MAPS = torch.tensor([[[[1.0, 2.0], [3.0, 4.0]], [[0.0, 0.0], [0.0, 8.0]]]])  # [1, 2, 2, 2]
 

@@ -4,8 +4,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from training.baselines.objective import Objective
-from training.baselines.unit_objectives import (
+from training.errors import TrainingError
+from training.optimize.objective import Objective
+from training.visualization.unit_objectives import (
     channel,
     direction,
     diversity,
@@ -15,7 +16,6 @@ from training.baselines.unit_objectives import (
     probability,
     relative_diversity,
 )
-from training.errors import TrainingError
 
 MAPS = torch.tensor([[[[1.0, 2.0], [3.0, 4.0]], [[0.0, 0.0], [0.0, 8.0]]]])  # [1, 2, 2, 2]
 

@@ -14,7 +14,7 @@ from tests.training.drawn_data import draw_paintings, draw_photos, write_slim_vg
 from training.data.image_folder import find_images
 from training.data.paintings import load_paintings
 from training.data.photos import center_crops
-from training.export import to_onnx
+from training.export.export import to_onnx
 from training.loss_settings import LossSettings, build_loss
 from training.networks.johnson_networks import LiteNetwork
 from training.networks.loss_network import load_loss_network

@@ -13,9 +13,9 @@ from tests.training.evaluation.drawn_bundle import IDS, DrawnBundle
 from training.__main__ import main
 from training.evaluation.comparison import COLUMNS, Comparison
 from training.evaluation.evaluation import BaselineRecord, Measured
-from training.evaluation.markdown_table import comparison_table
+from training.evaluation.measures.style_measures import StyleMeasures
+from training.evaluation.page.markdown_table import comparison_table
 from training.evaluation.report import Conditions, Report
-from training.evaluation.style_measures import StyleMeasures
 
 Run = Callable[..., int]
 

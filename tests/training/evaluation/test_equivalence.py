@@ -2,7 +2,7 @@
 
 import pytest
 
-from training.evaluation.equivalence import Equivalence, best_so_far, equal_iterations
+from training.evaluation.measures.equivalence import Equivalence, best_so_far, equal_iterations
 
 CURVE = (25, 50, 100, 200)
 LOSSES = (8.0, 4.0, 2.0, 1.0)

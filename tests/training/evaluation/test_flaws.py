@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from training.evaluation.flaws import (
+from training.evaluation.measures.flaws import (
     calm_area,
     calm_picture,
     detail_kept,

@@ -6,11 +6,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from training.evaluation.distances import nearest, pairwise_rms
-from training.evaluation.frequencies import finest_share
-from training.evaluation.similarity import psnr, ssim
-from training.evaluation.speed import Speed
-from training.evaluation.stability import add_noise, noise_rms, shift, shift_rms
+from training.evaluation.measures.distances import nearest, pairwise_rms
+from training.evaluation.measures.frequencies import finest_share
+from training.evaluation.measures.similarity import psnr, ssim
+from training.evaluation.measures.speed import Speed
+from training.evaluation.measures.stability import add_noise, noise_rms, shift, shift_rms
 
 
 @pytest.fixture

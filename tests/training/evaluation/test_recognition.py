@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 
 from tests.training.baselines.tiny_classifier import colour_classes
-from training.evaluation.recognition import Recognition
+from training.evaluation.measures.recognition import Recognition
 
 RED, BLUE, BLACK = (1.0, 0.0, 0.0), (0.0, 0.0, 1.0), (0.0, 0.0, 0.0)
 

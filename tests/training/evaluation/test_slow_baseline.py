@@ -4,13 +4,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from training.baselines.loop import Progress
-from training.baselines.objective import IMAGE
-from training.evaluation.slow_baseline import objective_of, run_baseline
-from training.evaluation.speed import measure_speed
+from training.evaluation.measures.slow_baseline import objective_of, run_baseline
+from training.evaluation.measures.speed import measure_speed
 from training.losses.calibration import calibrate, painting_grams
 from training.losses.perceptual import PerceptualLoss
 from training.networks.loss_network import LossNetwork
+from training.optimize.loop import Progress
+from training.optimize.objective import IMAGE
 
 STYLE_LAYERS = ("relu1_1", "relu2_1")
 

@@ -11,9 +11,9 @@ from tests.training.evaluation.drawn_bundle import DrawnBundle
 from training.data.image_folder import find_images
 from training.data.photos import center_crops
 from training.evaluation import fingerprint as naming
-from training.evaluation.judge import Judge, load_judge
-from training.evaluation.stability import Painter
-from training.evaluation.style_measures import StyleMeasures, measure_style
+from training.evaluation.measures.judge import Judge, load_judge
+from training.evaluation.measures.stability import Painter
+from training.evaluation.measures.style_measures import StyleMeasures, measure_style
 from training.evaluation.subject import Subject, find_bundle, load_subject
 
 

@@ -1,0 +1,1 @@
+"""What is measured of a style: losses, judge, flaws, stability, speed."""

@@ -1,0 +1,1 @@
+"""The page that `evaluate` writes, and the tables for model cards."""

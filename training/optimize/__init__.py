@@ -1,0 +1,1 @@
+"""Slow pictures: the engine of all techniques that change pixels until an objective is content."""
