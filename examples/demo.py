@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from PIL import Image, ImageOps
 
@@ -25,6 +26,7 @@ from sfumato.images.codec import ImageFormat
 COLUMNS = 4
 MAX_STYLES = 23
 BLEND_STEPS = 7
+BRUSH_SIZES = (0.5, 0.6, 0.8, 1, 1.25, 1.6, 2)
 BLEND_PARTNER = "van-gogh-starry-night"
 NAME_WIDTH = 36
 
@@ -44,15 +46,13 @@ class Painter:
         """Prints the first line of the table."""
         print(f"{'picture':{NAME_WIDTH}} {'pixels':>11} {'round trip':>12} {'inference':>12}")
 
-    def paint(
-        self, name: str, weights: Mapping[str, float], strength: float | None = None
-    ) -> Image.Image:
+    def paint(self, name: str, weights: Mapping[str, float], **options: Any) -> Image.Image:
         """Paints the photo, writes it as ``name``.jpg and gives the picture."""
         started = time.perf_counter()
         answer = self._client.stylize(
             self._photo,
             weights,
-            strength=strength,
+            **options,
             model=self._model,
             output_format=ImageFormat.JPEG,
         )
@@ -98,9 +98,18 @@ def paint_strengths(painter: Painter, style: StyleSummary) -> Row:
     pictures = []
     for step in range(BLEND_STEPS):
         strength = step / (BLEND_STEPS - 1)
-        painted = painter.paint(f"strength-{step}", {style.id: 1.0}, strength)
+        painted = painter.paint(f"strength-{step}", {style.id: 1.0}, strength=strength)
         pictures.append(Picture(painted, f"strength {strength:.2f}"))
     return Row(pictures, f"{style.title or style.id}, from the photo to the full style")
+
+
+def paint_brushes(painter: Painter, style: StyleSummary) -> Row:
+    """Paints the photo with ever larger strokes: a row of the sheet."""
+    pictures = []
+    for brush_size in BRUSH_SIZES:
+        painted = painter.paint(f"brush-{brush_size}", {style.id: 1.0}, brush_size=brush_size)
+        pictures.append(Picture(painted, f"brush size {brush_size}"))
+    return Row(pictures, f"{style.title or style.id}, from small strokes to large ones")
 
 
 def run(options: argparse.Namespace) -> None:
@@ -125,6 +134,7 @@ def run(options: argparse.Namespace) -> None:
                 rows.append(paint_blends(painter, styles[0], _blend_partner(styles)))
             if len(styles) < len(listed):
                 rows.append(paint_strengths(painter, _blend_partner(styles)))
+            rows += [paint_brushes(painter, style) for style in styles[:1]]
     print("\nthe server has stopped")
     sheet = out / "sheet.jpg"
     draw_contact_sheet(rows).save(sheet, quality=90)

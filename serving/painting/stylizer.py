@@ -5,7 +5,7 @@ Every front door (``service``, and whatever is served beside it) sends its reque
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Final, TypeVar
@@ -19,6 +19,7 @@ from serving.models.repository import Repository
 from serving.painting.batch_queue import Painted
 from serving.painting.batcher import Batcher
 from serving.timing import Stage
+from sfumato.images.brush import Canvas, at_full_size
 from sfumato.images.codec import ImageFormat, Photo, check_sides, decode_photo, encode_photo
 
 T = TypeVar("T")
@@ -35,6 +36,7 @@ class Order:
         image: file of the photo.
         styles: pairs of style id and weight.
         strength: share of the styles, 0 to 1; the rest is the photo itself.
+        brush_size: size of the strokes, 0.5 to 2; 1 is as the model has learned them.
         model: name of the model; empty means "default".
         version: version of the model; None means the highest that can be served.
         label: label of a version, instead of its number; empty means none.
@@ -48,6 +50,7 @@ class Order:
     image: bytes
     styles: Sequence[tuple[str, float]]
     strength: float
+    brush_size: float
     model: str
     version: int | None
     label: str
@@ -87,12 +90,14 @@ class TensorOrder:
     Attributes:
         read: gives the photos, uint8 [N, H, W, 3]; called on a codec thread.
         rows: row of each photo's style or blend, float32 [N, P].
+        brush_size: see ``Order``.
         deadline: ``time.monotonic()`` after which nobody wants the answer.
         caller: whose photos they are.
     """
 
     read: Callable[[], Pixels]
     rows: Numbers
+    brush_size: float
     deadline: float | None
     caller: Caller
 
@@ -144,7 +149,7 @@ class Stylizer:
             ModelNotFoundError, DamagedModelError: see ``Repository.find``.
             StyleError: unknown styles, invalid weights or strength, or a strength below 1 of a
                 model that cannot change it.
-            ImageError: not a photo that can be read, too small or too large.
+            ImageError: not a photo that can be read, too small or too large; no size of a brush.
             QueueFullError: see ``Lane.admitted``.
             DeadlineExpiredError, InferenceError, OutOfMemoryError: see ``Batcher.run``.
         """
@@ -154,13 +159,16 @@ class Stylizer:
 
     async def _paint(self, order: Order, model: Model) -> Painting:
         style = model.bank.blend(order.styles, order.strength)
-        photo, decoding = await self._in_thread("decode", order, lambda: self._decode(order, model))
+        canvas = Canvas(order.brush_size, model.bundle.network.min_side, self._max_pixels)
+        (photo, small), decoding = await self._in_thread(
+            "decode", order, lambda: self._decode(order, canvas)
+        )
         height, width = photo.rgb.shape[:2]
         encoding = order.format or photo.format
         check_sides(width, height, encoding)
         painted = await self._batcher.run(
             model.lane,
-            photo.rgb,
+            small,
             style,
             deadline=order.deadline,
             caller=order.caller,
@@ -170,7 +178,10 @@ class Stylizer:
             "encode",
             order,
             lambda: encode_photo(
-                painted.image, format=encoding, quality=order.quality, alpha=photo.alpha
+                at_full_size(painted.image, small, photo.rgb),
+                format=encoding,
+                quality=order.quality,
+                alpha=photo.alpha,
             ),
         )
         return Painting(
@@ -193,10 +204,15 @@ class Stylizer:
             SfumatoError: whatever ``order.read`` raises.
         """
         with model.lane.admitted(len(order.rows)):
-            images, decoding = await self._in_thread("decode", order, order.read)
-            painted = await self._run_all(model, images, order)
+            canvas = Canvas(
+                order.brush_size, model.bundle.network.min_side, self._max_pixels // len(order.rows)
+            )
+            (images, small), decoding = await self._in_thread(
+                "decode", order, lambda: _read(order, canvas)
+            )
+            painted = await self._run_all(model, small, order)
             pixels, encoding = await self._in_thread(
-                "encode", order, lambda: b"".join(photo.image.data for photo in painted)
+                "encode", order, lambda: b"".join(_whole(painted, small, images))
             )
         return PaintedTensor(
             pixels=pixels,
@@ -205,7 +221,9 @@ class Stylizer:
             batch_size=max(photo.batch_size for photo in painted),
         )
 
-    async def _run_all(self, model: Model, images: Pixels, order: TensorOrder) -> list[Painted]:
+    async def _run_all(
+        self, model: Model, images: Sequence[Pixels], order: TensorOrder
+    ) -> list[Painted]:
         run = partial(self._batcher.run, model.lane, deadline=order.deadline, caller=order.caller)
         tasks = [
             asyncio.create_task(run(image, row))
@@ -217,9 +235,9 @@ class Stylizer:
             while tasks:  # an error keeps this frame, and a task its error
                 tasks.pop().cancel()
 
-    def _decode(self, order: Order, model: Model) -> Photo:
-        min_side = model.bundle.network.min_side
-        return decode_photo(order.image, max_pixels=self._max_pixels, min_side=min_side)
+    def _decode(self, order: Order, canvas: Canvas) -> tuple[Photo, Pixels]:
+        photo = decode_photo(order.image, max_pixels=self._max_pixels, min_side=canvas.min_side)
+        return photo, canvas.photo_to_paint(photo.rgb)
 
     async def _in_thread(
         self, name: str, order: Order | TensorOrder, work: Callable[[], T]
@@ -233,6 +251,18 @@ class Stylizer:
                 f"the server has not enough memory to {name} the photo; send a smaller one"
             ) from error
         return result, Stage(name, arrived, time.monotonic())
+
+
+def _read(order: TensorOrder, canvas: Canvas) -> tuple[Pixels, list[Pixels]]:
+    images = order.read()
+    return images, [canvas.photo_to_paint(image) for image in images]
+
+
+def _whole(
+    painted: Sequence[Painted], small: Sequence[Pixels], images: Pixels
+) -> Iterator[memoryview]:
+    for photo, fitted, image in zip(painted, small, images, strict=True):
+        yield at_full_size(photo.image, fitted, image).data
 
 
 def _span(stages: Sequence[tuple[Stage, Stage]]) -> tuple[Stage, Stage]:

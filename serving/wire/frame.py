@@ -75,6 +75,8 @@ def inherit(frame: pb.StylizeRequest, before: pb.StylizeRequest) -> pb.StylizeRe
         frame.quality = before.quality
     if before.HasField("strength") and not frame.HasField("strength"):
         frame.strength = before.strength
+    if before.HasField("brush_size") and not frame.HasField("brush_size"):
+        frame.brush_size = before.brush_size
     whole = pb.StylizeRequest()
     whole.CopyFrom(frame)
     return whole

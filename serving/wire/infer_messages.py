@@ -1,6 +1,7 @@
 """Between ModelInfer's messages and the server's own types."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Final
 
 import numpy as np
@@ -15,7 +16,8 @@ from serving.models.model import Model
 from serving.models.repository import DEFAULT_MODEL
 from serving.painting.stylizer import PaintedTensor, TensorOrder
 from serving.wire.tensor_messages import Tensor, read_tensors
-from serving.wire.tensor_styles import parameter_value, style_rows
+from serving.wire.tensor_styles import number_parameter, parameter_value, style_rows
+from sfumato.brush_size import checked_brush_size
 from sfumato.errors import ImageError
 from sfumato.images.codec import decode_photo
 from sfumato.inference import open_inference_pb2 as pb
@@ -31,7 +33,7 @@ OUTPUT: Final = "stylized"
 _ENVELOPE_BYTES: Final = 4096  # more than a response needs beside its pixels and its id
 _LONGEST_ID: Final = 1024
 _MOST_PARAMETERS: Final = 64
-_PARAMETERS: Final = ("style", "strength")
+_PARAMETERS: Final = ("style", "strength", "brush_size")
 # Triton's own, which its clients may add by themselves; they change nothing here.
 _IGNORED: Final = ("sequence_id", "sequence_start", "sequence_end", "priority", "timeout")
 _IGNORED_PREFIX: Final = "triton_"
@@ -80,11 +82,14 @@ def tensor_order_of(
         raise InvalidRequestError("there is no input 'image'; send the photos")
     photos = _photos(image)
     rows = style_rows(request, tensors, model, photos)
+    brush_size = checked_brush_size(number_parameter(request, "brush_size"))
     if image.datatype == "BYTES":
-        return TensorOrder(lambda: _decoded(image, model, config), rows, deadline, caller)
-    _check_size(image.shape[1:3], photos, model, config)
-    image.check_size()
-    return TensorOrder(lambda: _pixels(image), rows, deadline, caller)
+        read = partial(_decoded, image, model, config)
+    else:
+        _check_size(image.shape[1:3], photos, model, config)
+        image.check_size()
+        read = partial(_pixels, image)
+    return TensorOrder(read, rows, brush_size, deadline, caller)
 
 
 def note_painted_tensor(call: Call, painted: PaintedTensor) -> None:
@@ -135,7 +140,7 @@ def _check_names(request: pb.ModelInferRequest) -> None:
         )
     for name in request.parameters:
         if not (name in (*_PARAMETERS, *_IGNORED) or name.startswith(_IGNORED_PREFIX)):
-            hint = close_names(name, _PARAMETERS) or "there are style and strength"
+            hint = close_names(name, _PARAMETERS) or "there are style, strength and brush_size"
             raise InvalidRequestError(f"no parameter {quoted(name)}; {hint}")
     if len(request.outputs) > 1:
         raise InvalidRequestError(

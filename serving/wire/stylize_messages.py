@@ -48,6 +48,7 @@ def order_of(
         image=image,
         styles=[(style.style_id, style.weight) for style in request.styles],
         strength=request.strength if request.HasField("strength") else 1.0,
+        brush_size=request.brush_size if request.HasField("brush_size") else 1.0,
         model=request.model,
         version=request.version if request.HasField("version") else None,
         label=request.version_label,
@@ -68,6 +69,8 @@ def note_request(call: Call, request: pb.StylizeRequest, image: bytes) -> None:
     call.notes["styles"] = StyleList((style.style_id, style.weight) for style in request.styles)
     if request.HasField("strength"):
         call.notes["strength"] = f"{request.strength:g}"
+    if request.HasField("brush_size"):
+        call.notes["brush_size"] = f"{request.brush_size:g}"
 
 
 def note_painting(call: Call, model: Model, painting: Painting) -> None:

@@ -36,7 +36,7 @@ def style_rows(
         raise InvalidRequestError(
             f"the style is given as {' and as '.join(given)}; send only one of them"
         )
-    strength = _strength(request)
+    strength = checked_strength(number_parameter(request, "strength"))
     if "style" in tensors:
         if strength != 1:
             raise InvalidRequestError("a strength needs style_weights or the parameter style")
@@ -103,11 +103,11 @@ def _style_parameter(parameter: pb.InferParameter) -> list[tuple[str, float]]:
     return weights
 
 
-def _strength(request: pb.ModelInferRequest) -> float:
-    if "strength" not in request.parameters:
+def number_parameter(request: pb.ModelInferRequest, name: str) -> float:
+    """Gives the parameter ``name``; 1 if the request has none. Raises InvalidRequestError."""
+    if name not in request.parameters:
         return 1.0
-    value = parameter_value(request.parameters["strength"])
-    return checked_strength(_number("parameter 'strength'", value))
+    return _number(f"parameter {name!r}", parameter_value(request.parameters[name]))
 
 
 def _number(what: str, value: object) -> float:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from sfumato import __version__
 from sfumato.bundle.blend_weights import normalize_weights
 from sfumato.bundle.strength import PHOTOGRAPH_STYLE
-from sfumato.cli.option_types import positive, strength, version_or_label
+from sfumato.cli.option_types import add_brush_size, positive, strength, version_or_label
 from sfumato.cli.painting_plan import FORMATS, Painting, plan_folder, plan_photo
 from sfumato.cli.server_options import add_server_options, client_settings
 from sfumato.cli.style_table import style_table
@@ -143,6 +143,7 @@ def _request(painting: Painting, options: argparse.Namespace) -> dict[str, Any]:
     return {
         "styles": options.styles,
         "strength": options.strength,
+        "brush_size": options.brush_size,
         "model": options.model,
         "version": options.version,
         "output_format": painting.format,
@@ -212,6 +213,7 @@ def _add_stylize(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
         metavar="0-1",
         help="0 gives the photo, 1 the styles (default: 1)",
     )
+    add_brush_size(parser)
     parser.add_argument(
         "-o", "--output", type=Path, required=True, help="the file, or folder, to write"
     )

@@ -5,8 +5,9 @@ import math
 from collections.abc import Callable
 from typing import TypeVar
 
+from sfumato.brush_size import checked_brush_size
 from sfumato.bundle.strength import checked_strength
-from sfumato.errors import StyleError
+from sfumato.errors import ImageError, StyleError
 
 _Number = TypeVar("_Number", int, float)
 
@@ -30,6 +31,23 @@ def strength(text: str) -> float:
         return checked_strength(float(text))
     except (ValueError, StyleError):
         raise argparse.ArgumentTypeError(f"{text} is not from 0 to 1") from None
+
+
+def add_brush_size(parser: argparse.ArgumentParser) -> None:
+    """Adds the option ``--brush-size``."""
+    parser.add_argument(
+        "--brush-size",
+        type=_brush_size,
+        metavar="0.5-2",
+        help="size of the strokes (default: 1, as the model has learned them)",
+    )
+
+
+def _brush_size(text: str) -> float:
+    try:
+        return checked_brush_size(float(text))
+    except (ValueError, ImageError):
+        raise argparse.ArgumentTypeError(f"{text} is not from 0.5 to 2") from None
 
 
 def version_or_label(text: str) -> int | str:

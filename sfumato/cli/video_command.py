@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sfumato.cli.option_types import positive, strength, version_or_label
+from sfumato.cli.option_types import add_brush_size, positive, strength, version_or_label
 from sfumato.cli.server_options import add_server_options, client_settings
 from sfumato.errors import StyleError, VideoError
 from sfumato.files.atomic import new_file
@@ -41,6 +41,7 @@ def add_video(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -
     parser.add_argument(
         "--strength", type=strength, metavar="0-1", help="0 gives the video, 1 the styles"
     )
+    add_brush_size(parser)
     parser.add_argument("--model", default="", help="name of a model (default: the server's)")
     parser.add_argument(
         "--version", type=version_or_label, help="version or label (default: the highest)"
@@ -118,6 +119,7 @@ async def _paint(
     order = VideoOrder(
         fade=fade,
         strength=options.strength,
+        brush_size=options.brush_size,
         model=options.model,
         version=options.version,
         lossless=options.lossless,

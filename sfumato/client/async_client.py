@@ -64,6 +64,7 @@ class AsyncClient:
         styles: str | Mapping[str, float],
         *,
         strength: float | None = None,
+        brush_size: float | None = None,
         model: str = "",
         version: int | str | None = None,
         output_format: ImageFormat | str | None = None,
@@ -73,7 +74,9 @@ class AsyncClient:
         """Paints one photo; arguments and errors are those of ``Client.stylize``."""
         if not isinstance(image, bytes):
             image = await asyncio.to_thread(read_photo, image)
-        request = stylize_request(image, styles, model, version, output_format, quality, strength)
+        request = stylize_request(
+            image, styles, model, version, output_format, quality, strength, brush_size
+        )
         return stylized_photo(
             await self._calls.unary(lambda line: line.painting.Stylize, request, timeout)
         )
@@ -84,6 +87,7 @@ class AsyncClient:
         styles: str | Mapping[str, float] | None = None,
         *,
         strength: float | None = None,
+        brush_size: float | None = None,
         model: str = "",
         version: int | str | None = None,
         output_format: ImageFormat | str | None = None,
@@ -94,7 +98,13 @@ class AsyncClient:
     ) -> AsyncGenerator[FrameAnswer, None]:
         """Paints the frames of a video; see ``Client.stylize_stream``. It begins when iterated."""
         sender = FrameSender(
-            opening(styles, model, version, output_format, quality, strength, window, drop_oldest)
+            opening(
+                stylize_request(
+                    b"", styles, model, version, output_format, quality, strength, brush_size
+                ),
+                window,
+                drop_oldest,
+            )
         )
         return self._calls.stream(sender, frames, timeout)
 

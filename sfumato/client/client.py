@@ -75,6 +75,7 @@ class Client:
         styles: str | Mapping[str, float],
         *,
         strength: float | None = None,
+        brush_size: float | None = None,
         model: str = "",
         version: int | str | None = None,
         output_format: ImageFormat | str | None = None,
@@ -87,6 +88,7 @@ class Client:
             image: a JPEG, PNG or WebP file, as bytes or as a path.
             styles: the id of a style, or weights by id; weights need not sum to one.
             strength: 0, the photo itself, to 1, the styles; None for 1.
+            brush_size: size of the strokes, 0.5 to 2; None for 1, as the model has learned them.
             model: name of a model on the server; empty for its default.
             version: version of the model, or the label of one; None for the highest.
             output_format: "jpeg", "png" or "webp"; None for that of the photo.
@@ -96,11 +98,19 @@ class Client:
         Raises:
             StyleError: no style, weights that are negative, not finite or all zero, or a strength
                 out of its range.
-            ImageError: the file cannot be read, or the output format is unknown.
+            ImageError: the file cannot be read, the output format is unknown, or the brush size
+                is out of its range.
             ServiceError: the server refused, failed, or was not reached; it has the status code.
         """
         request = stylize_request(
-            read_photo(image), styles, model, version, output_format, quality, strength
+            read_photo(image),
+            styles,
+            model,
+            version,
+            output_format,
+            quality,
+            strength,
+            brush_size,
         )
         return stylized_photo(
             self._calls.unary(lambda line: line.painting.Stylize, request, timeout)
@@ -112,6 +122,7 @@ class Client:
         styles: str | Mapping[str, float] | None = None,
         *,
         strength: float | None = None,
+        brush_size: float | None = None,
         model: str = "",
         version: int | str | None = None,
         output_format: ImageFormat | str | None = None,
@@ -129,6 +140,7 @@ class Client:
             frames: the frames; those that are no ``Frame`` have the styles of the frame before.
             styles: of all frames that name none: the id of a style, or weights by id.
             strength: of all frames that name none: 0, the photo itself, to 1, the styles.
+            brush_size: of all frames that name none: size of the strokes, 0.5 to 2.
             model: name of a model on the server; empty for its default.
             version: version of the model, or the label of one; None for the highest.
             output_format: "jpeg", "png" or "webp"; None for that of the frame.
@@ -148,7 +160,13 @@ class Client:
             ServiceError: the stream failed; it has the status code.
         """
         sender = FrameSender(
-            opening(styles, model, version, output_format, quality, strength, window, drop_oldest)
+            opening(
+                stylize_request(
+                    b"", styles, model, version, output_format, quality, strength, brush_size
+                ),
+                window,
+                drop_oldest,
+            )
         )
         return self._calls.stream(sender, frames, timeout)
 

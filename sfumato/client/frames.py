@@ -9,7 +9,6 @@ import grpc
 from sfumato.client.messages import read_photo, stylize_request, stylized_photo
 from sfumato.client.stylized_photo import StylizedPhoto
 from sfumato.errors import ImageError, ServiceError, SfumatoError
-from sfumato.images.image_format import ImageFormat
 from sfumato.v1 import stylization_service_pb2 as pb
 
 _STATUS = {status.value[0]: status for status in grpc.StatusCode}
@@ -23,11 +22,13 @@ class Frame:
         image: a JPEG, PNG or WebP file, as bytes or as a path.
         styles: the id of a style, or weights by id; None for those of the frame before.
         strength: 0, the photo itself, to 1, the styles; None for that of the frame before.
+        brush_size: size of the strokes, 0.5 to 2; None for that of the frame before.
     """
 
     image: bytes | str | Path
     styles: str | Mapping[str, float] | None = None
     strength: float | None = None
+    brush_size: float | None = None
 
 
 @dataclass(frozen=True)
@@ -71,16 +72,9 @@ FrameAnswer = PaintedFrame | DroppedFrame | FailedFrame
 
 
 def opening(
-    styles: str | Mapping[str, float] | None,
-    model: str,
-    version: int | str | None,
-    output_format: ImageFormat | str | None,
-    quality: int | None,
-    strength: float | None,
-    window: int | None,
-    drop_oldest: bool,
+    inherited: pb.StylizeRequest, window: int | None, drop_oldest: bool
 ) -> pb.StylizeStreamRequest:
-    """Builds the first message: the settings, and what all frames inherit; it has no image.
+    """Builds the first message: the settings, and what all frames inherit, without an image.
 
     Raises:
         SfumatoError: a value that no server would take.
@@ -93,7 +87,7 @@ def opening(
         ) from error
     return pb.StylizeStreamRequest(
         settings=settings,
-        frame=stylize_request(b"", styles, model, version, output_format, quality, strength),
+        frame=inherited,
     )
 
 
@@ -109,7 +103,9 @@ def frame_message(number: int, frame: Frame | bytes | str | Path) -> pb.StylizeS
     image = read_photo(frame.image)
     if not image:
         raise ImageError(f"frame {number} is empty; it must be a JPEG, PNG or WebP file")
-    request = stylize_request(image, frame.styles, "", None, None, None, frame.strength)
+    request = stylize_request(
+        image, frame.styles, "", None, None, None, frame.strength, frame.brush_size
+    )
     return pb.StylizeStreamRequest(frame=request, frame_id=number)
 
 

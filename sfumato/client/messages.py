@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+from sfumato.brush_size import checked_brush_size
 from sfumato.bundle.blend_weights import normalize_weights
 from sfumato.bundle.quality_card import QUALITY_KEY, QualityCard
 from sfumato.bundle.strength import checked_strength
@@ -38,6 +39,7 @@ def stylize_request(
     output_format: ImageFormat | str | None,
     quality: int | None,
     strength: float | None = None,
+    brush_size: float | None = None,
 ) -> pb.StylizeRequest:
     """Builds a request; see ``Client.stylize``. Only a frame of a stream may have no styles.
 
@@ -58,6 +60,7 @@ def stylize_request(
             output_format=_output_format(output_format),
             quality=quality,
             strength=None if strength is None else checked_strength(strength),
+            brush_size=None if brush_size is None else checked_brush_size(brush_size),
         )
     except (TypeError, ValueError) as error:
         raise SfumatoError(f"this cannot be sent: {error}") from error

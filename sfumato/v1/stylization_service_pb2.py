@@ -24,41 +24,41 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$sfumato/v1/stylization_service.proto\x12\nsfumato.v1\"1\n\rWeightedStyle\x12\x10\n\x08style_id\x18\x01 \x01(\t\x12\x0e\n\x06weight\x18\x02 \x01(\x02\"\x88\x02\n\x0eStylizeRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\x14\n\x07version\x18\x02 \x01(\rH\x00\x88\x01\x01\x12\r\n\x05image\x18\x03 \x01(\x0c\x12)\n\x06styles\x18\x04 \x03(\x0b\x32\x19.sfumato.v1.WeightedStyle\x12.\n\routput_format\x18\x05 \x01(\x0e\x32\x17.sfumato.v1.ImageFormat\x12\x14\n\x07quality\x18\x06 \x01(\rH\x01\x88\x01\x01\x12\x15\n\x08strength\x18\x07 \x01(\x02H\x02\x88\x01\x01\x12\x15\n\rversion_label\x18\x08 \x01(\tB\n\n\x08_versionB\n\n\x08_qualityB\x0b\n\t_strength\"\xb3\x01\n\x0fStylizeResponse\x12\r\n\x05image\x18\x01 \x01(\x0c\x12\'\n\x06\x66ormat\x18\x02 \x01(\x0e\x32\x17.sfumato.v1.ImageFormat\x12\r\n\x05width\x18\x03 \x01(\r\x12\x0e\n\x06height\x18\x04 \x01(\r\x12\r\n\x05model\x18\x05 \x01(\t\x12\x0f\n\x07version\x18\x06 \x01(\r\x12)\n\x07timings\x18\x07 \x01(\x0b\x32\x18.sfumato.v1.StageTimings\"p\n\x0cStageTimings\x12\x11\n\tdecode_ms\x18\x01 \x01(\x02\x12\x10\n\x08queue_ms\x18\x02 \x01(\x02\x12\x14\n\x0cinference_ms\x18\x03 \x01(\x02\x12\x11\n\tencode_ms\x18\x04 \x01(\x02\x12\x12\n\nbatch_size\x18\x05 \x01(\r\"\x81\x01\n\x14StylizeStreamRequest\x12,\n\x08settings\x18\x01 \x01(\x0b\x32\x1a.sfumato.v1.StreamSettings\x12)\n\x05\x66rame\x18\x02 \x01(\x0b\x32\x1a.sfumato.v1.StylizeRequest\x12\x10\n\x08\x66rame_id\x18\x03 \x01(\x04\"5\n\x0eStreamSettings\x12\x0e\n\x06window\x18\x01 \x01(\r\x12\x13\n\x0b\x64rop_oldest\x18\x02 \x01(\x08\"\xba\x01\n\x15StylizeStreamResponse\x12\x10\n\x08\x66rame_id\x18\x01 \x01(\x04\x12/\n\x08painting\x18\x02 \x01(\x0b\x32\x1b.sfumato.v1.StylizeResponseH\x00\x12+\n\x07\x64ropped\x18\x03 \x01(\x0b\x32\x18.sfumato.v1.DroppedFrameH\x00\x12\'\n\x05\x65rror\x18\x04 \x01(\x0b\x32\x16.sfumato.v1.FrameErrorH\x00\x42\x08\n\x06result\"\x0e\n\x0c\x44roppedFrame\"[\n\nFrameError\x12\x0c\n\x04\x63ode\x18\x01 \x01(\x05\x12\x0f\n\x07message\x18\x02 \x01(\t\x12\x1b\n\x0eretry_after_ms\x18\x03 \x01(\rH\x00\x88\x01\x01\x42\x11\n\x0f_retry_after_ms\"\"\n\x11ListStylesRequest\x12\r\n\x05model\x18\x01 \x01(\t\"7\n\x12ListStylesResponse\x12!\n\x06styles\x18\x01 \x03(\x0b\x32\x11.sfumato.v1.Style\"\x9b\x01\n\x05Style\x12\n\n\x02id\x18\x01 \x01(\t\x12\r\n\x05title\x18\x02 \x01(\t\x12\x0e\n\x06\x61rtist\x18\x03 \x01(\t\x12\x0c\n\x04year\x18\x04 \x01(\t\x12\x0f\n\x07licence\x18\x05 \x01(\t\x12\r\n\x05model\x18\x06 \x01(\t\x12\x0f\n\x07version\x18\x07 \x01(\r\x12(\n\x07quality\x18\x08 \x01(\x0b\x32\x17.sfumato.v1.QualityCard\"\xf5\x07\n\x0bQualityCard\x12\x19\n\x0c\x63ontent_loss\x18\x01 \x01(\x02H\x00\x88\x01\x01\x12\x17\n\nstyle_loss\x18\x02 \x01(\x02H\x01\x88\x01\x01\x12\x17\n\ntotal_loss\x18\x03 \x01(\x02H\x02\x88\x01\x01\x12\x1e\n\x11\x65quals_iterations\x18\x04 \x01(\x02H\x03\x88\x01\x01\x12 \n\x13\x62\x61seline_iterations\x18\x05 \x01(\rH\x04\x88\x01\x01\x12\x11\n\x04ssim\x18\x06 \x01(\x02H\x05\x88\x01\x01\x12\x18\n\x0bjudge_style\x18\x07 \x01(\x02H\x06\x88\x01\x01\x12\x1a\n\rjudge_content\x18\x08 \x01(\x02H\x07\x88\x01\x01\x12\x16\n\tshift_rms\x18\t \x01(\x02H\x08\x88\x01\x01\x12\x16\n\tnoise_rms\x18\n \x01(\x02H\t\x88\x01\x01\x12\x1a\n\rnearest_style\x18\x0b \x01(\tH\n\x88\x01\x01\x12#\n\x16nearest_style_distance\x18\x0c \x01(\x02H\x0b\x88\x01\x01\x12\x13\n\x06photos\x18\r \x01(\rH\x0c\x88\x01\x01\x12\x11\n\x04side\x18\x0e \x01(\rH\r\x88\x01\x01\x12\x19\n\x0cspeed_up_256\x18\x0f \x01(\x02H\x0e\x88\x01\x01\x12\x19\n\x0cspeed_up_512\x18\x10 \x01(\x02H\x0f\x88\x01\x01\x12\x1a\n\rspeed_up_1024\x18\x11 \x01(\x02H\x10\x88\x01\x01\x12\x17\n\nrecognized\x18\x12 \x01(\x02H\x11\x88\x01\x01\x12\x18\n\x0b\x64\x65tail_kept\x18\x13 \x01(\x02H\x12\x88\x01\x01\x12\x16\n\tlattice_2\x18\x14 \x01(\x02H\x13\x88\x01\x01\x12\x16\n\tlattice_4\x18\x15 \x01(\x02H\x14\x88\x01\x01\x12\x16\n\tlattice_8\x18\x16 \x01(\x02H\x15\x88\x01\x01\x12\x11\n\x04halo\x18\x17 \x01(\x02H\x16\x88\x01\x01\x12\x19\n\x0c\x63\x61lm_painted\x18\x18 \x01(\x02H\x17\x88\x01\x01\x42\x0f\n\r_content_lossB\r\n\x0b_style_lossB\r\n\x0b_total_lossB\x14\n\x12_equals_iterationsB\x16\n\x14_baseline_iterationsB\x07\n\x05_ssimB\x0e\n\x0c_judge_styleB\x10\n\x0e_judge_contentB\x0c\n\n_shift_rmsB\x0c\n\n_noise_rmsB\x10\n\x0e_nearest_styleB\x19\n\x17_nearest_style_distanceB\t\n\x07_photosB\x07\n\x05_sideB\x0f\n\r_speed_up_256B\x0f\n\r_speed_up_512B\x10\n\x0e_speed_up_1024B\r\n\x0b_recognizedB\x0e\n\x0c_detail_keptB\x0c\n\n_lattice_2B\x0c\n\n_lattice_4B\x0c\n\n_lattice_8B\x07\n\x05_haloB\x0f\n\r_calm_painted*o\n\x0bImageFormat\x12\x1c\n\x18IMAGE_FORMAT_UNSPECIFIED\x10\x00\x12\x15\n\x11IMAGE_FORMAT_JPEG\x10\x01\x12\x14\n\x10IMAGE_FORMAT_PNG\x10\x02\x12\x15\n\x11IMAGE_FORMAT_WEBP\x10\x03\x32\xff\x01\n\x12StylizationService\x12K\n\nListStyles\x12\x1d.sfumato.v1.ListStylesRequest\x1a\x1e.sfumato.v1.ListStylesResponse\x12\x42\n\x07Stylize\x12\x1a.sfumato.v1.StylizeRequest\x1a\x1b.sfumato.v1.StylizeResponse\x12X\n\rStylizeStream\x12 .sfumato.v1.StylizeStreamRequest\x1a!.sfumato.v1.StylizeStreamResponse(\x01\x30\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$sfumato/v1/stylization_service.proto\x12\nsfumato.v1\"1\n\rWeightedStyle\x12\x10\n\x08style_id\x18\x01 \x01(\t\x12\x0e\n\x06weight\x18\x02 \x01(\x02\"\xb0\x02\n\x0eStylizeRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\x14\n\x07version\x18\x02 \x01(\rH\x00\x88\x01\x01\x12\r\n\x05image\x18\x03 \x01(\x0c\x12)\n\x06styles\x18\x04 \x03(\x0b\x32\x19.sfumato.v1.WeightedStyle\x12.\n\routput_format\x18\x05 \x01(\x0e\x32\x17.sfumato.v1.ImageFormat\x12\x14\n\x07quality\x18\x06 \x01(\rH\x01\x88\x01\x01\x12\x15\n\x08strength\x18\x07 \x01(\x02H\x02\x88\x01\x01\x12\x15\n\rversion_label\x18\x08 \x01(\t\x12\x17\n\nbrush_size\x18\t \x01(\x02H\x03\x88\x01\x01\x42\n\n\x08_versionB\n\n\x08_qualityB\x0b\n\t_strengthB\r\n\x0b_brush_size\"\xb3\x01\n\x0fStylizeResponse\x12\r\n\x05image\x18\x01 \x01(\x0c\x12\'\n\x06\x66ormat\x18\x02 \x01(\x0e\x32\x17.sfumato.v1.ImageFormat\x12\r\n\x05width\x18\x03 \x01(\r\x12\x0e\n\x06height\x18\x04 \x01(\r\x12\r\n\x05model\x18\x05 \x01(\t\x12\x0f\n\x07version\x18\x06 \x01(\r\x12)\n\x07timings\x18\x07 \x01(\x0b\x32\x18.sfumato.v1.StageTimings\"p\n\x0cStageTimings\x12\x11\n\tdecode_ms\x18\x01 \x01(\x02\x12\x10\n\x08queue_ms\x18\x02 \x01(\x02\x12\x14\n\x0cinference_ms\x18\x03 \x01(\x02\x12\x11\n\tencode_ms\x18\x04 \x01(\x02\x12\x12\n\nbatch_size\x18\x05 \x01(\r\"\x81\x01\n\x14StylizeStreamRequest\x12,\n\x08settings\x18\x01 \x01(\x0b\x32\x1a.sfumato.v1.StreamSettings\x12)\n\x05\x66rame\x18\x02 \x01(\x0b\x32\x1a.sfumato.v1.StylizeRequest\x12\x10\n\x08\x66rame_id\x18\x03 \x01(\x04\"5\n\x0eStreamSettings\x12\x0e\n\x06window\x18\x01 \x01(\r\x12\x13\n\x0b\x64rop_oldest\x18\x02 \x01(\x08\"\xba\x01\n\x15StylizeStreamResponse\x12\x10\n\x08\x66rame_id\x18\x01 \x01(\x04\x12/\n\x08painting\x18\x02 \x01(\x0b\x32\x1b.sfumato.v1.StylizeResponseH\x00\x12+\n\x07\x64ropped\x18\x03 \x01(\x0b\x32\x18.sfumato.v1.DroppedFrameH\x00\x12\'\n\x05\x65rror\x18\x04 \x01(\x0b\x32\x16.sfumato.v1.FrameErrorH\x00\x42\x08\n\x06result\"\x0e\n\x0c\x44roppedFrame\"[\n\nFrameError\x12\x0c\n\x04\x63ode\x18\x01 \x01(\x05\x12\x0f\n\x07message\x18\x02 \x01(\t\x12\x1b\n\x0eretry_after_ms\x18\x03 \x01(\rH\x00\x88\x01\x01\x42\x11\n\x0f_retry_after_ms\"\"\n\x11ListStylesRequest\x12\r\n\x05model\x18\x01 \x01(\t\"7\n\x12ListStylesResponse\x12!\n\x06styles\x18\x01 \x03(\x0b\x32\x11.sfumato.v1.Style\"\x9b\x01\n\x05Style\x12\n\n\x02id\x18\x01 \x01(\t\x12\r\n\x05title\x18\x02 \x01(\t\x12\x0e\n\x06\x61rtist\x18\x03 \x01(\t\x12\x0c\n\x04year\x18\x04 \x01(\t\x12\x0f\n\x07licence\x18\x05 \x01(\t\x12\r\n\x05model\x18\x06 \x01(\t\x12\x0f\n\x07version\x18\x07 \x01(\r\x12(\n\x07quality\x18\x08 \x01(\x0b\x32\x17.sfumato.v1.QualityCard\"\xf5\x07\n\x0bQualityCard\x12\x19\n\x0c\x63ontent_loss\x18\x01 \x01(\x02H\x00\x88\x01\x01\x12\x17\n\nstyle_loss\x18\x02 \x01(\x02H\x01\x88\x01\x01\x12\x17\n\ntotal_loss\x18\x03 \x01(\x02H\x02\x88\x01\x01\x12\x1e\n\x11\x65quals_iterations\x18\x04 \x01(\x02H\x03\x88\x01\x01\x12 \n\x13\x62\x61seline_iterations\x18\x05 \x01(\rH\x04\x88\x01\x01\x12\x11\n\x04ssim\x18\x06 \x01(\x02H\x05\x88\x01\x01\x12\x18\n\x0bjudge_style\x18\x07 \x01(\x02H\x06\x88\x01\x01\x12\x1a\n\rjudge_content\x18\x08 \x01(\x02H\x07\x88\x01\x01\x12\x16\n\tshift_rms\x18\t \x01(\x02H\x08\x88\x01\x01\x12\x16\n\tnoise_rms\x18\n \x01(\x02H\t\x88\x01\x01\x12\x1a\n\rnearest_style\x18\x0b \x01(\tH\n\x88\x01\x01\x12#\n\x16nearest_style_distance\x18\x0c \x01(\x02H\x0b\x88\x01\x01\x12\x13\n\x06photos\x18\r \x01(\rH\x0c\x88\x01\x01\x12\x11\n\x04side\x18\x0e \x01(\rH\r\x88\x01\x01\x12\x19\n\x0cspeed_up_256\x18\x0f \x01(\x02H\x0e\x88\x01\x01\x12\x19\n\x0cspeed_up_512\x18\x10 \x01(\x02H\x0f\x88\x01\x01\x12\x1a\n\rspeed_up_1024\x18\x11 \x01(\x02H\x10\x88\x01\x01\x12\x17\n\nrecognized\x18\x12 \x01(\x02H\x11\x88\x01\x01\x12\x18\n\x0b\x64\x65tail_kept\x18\x13 \x01(\x02H\x12\x88\x01\x01\x12\x16\n\tlattice_2\x18\x14 \x01(\x02H\x13\x88\x01\x01\x12\x16\n\tlattice_4\x18\x15 \x01(\x02H\x14\x88\x01\x01\x12\x16\n\tlattice_8\x18\x16 \x01(\x02H\x15\x88\x01\x01\x12\x11\n\x04halo\x18\x17 \x01(\x02H\x16\x88\x01\x01\x12\x19\n\x0c\x63\x61lm_painted\x18\x18 \x01(\x02H\x17\x88\x01\x01\x42\x0f\n\r_content_lossB\r\n\x0b_style_lossB\r\n\x0b_total_lossB\x14\n\x12_equals_iterationsB\x16\n\x14_baseline_iterationsB\x07\n\x05_ssimB\x0e\n\x0c_judge_styleB\x10\n\x0e_judge_contentB\x0c\n\n_shift_rmsB\x0c\n\n_noise_rmsB\x10\n\x0e_nearest_styleB\x19\n\x17_nearest_style_distanceB\t\n\x07_photosB\x07\n\x05_sideB\x0f\n\r_speed_up_256B\x0f\n\r_speed_up_512B\x10\n\x0e_speed_up_1024B\r\n\x0b_recognizedB\x0e\n\x0c_detail_keptB\x0c\n\n_lattice_2B\x0c\n\n_lattice_4B\x0c\n\n_lattice_8B\x07\n\x05_haloB\x0f\n\r_calm_painted*o\n\x0bImageFormat\x12\x1c\n\x18IMAGE_FORMAT_UNSPECIFIED\x10\x00\x12\x15\n\x11IMAGE_FORMAT_JPEG\x10\x01\x12\x14\n\x10IMAGE_FORMAT_PNG\x10\x02\x12\x15\n\x11IMAGE_FORMAT_WEBP\x10\x03\x32\xff\x01\n\x12StylizationService\x12K\n\nListStyles\x12\x1d.sfumato.v1.ListStylesRequest\x1a\x1e.sfumato.v1.ListStylesResponse\x12\x42\n\x07Stylize\x12\x1a.sfumato.v1.StylizeRequest\x1a\x1b.sfumato.v1.StylizeResponse\x12X\n\rStylizeStream\x12 .sfumato.v1.StylizeStreamRequest\x1a!.sfumato.v1.StylizeStreamResponse(\x01\x30\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'sfumato.v1.stylization_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_IMAGEFORMAT']._serialized_start=2418
-  _globals['_IMAGEFORMAT']._serialized_end=2529
+  _globals['_IMAGEFORMAT']._serialized_start=2458
+  _globals['_IMAGEFORMAT']._serialized_end=2569
   _globals['_WEIGHTEDSTYLE']._serialized_start=52
   _globals['_WEIGHTEDSTYLE']._serialized_end=101
   _globals['_STYLIZEREQUEST']._serialized_start=104
-  _globals['_STYLIZEREQUEST']._serialized_end=368
-  _globals['_STYLIZERESPONSE']._serialized_start=371
-  _globals['_STYLIZERESPONSE']._serialized_end=550
-  _globals['_STAGETIMINGS']._serialized_start=552
-  _globals['_STAGETIMINGS']._serialized_end=664
-  _globals['_STYLIZESTREAMREQUEST']._serialized_start=667
-  _globals['_STYLIZESTREAMREQUEST']._serialized_end=796
-  _globals['_STREAMSETTINGS']._serialized_start=798
-  _globals['_STREAMSETTINGS']._serialized_end=851
-  _globals['_STYLIZESTREAMRESPONSE']._serialized_start=854
-  _globals['_STYLIZESTREAMRESPONSE']._serialized_end=1040
-  _globals['_DROPPEDFRAME']._serialized_start=1042
-  _globals['_DROPPEDFRAME']._serialized_end=1056
-  _globals['_FRAMEERROR']._serialized_start=1058
-  _globals['_FRAMEERROR']._serialized_end=1149
-  _globals['_LISTSTYLESREQUEST']._serialized_start=1151
-  _globals['_LISTSTYLESREQUEST']._serialized_end=1185
-  _globals['_LISTSTYLESRESPONSE']._serialized_start=1187
-  _globals['_LISTSTYLESRESPONSE']._serialized_end=1242
-  _globals['_STYLE']._serialized_start=1245
-  _globals['_STYLE']._serialized_end=1400
-  _globals['_QUALITYCARD']._serialized_start=1403
-  _globals['_QUALITYCARD']._serialized_end=2416
-  _globals['_STYLIZATIONSERVICE']._serialized_start=2532
-  _globals['_STYLIZATIONSERVICE']._serialized_end=2787
+  _globals['_STYLIZEREQUEST']._serialized_end=408
+  _globals['_STYLIZERESPONSE']._serialized_start=411
+  _globals['_STYLIZERESPONSE']._serialized_end=590
+  _globals['_STAGETIMINGS']._serialized_start=592
+  _globals['_STAGETIMINGS']._serialized_end=704
+  _globals['_STYLIZESTREAMREQUEST']._serialized_start=707
+  _globals['_STYLIZESTREAMREQUEST']._serialized_end=836
+  _globals['_STREAMSETTINGS']._serialized_start=838
+  _globals['_STREAMSETTINGS']._serialized_end=891
+  _globals['_STYLIZESTREAMRESPONSE']._serialized_start=894
+  _globals['_STYLIZESTREAMRESPONSE']._serialized_end=1080
+  _globals['_DROPPEDFRAME']._serialized_start=1082
+  _globals['_DROPPEDFRAME']._serialized_end=1096
+  _globals['_FRAMEERROR']._serialized_start=1098
+  _globals['_FRAMEERROR']._serialized_end=1189
+  _globals['_LISTSTYLESREQUEST']._serialized_start=1191
+  _globals['_LISTSTYLESREQUEST']._serialized_end=1225
+  _globals['_LISTSTYLESRESPONSE']._serialized_start=1227
+  _globals['_LISTSTYLESRESPONSE']._serialized_end=1282
+  _globals['_STYLE']._serialized_start=1285
+  _globals['_STYLE']._serialized_end=1440
+  _globals['_QUALITYCARD']._serialized_start=1443
+  _globals['_QUALITYCARD']._serialized_end=2456
+  _globals['_STYLIZATIONSERVICE']._serialized_start=2572
+  _globals['_STYLIZATIONSERVICE']._serialized_end=2827
 # @@protoc_insertion_point(module_scope)

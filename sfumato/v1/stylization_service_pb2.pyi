@@ -89,6 +89,7 @@ class StylizeRequest(_message.Message):
     QUALITY_FIELD_NUMBER: _builtins.int
     STRENGTH_FIELD_NUMBER: _builtins.int
     VERSION_LABEL_FIELD_NUMBER: _builtins.int
+    BRUSH_SIZE_FIELD_NUMBER: _builtins.int
     model: _builtins.str
     """Name of a model on the server; empty means "default"."""
     version: _builtins.int
@@ -110,6 +111,12 @@ class StylizeRequest(_message.Message):
     """Label of a version of the model, such as "stable", as the server's operator gave it; empty
     means none. Not together with version. NOT_FOUND: no loaded version has the label.
     """
+    brush_size: _builtins.float
+    """Size of the strokes, 0.5 to 2; absent means 1, strokes as the model has learned them. The photo
+    is painted at 1 / brush_size of its size, and the picture brought back to the photo's.
+    INVALID_ARGUMENT: out of this range, or a small brush on a photo that is too large for it: what
+    is painted then has up to four times the pixels, and the server's limit holds for it, too.
+    """
     @_builtins.property
     def styles(self) -> _containers.RepeatedCompositeFieldContainer[Global___WeightedStyle]:
         """The styles to blend, at least one."""
@@ -125,17 +132,22 @@ class StylizeRequest(_message.Message):
         quality: _builtins.int | None = ...,
         strength: _builtins.float | None = ...,
         version_label: _builtins.str = ...,
+        brush_size: _builtins.float | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_quality", b"_quality", "_strength", b"_strength", "_version", b"_version", "quality", b"quality", "strength", b"strength", "version", b"version"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_brush_size", b"_brush_size", "_quality", b"_quality", "_strength", b"_strength", "_version", b"_version", "brush_size", b"brush_size", "quality", b"quality", "strength", b"strength", "version", b"version"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_quality", b"_quality", "_strength", b"_strength", "_version", b"_version", "image", b"image", "model", b"model", "output_format", b"output_format", "quality", b"quality", "strength", b"strength", "styles", b"styles", "version", b"version", "version_label", b"version_label"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_brush_size", b"_brush_size", "_quality", b"_quality", "_strength", b"_strength", "_version", b"_version", "brush_size", b"brush_size", "image", b"image", "model", b"model", "output_format", b"output_format", "quality", b"quality", "strength", b"strength", "styles", b"styles", "version", b"version", "version_label", b"version_label"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__brush_size: _TypeAlias = _typing.Literal["brush_size"]  # noqa: Y015
+    _WhichOneofArgType__brush_size: _TypeAlias = _typing.Literal["_brush_size", b"_brush_size"]  # noqa: Y015
     _WhichOneofReturnType__quality: _TypeAlias = _typing.Literal["quality"]  # noqa: Y015
     _WhichOneofArgType__quality: _TypeAlias = _typing.Literal["_quality", b"_quality"]  # noqa: Y015
     _WhichOneofReturnType__strength: _TypeAlias = _typing.Literal["strength"]  # noqa: Y015
     _WhichOneofArgType__strength: _TypeAlias = _typing.Literal["_strength", b"_strength"]  # noqa: Y015
     _WhichOneofReturnType__version: _TypeAlias = _typing.Literal["version"]  # noqa: Y015
     _WhichOneofArgType__version: _TypeAlias = _typing.Literal["_version", b"_version"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__brush_size) -> _WhichOneofReturnType__brush_size | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__quality) -> _WhichOneofReturnType__quality | None: ...
     @_typing.overload
@@ -251,7 +263,8 @@ class StylizeStreamRequest(_message.Message):
     @_builtins.property
     def frame(self) -> Global___StylizeRequest:
         """The frame and what it is painted with, as for Stylize. From the second frame on, what is unset
-        (model, version and version_label together, styles, output_format, quality, strength) is as
+        (model, version and version_label together, styles, output_format, quality, strength,
+        brush_size) is as
         in the frame before, so a video in one style names it once. A frame whose image is empty is
         not painted and not answered: it only changes what the next ones inherit.
         """

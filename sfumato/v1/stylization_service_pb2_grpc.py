@@ -81,11 +81,11 @@ class StylizationServiceServicer:
         """Stylize paints one photo in one style or in a blend of several.
 
         INVALID_ARGUMENT: the request can never work (not an image, too small or too many pixels, bad
-        weights, strength or quality). NOT_FOUND: unknown model, version or style. RESOURCE_EXHAUSTED:
-        the queue is full, the message or its answer is larger than the server allows, or the photo
-        needs more memory than there is. DEADLINE_EXCEEDED: the deadline passed before the work was
-        worth starting, or the photo took longer to come than the server waits. FAILED_PRECONDITION:
-        the model's files are damaged, or the model cannot change the strength.
+        weights, strength, brush size or quality). NOT_FOUND: unknown model, version or style.
+        RESOURCE_EXHAUSTED: the queue is full, the message or its answer is larger than the server
+        allows, or the photo needs more memory than there is. DEADLINE_EXCEEDED: the deadline passed
+        before the work was worth starting, or the photo took longer to come than the server waits.
+        FAILED_PRECONDITION: the model's files are damaged, or the model cannot change the strength.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

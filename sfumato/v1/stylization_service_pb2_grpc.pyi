@@ -49,11 +49,11 @@ class StylizationServiceStub:
     """Stylize paints one photo in one style or in a blend of several.
 
     INVALID_ARGUMENT: the request can never work (not an image, too small or too many pixels, bad
-    weights, strength or quality). NOT_FOUND: unknown model, version or style. RESOURCE_EXHAUSTED:
-    the queue is full, the message or its answer is larger than the server allows, or the photo
-    needs more memory than there is. DEADLINE_EXCEEDED: the deadline passed before the work was
-    worth starting, or the photo took longer to come than the server waits. FAILED_PRECONDITION:
-    the model's files are damaged, or the model cannot change the strength.
+    weights, strength, brush size or quality). NOT_FOUND: unknown model, version or style.
+    RESOURCE_EXHAUSTED: the queue is full, the message or its answer is larger than the server
+    allows, or the photo needs more memory than there is. DEADLINE_EXCEEDED: the deadline passed
+    before the work was worth starting, or the photo took longer to come than the server waits.
+    FAILED_PRECONDITION: the model's files are damaged, or the model cannot change the strength.
     """
     StylizeStream: _grpc.StreamStreamMultiCallable[_stylization_service_pb2.StylizeStreamRequest, _stylization_service_pb2.StylizeStreamResponse]
     """StylizeStream paints the frames of a video, or any other sequence of photos.
@@ -87,11 +87,11 @@ class StylizationServiceAsyncStub(StylizationServiceStub):
     """Stylize paints one photo in one style or in a blend of several.
 
     INVALID_ARGUMENT: the request can never work (not an image, too small or too many pixels, bad
-    weights, strength or quality). NOT_FOUND: unknown model, version or style. RESOURCE_EXHAUSTED:
-    the queue is full, the message or its answer is larger than the server allows, or the photo
-    needs more memory than there is. DEADLINE_EXCEEDED: the deadline passed before the work was
-    worth starting, or the photo took longer to come than the server waits. FAILED_PRECONDITION:
-    the model's files are damaged, or the model cannot change the strength.
+    weights, strength, brush size or quality). NOT_FOUND: unknown model, version or style.
+    RESOURCE_EXHAUSTED: the queue is full, the message or its answer is larger than the server
+    allows, or the photo needs more memory than there is. DEADLINE_EXCEEDED: the deadline passed
+    before the work was worth starting, or the photo took longer to come than the server waits.
+    FAILED_PRECONDITION: the model's files are damaged, or the model cannot change the strength.
     """
     StylizeStream: _aio.StreamStreamMultiCallable[_stylization_service_pb2.StylizeStreamRequest, _stylization_service_pb2.StylizeStreamResponse]  # type: ignore[assignment]
     """StylizeStream paints the frames of a video, or any other sequence of photos.
@@ -134,11 +134,11 @@ class StylizationServiceServicer(metaclass=_abc_1.ABCMeta):
         """Stylize paints one photo in one style or in a blend of several.
 
         INVALID_ARGUMENT: the request can never work (not an image, too small or too many pixels, bad
-        weights, strength or quality). NOT_FOUND: unknown model, version or style. RESOURCE_EXHAUSTED:
-        the queue is full, the message or its answer is larger than the server allows, or the photo
-        needs more memory than there is. DEADLINE_EXCEEDED: the deadline passed before the work was
-        worth starting, or the photo took longer to come than the server waits. FAILED_PRECONDITION:
-        the model's files are damaged, or the model cannot change the strength.
+        weights, strength, brush size or quality). NOT_FOUND: unknown model, version or style.
+        RESOURCE_EXHAUSTED: the queue is full, the message or its answer is larger than the server
+        allows, or the photo needs more memory than there is. DEADLINE_EXCEEDED: the deadline passed
+        before the work was worth starting, or the photo took longer to come than the server waits.
+        FAILED_PRECONDITION: the model's files are damaged, or the model cannot change the strength.
         """
 
     @_abc_1.abstractmethod

@@ -36,6 +36,7 @@ class VideoOrder:
     Attributes:
         fade: the styles over time.
         strength: 0, the video itself, to 1, the styles; None for 1.
+        brush_size: size of the strokes, 0.5 to 2; None for 1.
         model: name of a model on the server; empty for its default.
         version: version of the model, or the label of one; None for the highest.
         lossless: whether frames travel as PNG instead of JPEG.
@@ -46,6 +47,7 @@ class VideoOrder:
 
     fade: StyleFade
     strength: float | None = None
+    brush_size: float | None = None
     model: str = ""
     version: int | str | None = None
     lossless: bool = False
@@ -132,6 +134,7 @@ class VideoPainter:
         stream = self._client.stylize_stream(
             self._frames(),
             strength=self._order.strength,
+            brush_size=self._order.brush_size,
             model=self._order.model,
             version=self._order.version,
             output_format=self._format,
@@ -197,6 +200,7 @@ class VideoPainter:
             frame.image,
             frame.styles,
             strength=self._order.strength,
+            brush_size=self._order.brush_size,
             model=self._order.model,
             version=self._order.version,
             output_format=self._format,

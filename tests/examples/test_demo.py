@@ -31,6 +31,14 @@ def finished(models: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[st
     return answer.stdout, out
 
 
+PICTURES = [
+    *("dark", "half", "light"),
+    *(f"blend-{step}" for step in range(7)),
+    *(f"brush-{size:g}" for size in demo.BRUSH_SIZES),
+]
+"""In the order in which they are painted."""
+
+
 def brightness(file: Path) -> float:
     return float(np.asarray(Image.open(file)).mean())
 
@@ -38,7 +46,7 @@ def brightness(file: Path) -> float:
 def test_every_style_and_every_step_of_the_blend_is_a_picture(finished: tuple[str, Path]) -> None:
     _, out = finished
     pictures = {file.stem for file in out.glob("*.jpg")}
-    assert pictures == {"dark", "half", "light", "sheet", *(f"blend-{step}" for step in range(7))}
+    assert pictures == {"sheet", *PICTURES}
 
 
 def test_the_pictures_have_the_size_of_the_photo(finished: tuple[str, Path]) -> None:
@@ -59,7 +67,7 @@ def test_the_blend_goes_from_the_first_style_to_the_last(finished: tuple[str, Pa
 def test_each_picture_has_a_line_with_its_times(finished: tuple[str, Path]) -> None:
     printed, _ = finished
     lines = re.findall(r"^(\S+)\.jpg +640 x 427 +\d+ ms +\d+ ms$", printed, re.MULTILINE)
-    assert lines == ["dark", "half", "light", *(f"blend-{step}" for step in range(7))]
+    assert lines == PICTURES
 
 
 def test_a_missing_model_is_one_clear_line(

@@ -79,12 +79,14 @@ def test_a_style_without_a_weight_counts_one(server: RunningServer, photo: Path)
 
 def test_all_options_reach_the_server(server: RunningServer, photo: Path) -> None:
     options = (
-        "--style=a --strength=0.5 --model=m --version=2 --format=webp --quality=40 --timeout=9"
+        "--style=a --strength=0.5 --brush-size=2 --model=m --version=2 --format=webp --quality=40 "
+        "--timeout=9"
     )
     out = photo.with_name("out")
     assert run(server, "stylize", photo, *options.split(), "-o", out) == 0
     request = server.servicer.requests[0]
     assert (request.model, request.version, request.strength) == ("m", 2, 0.5)
+    assert request.brush_size == 2
     assert (request.output_format, request.quality) == (pb.IMAGE_FORMAT_WEBP, 40)
     assert out.read_bytes().startswith(b"RIFF")
 
@@ -250,6 +252,9 @@ def test_bad_weights_are_one_line_and_nothing_is_sent(
             "argument --strength: 60 is not from 0 to 1",
         ),
         ("stylize a.jpg --style a -o b.jpg --strength -0.1", "-0.1 is not from 0 to 1"),
+        ("stylize a.jpg --style a -o b.jpg --brush-size 0", "0 is not from 0.5 to 2"),
+        ("stylize a.jpg --style a -o b.jpg --brush-size nan", "nan is not from 0.5 to 2"),
+        ("video a.mp4 b.mp4 --style a --brush-size 3", "3 is not from 0.5 to 2"),
         ("stylize a.jpg --style a -o b.jpg --strength nan", "nan is not from 0 to 1"),
         ("stylize a.jpg --style a -o b.jpg --strength much", "much is not from 0 to 1"),
         ("stylize a.jpg --style a -o b.jpg --jobs 0", "0 is not a positive number"),

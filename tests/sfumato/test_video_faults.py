@@ -181,7 +181,7 @@ def test_with_an_old_pyav_it_says_the_same(
 
 def forget_videos(monkeypatch: pytest.MonkeyPatch) -> None:
     for module in list(sys.modules):
-        if module.startswith("sfumato.video_"):
+        if module.startswith("sfumato.video."):
             monkeypatch.delitem(sys.modules, module)
 
 
