@@ -18,7 +18,7 @@ _SIGNS: Final = (239, 241)
 
 
 class NoiseField(nn.Module):
-    """Smooth Gaussian noise that depends on the place alone: the same in every picture and batch.
+    """Smooth noise that depends on the place alone: the same in every picture and batch.
 
     The field of one scale is white noise on a grid of square cells, interpolated bilinearly.
     """
@@ -30,7 +30,8 @@ class NoiseField(nn.Module):
         """Draws the tiles, always the same ones."""
         super().__init__()
         generator = torch.Generator().manual_seed(_SEED)
-        values = torch.randn(_VALUES, generator=generator)
+        # Uniform, of variance 1: the rare large values of a Gaussian paint suns into every sky.
+        values = (torch.rand(_VALUES, generator=generator) * 2 - 1) * 3**0.5
         signs = torch.randint(0, 2, _SIGNS, generator=generator) * 2.0 - 1.0
         self.register_buffer("values", values, persistent=False)
         self.register_buffer("signs", signs, persistent=False)
