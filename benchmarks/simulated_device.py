@@ -34,6 +34,7 @@ class SimulatedSession:
     """
 
     provider = "simulated"
+    precision = "float32"
 
     def __init__(self, seconds: float) -> None:
         """Takes so many seconds for a batch, whatever its size."""

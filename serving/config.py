@@ -11,7 +11,7 @@ from serving.errors import ConfigError
 from sfumato.connection.address import is_loopback
 
 Device = Literal["auto", "cuda", "cpu"]
-Precision = Literal["float32", "float16"]
+Precision = Literal["auto", "float32", "float16", "int8"]
 LogLevel = Literal["debug", "info", "warning", "error"]
 LogFormat = Literal["text", "json"]
 
@@ -85,7 +85,8 @@ class ServerConfig:
             everybody may call. A changed file is read again without a restart.
         device: Where the network runs; auto takes CUDA if it works and the CPU otherwise,
             cuda refuses to start without it.
-        precision: Which of a bundle's networks to load; float16 is meant for CUDA.
+        precision: Which of a bundle's networks to load. auto takes float16 on CUDA, int8 on a CPU
+            with VNNI or AMX, and float32 elsewhere and where the bundle lacks it.
         batches_at_once: Batches that may run on the device at the same time; unset means one per
             core that the process may use, at most 4, on the CPU, and 1 on CUDA. A batch that
             is alone has all threads; those that are not divide them.
@@ -145,7 +146,7 @@ class ServerConfig:
     tls_client_ca: Path | None = None
     token_file: Path | None = None
     device: Device = "auto"
-    precision: Precision = "float32"
+    precision: Precision = "auto"
     batches_at_once: int | None = None
     intra_op_threads: int | None = None
     cuda_options: dict[str, str] = field(default_factory=dict)

@@ -81,7 +81,7 @@ class SessionSettings:
     """How networks are loaded, as ServerConfig describes it; what it leaves open is decided."""
 
     device: Device = "auto"
-    precision: Precision = "float32"
+    precision: Precision = "auto"
     batches_at_once: int = 1
     intra_op_threads: int | None = None
     cuda_options: Mapping[str, str] = field(default_factory=dict)

@@ -10,18 +10,17 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from serving.config import Precision
 from serving.device.cuda_graphs import open_graphs
 from serving.device.lane import Numbers, Pixels
 from serving.device.onnx_runtime import (
     SessionSettings,
     first_line,
     open_for_sharing,
-    open_network,
     provider_of,
     run_into,
     shrinking_run,
 )
+from serving.device.precision import open_network_of
 from serving.errors import OutOfMemoryError
 from sfumato.bundle.bundle import Bundle
 from sfumato.errors import BundleError
@@ -66,6 +65,7 @@ class OnnxSession:
 
     Attributes:
         provider: name of the execution provider that really runs, not of the one asked for.
+        precision: float32, float16 or int8, as was decided.
     """
 
     def __init__(
@@ -80,11 +80,11 @@ class OnnxSession:
 
         Raises:
             BundleError: no file of the wanted precision, or not a graph that fits the bundle.
-            ConfigError: CUDA is demanded and does not work here.
+            ConfigError: CUDA, or int8, is demanded and does not work here.
         """
-        path = _model_path(bundle, settings.precision)
         self._device = device or DeviceShare()
-        self._session = open_network(path, settings)
+        precision, path, self._session = open_network_of(bundle, settings)
+        self.precision: str = precision
         self._sharing = open_for_sharing(path, settings, self._session)
         self.provider = provider_of(self._session)
         self._style_size = bundle.network.style_size
@@ -156,16 +156,6 @@ class OnnxSession:
             raise BundleError(
                 f"the network does not take {list(shape)} and keep that size: {first_line(error)}"
             ) from error
-
-
-def _model_path(bundle: Bundle, precision: Precision) -> Path:
-    if precision == "float32":
-        return bundle.model_path
-    if bundle.float16_path is None:
-        raise BundleError(
-            f"bundle {bundle.path} has no float16 network; serve it with --precision float32"
-        )
-    return bundle.float16_path
 
 
 def _check_graph(session: "ort.InferenceSession", path: Path, style_size: int) -> None:

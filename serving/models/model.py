@@ -15,9 +15,11 @@ class LoadableSession(Session, Protocol):
 
     Attributes:
         provider: what it runs on.
+        precision: float32, float16 or int8.
     """
 
     provider: str
+    precision: str
 
     def warm_up_runs(self, batch_size: int, /) -> Sequence[Callable[[], None]]:
         """Give the slow first runs; each raises BundleError if the network does not work."""

@@ -303,9 +303,10 @@ class ModelVersions:
 
 def _tell_loaded(model: Model) -> None:
     _log.info(
-        "loaded model=%s styles=%d provider=%s max_batch_size=%d",
+        "loaded model=%s styles=%d provider=%s precision=%s max_batch_size=%d",
         model,
         len(model.bank.infos),
         model.session.provider,
+        model.session.precision,
         model.lane.settings.max_batch_size,
     )

@@ -30,15 +30,13 @@ class LiveMetrics(Collector):
         admission: Admission,
         batcher: Batcher,
         streams: Streams,
-        precision: str,
     ) -> None:
-        """Looks at the parts; ``precision`` is that of all networks."""
+        """Looks at the parts."""
         self._loop = asyncio.get_running_loop()
         self._repository = repository
         self._admission = admission
         self._batcher = batcher
         self._streams = streams
-        self._precision = precision
 
     def describe(self) -> Iterable[Metric]:
         """Gives all families, on the event loop's thread."""
@@ -96,7 +94,7 @@ class LiveMetrics(Collector):
         )
         for model in self._repository:
             name = (model.name, str(model.version))
-            loaded.add_metric((*name, model.session.provider, self._precision), 1)
+            loaded.add_metric((*name, model.session.provider, model.session.precision), 1)
             styles.add_metric(name, len(model.bank.infos))
         counts = Counter(entry.state for entry in self._repository.index())
         for state in ModelState:

@@ -68,9 +68,7 @@ class Observability:
         from serving.monitoring.metrics_server import MetricsServer
 
         registry = self._metrics.registry
-        registry.register(
-            LiveMetrics(self._repository, admission, batcher, streams, config.precision)
-        )
+        registry.register(LiveMetrics(self._repository, admission, batcher, streams))
         self._metrics_server = MetricsServer(config.metrics_host, config.metrics_port, registry)
         await self._metrics_server.open()
 

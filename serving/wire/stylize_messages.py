@@ -121,6 +121,7 @@ def styles_of(model: Model) -> list[pb.Style]:
             model=model.name,
             version=model.version,
             quality=_quality_card(style),
+            precision=model.session.precision,
         )
         for style in model.bank.infos
     ]

@@ -1,7 +1,8 @@
 """The bundle that training hands to serving: a directory with a network and its styles.
 
 <version>/model.onnx           image uint8 [N,H,W,3], style float32 [N,P] -> stylized uint8
-<version>/model.float16.onnx   the same in half precision; may be absent
+<version>/model.float16.onnx   the same in half precision, for GPUs; may be absent
+<version>/model.int8.onnx      the same with convolutions in int8, for CPUs; may be absent
 <version>/styles.safetensors   one float32 [P] row per style id
 <version>/bundle.json          see ``sfumato.bundle.manifest``
 """
@@ -23,6 +24,7 @@ from sfumato.bundle.manifest import (
     MANIFEST_FILE,
     MODEL_FILE,
     MODEL_FILE_FLOAT16,
+    MODEL_FILE_INT8,
     STYLES_FILE,
     Manifest,
 )
@@ -68,6 +70,11 @@ class Bundle:
         """The ONNX file in float16, if the bundle has one."""
         return self.path / MODEL_FILE_FLOAT16 if MODEL_FILE_FLOAT16 in self.files else None
 
+    @property
+    def int8_path(self) -> Path | None:
+        """The ONNX file in int8, if the bundle has one."""
+        return self.path / MODEL_FILE_INT8 if MODEL_FILE_INT8 in self.files else None
+
     @cached_property
     def bank(self) -> StyleBank:
         """The styles and rows as a bank."""
@@ -107,6 +114,7 @@ def write_bundle(
     training: Mapping[str, Any],
     model: bytes | str | Path,
     model_float16: bytes | str | Path | None = None,
+    model_int8: bytes | str | Path | None = None,
 ) -> Bundle:
     """Writes a bundle, whole or not at all.
 
@@ -118,6 +126,7 @@ def write_bundle(
         training: how it was trained, any JSON object.
         model: the ONNX file in float32, or where it lies.
         model_float16: the same in float16, if there is one.
+        model_int8: the same with convolutions in int8, if there is one.
 
     Returns:
         The bundle as read back from the disk.
@@ -131,9 +140,14 @@ def write_bundle(
     try:
         with new_directory(Path(version_dir)) as staging:
             files = {STYLES_FILE: _store(staging / STYLES_FILE, styles_bytes)}
-            files[MODEL_FILE] = _store(staging / MODEL_FILE, model)
-            if model_float16 is not None:
-                files[MODEL_FILE_FLOAT16] = _store(staging / MODEL_FILE_FLOAT16, model_float16)
+            networks = {
+                MODEL_FILE: model,
+                MODEL_FILE_FLOAT16: model_float16,
+                MODEL_FILE_INT8: model_int8,
+            }
+            for name, source in networks.items():
+                if source is not None:
+                    files[name] = _store(staging / name, source)
             manifest = Manifest(network, tuple(styles), training, files)
             write_durably(staging / MANIFEST_FILE, manifest.to_text().encode())
             bundle = read_bundle(staging)

@@ -13,11 +13,12 @@ from sfumato.errors import BundleError, StyleError
 FORMAT_VERSION = 1
 MODEL_FILE = "model.onnx"
 MODEL_FILE_FLOAT16 = "model.float16.onnx"
+MODEL_FILE_INT8 = "model.int8.onnx"
 STYLES_FILE = "styles.safetensors"
 MANIFEST_FILE = "bundle.json"
 
 _REQUIRED = (MODEL_FILE, STYLES_FILE)
-_ALLOWED = (*_REQUIRED, MODEL_FILE_FLOAT16)
+_ALLOWED = (*_REQUIRED, MODEL_FILE_FLOAT16, MODEL_FILE_INT8)
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 

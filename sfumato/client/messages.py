@@ -98,6 +98,7 @@ def style_summaries(response: pb.ListStylesResponse) -> list[StyleSummary]:
             model=style.model,
             version=style.version,
             quality=_quality(style),
+            precision=style.precision,
         )
         for style in response.styles
     ]

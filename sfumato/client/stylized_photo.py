@@ -73,6 +73,8 @@ class StyleSummary:
         model: the model that has the style.
         version: the version of the model.
         quality: how well the model paints in it; None where that was not evaluated.
+        precision: numbers in which the server runs the model: float32, float16 or int8; empty
+            from servers that do not say.
     """
 
     id: str
@@ -83,3 +85,4 @@ class StyleSummary:
     model: str
     version: int
     quality: QualityCard | None = None
+    precision: str = ""

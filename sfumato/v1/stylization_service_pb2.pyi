@@ -467,6 +467,7 @@ class Style(_message.Message):
     MODEL_FIELD_NUMBER: _builtins.int
     VERSION_FIELD_NUMBER: _builtins.int
     QUALITY_FIELD_NUMBER: _builtins.int
+    PRECISION_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """What WeightedStyle.style_id takes: lower-case words joined by hyphens. "photograph" is
     reserved for the style that is the photo itself; StylizeRequest.strength mixes it in.
@@ -483,6 +484,8 @@ class Style(_message.Message):
     """The model that has the style."""
     version: _builtins.int
     """The version of the model."""
+    precision: _builtins.str
+    """Numbers in which the server runs the model: "float32", "float16" or "int8"."""
     @_builtins.property
     def quality(self) -> Global___QualityCard:
         """How well the model paints in the style; absent where that was not evaluated."""
@@ -498,10 +501,11 @@ class Style(_message.Message):
         model: _builtins.str = ...,
         version: _builtins.int = ...,
         quality: Global___QualityCard | None = ...,
+        precision: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["quality", b"quality"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["artist", b"artist", "id", b"id", "licence", b"licence", "model", b"model", "quality", b"quality", "title", b"title", "version", b"version", "year", b"year"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["artist", b"artist", "id", b"id", "licence", b"licence", "model", b"model", "precision", b"precision", "quality", b"quality", "title", b"title", "version", b"version", "year", b"year"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

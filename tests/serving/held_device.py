@@ -23,6 +23,7 @@ class HeldDevice:
     """
 
     provider = "held"
+    precision = "float32"
 
     def __init__(self) -> None:
         self._begun = threading.Event()

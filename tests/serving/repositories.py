@@ -31,6 +31,7 @@ class FragileSession:
     """A network that paints nothing and fails to warm up if its bundle has a style "fragile"."""
 
     provider = "none"
+    precision = "float32"
 
     def __init__(self, bundle: Bundle) -> None:
         self._breaks = "fragile" in bundle.bank.ids

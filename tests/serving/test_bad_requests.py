@@ -211,4 +211,4 @@ async def test_a_model_without_float16_says_so_where_float16_is_served(models: P
         assert (await stub.Stylize(order(PHOTO, model="half"))).model == "half"
         status, message = await refused(stub, order(PHOTO))
     assert status is grpc.StatusCode.FAILED_PRECONDITION
-    assert "--precision float32" in message
+    assert "has no float16 network; serve it with --precision auto" in message

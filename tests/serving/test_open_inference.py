@@ -228,6 +228,7 @@ class PickySession:
     """Paints nothing, and fails at a photo that begins with a black pixel."""
 
     provider = "Picky"
+    precision = "float32"
 
     def __init__(self) -> None:
         self.painted = 0

@@ -143,7 +143,7 @@ async def test_the_log_says_what_runs_where_and_warns_of_misspelt_variables(
     with ServerProcess(models, tmp_path) as server:
         await server.logs("serving on")
         log = server.log
-    assert "loaded model=default/1 styles=3 provider=CPUExecutionProvider" in log
+    assert "loaded model=default/1 styles=3 provider=CPUExecutionProvider precision=float32" in log
     assert "ERROR serving.models.version_slot cannot serve model=broken/3: " in log
     assert "WARNING python -m serving SFUMATO_PROT sets no option" in log
     assert f"serving on {server.address}" in log

@@ -128,6 +128,7 @@ def write_tiny_bundle(
     styles: Mapping[str, tuple[float, ...]] = STYLES,
     graph: bytes | None = None,
     float16: bool = False,
+    int8: bool = False,
     cards: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> Bundle:
     """Writes a bundle of the tiny network to ``folder``, <models>/<name>/<version>."""
@@ -143,6 +144,7 @@ def write_tiny_bundle(
         training={},
         model=graph or tiny_graph(),
         model_float16=tiny_graph() if float16 else None,
+        model_int8=tiny_graph() if int8 else None,
     )
 
 

@@ -43,7 +43,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     arguments += ["--trainer.enable_progress_bar", "false"]
     assert main(arguments) == 0
     checkpoint = folder / "run" / "checkpoints" / "last.ckpt"
-    assert main(["export", str(checkpoint), str(folder / "model"), "--no-float16"]) == 0
+    command = ["export", str(checkpoint), str(folder / "model"), "--no-float16"]
+    assert main([*command, "--calibration", str(folder / "photos")]) == 0
     draw_picture(folder / "New Discs.png", 77, (90, 70))
     return folder
 
@@ -69,7 +70,8 @@ def test_every_old_style_paints_as_before_to_the_bit(folder: Path, tmp_path: Pat
     after = read_bundle(folder / "model" / str(list_versions(folder / "model")[-1]))
     assert after.bank.ids == (*before.bank.ids, "new-discs")
     assert after.network.digest == before.network.digest
-    assert after.files["model.onnx"] == before.files["model.onnx"]
+    for network in ("model.onnx", "model.int8.onnx"):
+        assert after.files[network] == before.files[network]
     for style, picture in old.items():
         assert np.array_equal(paint(after, style), picture), style
     assert set(after.training["calibration"]["relu1_1"]) == {"blue", "green", "red", "new-discs"}

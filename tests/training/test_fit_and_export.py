@@ -15,9 +15,11 @@ import torch
 from PIL import Image
 
 from sfumato.bundle.bundle import list_versions, read_bundle
+from tests.training.drawn_data import draw_photos
 from tests.training.fit_runner import Fit
 from training.__main__ import main
 from training.checkpoint import read_checkpoint
+from training.export.int8 import LEAST_PSNR
 
 PATIENCE = 300.0
 
@@ -228,10 +230,12 @@ class Exported:
         }
         torch.save(self.state, self.checkpoint)
         self.model = folder / "model"
-        assert main(["export", str(self.checkpoint), str(self.model)]) == 0
+        photos = draw_photos(folder / "photos")
+        command = ["export", str(self.checkpoint), str(self.model), "--calibration", str(photos)]
+        assert main(command) == 0
 
 
-def test_export_writes_a_bundle_of_both_precisions(exported: Exported) -> None:
+def test_export_writes_a_bundle_of_all_precisions(exported: Exported) -> None:
     bundle = read_bundle(exported.model / "1")
     assert [style.id for style in bundle.styles] == ["one", "two"]
     assert bundle.network.architecture == "lite"
@@ -239,6 +243,33 @@ def test_export_writes_a_bundle_of_both_precisions(exported: Exported) -> None:
     assert bundle.rows.shape == (2, 1281)
     assert bundle.float16_path is not None
     assert bundle.float16_path.stat().st_size < 0.7 * bundle.model_path.stat().st_size
+    assert bundle.int8_path is not None
+    assert bundle.int8_path.stat().st_size < 0.5 * bundle.model_path.stat().st_size
+    assert bundle.training["int8_psnr"].keys() == {"one", "two"}
+    assert min(bundle.training["int8_psnr"].values()) >= LEAST_PSNR
+
+
+@pytest.mark.parametrize(
+    ("files", "said"), [([], "no images"), (["a.jpg"], "none of the 1 photos could be read")]
+)
+def test_a_calibration_without_photos_is_told_before_the_work(
+    exported: Exported,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    files: list[str],
+    said: str,
+) -> None:
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for name in files:
+        (folder / name).write_text("no photo")
+    command = ["export", str(exported.checkpoint), str(tmp_path / "model")]
+    assert main([*command, "--calibration", str(folder)]) == 1
+    captured = capsys.readouterr()
+    assert said in captured.err
+    assert len(captured.err.splitlines()) == 1
+    assert captured.out == ""
+    assert list_versions(tmp_path / "model") == []
 
 
 def test_the_graph_is_free_in_batch_height_and_width_and_says_so(exported: Exported) -> None:

@@ -79,4 +79,5 @@ def write_next_version(bundle: Bundle, style: StyleFile, scales: Scales) -> Bund
         training={**bundle.training, "calibration": calibration},
         model=bundle.model_path,
         model_float16=bundle.float16_path,
+        model_int8=bundle.int8_path,
     )
