@@ -249,7 +249,9 @@ def test_bytes_after_the_picture_are_ignored() -> None:
 
 @pytest.mark.parametrize("image_format", ["JPEG", "PNG", "WEBP"])
 @pytest.mark.parametrize(
-    "wrap", [bytearray, memoryview, lambda data: np.frombuffer(data, np.uint8)], ids=repr
+    "wrap",
+    [bytearray, memoryview, lambda data: np.frombuffer(data, np.uint8)],
+    ids=["bytearray", "memoryview", "array"],
 )
 def test_anything_that_holds_bytes_is_read(wrap: Callable[[bytes], Any], image_format: str) -> None:
     data = encode(RGB, image_format)
