@@ -13,7 +13,6 @@ from torch import Tensor
 from sfumato.bundle.style_info import StyleInfo
 from training.errors import TrainingError
 from training.networks.architectures import build_network
-from training.networks.finite import first_not_finite
 from training.networks.transformation_network import TransformationNetwork
 
 CHECKPOINT_FORMAT = 1
@@ -119,3 +118,8 @@ def load(path: Path) -> dict[str, Any]:
     if not isinstance(loaded, dict) or "state_dict" not in loaded:
         raise TrainingError(f"{str(path)!r} is no checkpoint of `python -m training fit`")
     return loaded
+
+
+def first_not_finite(state: Mapping[str, Tensor]) -> str | None:
+    """Returns the name of the first tensor of ``state`` that holds an infinity or a NaN."""
+    return next((name for name, value in state.items() if not value.isfinite().all()), None)

@@ -7,9 +7,8 @@ from typing import Any, Self
 import torch
 from torch import Tensor, nn
 
-from training.checkpoint import CHECKPOINT_FORMAT, CHECKPOINT_KEY
+from training.checkpoint import CHECKPOINT_FORMAT, CHECKPOINT_KEY, first_not_finite
 from training.errors import TrainingError
-from training.networks.finite import first_not_finite
 
 ROWS = "rows"
 """Name of the module's parameter that holds the style rows [S, P]."""

@@ -18,6 +18,7 @@ from training.checkpoint import (
     CHECKPOINT_KEY,
     TrainedStyles,
     checkpoint_extras,
+    first_not_finite,
 )
 from training.data.module import PhotosAndPaintings
 from training.data.photos import PhotoBatch
@@ -27,7 +28,6 @@ from training.learning_rate import trapezoid
 from training.loss_settings import LossSettings, build_loss
 from training.losses.perceptual import LossTerms
 from training.networks.architectures import build_network
-from training.networks.finite import first_not_finite
 from training.networks.loss_network import load_loss_network
 from training.networks.noise_field import draw_origin
 from training.ranges import check_not_empty, check_range

@@ -8,9 +8,8 @@ from torch import Tensor
 
 from sfumato.bundle.bundle import read_latest_bundle
 from sfumato.bundle.style_info import StyleInfo
-from training.checkpoint import TrainedStyles, read_checkpoint
+from training.checkpoint import TrainedStyles, first_not_finite, read_checkpoint
 from training.errors import TrainingError
-from training.networks.finite import first_not_finite
 from training.networks.transformation_network import TransformationNetwork
 
 

@@ -16,10 +16,10 @@ from google.protobuf.message import Message
 from sfumato.client.frame_stream import AnyFrame, FrameSender, async_receive
 from sfumato.client.frames import FrameAnswer
 from sfumato.connection.call_errors import is_refusal, is_silence
-from sfumato.connection.cancellation import channel_closed, is_for_this_task
 from sfumato.connection.connection import HEALTH_METHOD, Connection, HealthRequest, HealthResponse
 from sfumato.connection.inspection import Inspector, behind
 from sfumato.connection.renewal import Renewal
+from sfumato.connection.stream_ending import channel_closed, is_for_this_task
 from sfumato.connection.targets import grpc_target
 from sfumato.connection.waiting import SOON_SECONDS, Waiting
 from sfumato.errors import ServiceError

@@ -17,8 +17,7 @@ import grpc
 import grpc.aio
 
 from sfumato.client.frames import Frame, FrameAnswer, frame_answer, frame_message
-from sfumato.connection.cancellation import channel_closed, is_for_this_task
-from sfumato.connection.stream_ending import StreamEnding
+from sfumato.connection.stream_ending import StreamEnding, channel_closed, is_for_this_task
 from sfumato.errors import ServiceError, SfumatoError
 from sfumato.v1 import stylization_service_pb2 as pb
 

@@ -54,3 +54,18 @@ async def _status(call: Any) -> grpc.aio.AioRpcError:
     details, trailers = await call.details(), await call.trailing_metadata()
     core = await call.debug_error_string()
     return grpc.aio.AioRpcError(await call.code(), grpc.aio.Metadata(), trailers, details, core)
+
+
+def is_for_this_task() -> bool:
+    """Tells whether a CancelledError is meant for the task that runs, and has to go on."""
+    task = asyncio.current_task()
+    return task is None or task.cancelling() > 0
+
+
+def channel_closed() -> grpc.aio.AioRpcError:
+    """Gives what gRPC's other API raises of a call whose channel is closed meanwhile.
+
+    grpc.aio raises CancelledError, which would end the task as if somebody had cancelled it.
+    """
+    none = grpc.aio.Metadata()
+    return grpc.aio.AioRpcError(grpc.StatusCode.CANCELLED, none, none, "Channel closed!")

@@ -16,7 +16,7 @@ from av.video.stream import VideoStream
 from sfumato.errors import VideoError
 from sfumato.video.audio import AudioCopy
 from sfumato.video.file import file_url
-from sfumato.video.letterbox import fitted
+from sfumato.video.pixels import fitted
 from sfumato.video.reader import VideoReader
 
 DEFAULT_CRF: Final = 18

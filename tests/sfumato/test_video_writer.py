@@ -7,7 +7,7 @@ import av
 import numpy as np
 import pytest
 
-from sfumato.video.letterbox import fitted
+from sfumato.video.pixels import fitted
 from tests.sfumato.videos import copy_video, grey, read_video, write_animation, write_video
 
 LAST_LONGER = [100, 100, 100, 3000]

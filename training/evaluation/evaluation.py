@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from training.evaluation.measures.distances import pairwise_rms
 from training.evaluation.measures.equivalence import equal_iterations
 from training.evaluation.measures.judge import Judge
+from training.evaluation.measures.similarity import pairwise_rms
 from training.evaluation.measures.slow_baseline import ITERATIONS, run_baseline
 from training.evaluation.measures.speed import Speed, measure_speed
 from training.evaluation.measures.style_measures import StyleMeasures, measure_style, painter
@@ -112,7 +112,7 @@ class Evaluation:
 
     def run(self) -> Measured:
         """Measures everything. Ctrl-C raises KeyboardInterrupt; a later call goes on."""
-        from training.evaluation.measures.frequencies import finest_share
+        from training.evaluation.measures.similarity import finest_share
         from training.evaluation.measures.stability import add_noise, rms, shift
 
         ids = [info.id for info in self.subject.bundle.styles]

@@ -8,8 +8,8 @@ from typing import Any
 from sfumato.bundle.bundle import Bundle
 from sfumato.bundle.quality_card import QUALITY_KEY, QualityCard
 from training.evaluation.evaluation import BaselineRecord, Measured
-from training.evaluation.measures.distances import nearest
 from training.evaluation.measures.equivalence import CURVE, Equivalence, best_so_far
+from training.evaluation.measures.similarity import nearest
 
 
 @dataclass(frozen=True)

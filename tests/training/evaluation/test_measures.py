@@ -6,9 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from training.evaluation.measures.distances import nearest, pairwise_rms
-from training.evaluation.measures.frequencies import finest_share
-from training.evaluation.measures.similarity import psnr, ssim
+from training.evaluation.measures.similarity import finest_share, nearest, pairwise_rms, psnr, ssim
 from training.evaluation.measures.speed import Speed
 from training.evaluation.measures.stability import add_noise, noise_rms, shift, shift_rms
 

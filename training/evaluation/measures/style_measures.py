@@ -10,9 +10,8 @@ from torch import Tensor
 
 from sfumato.bundle.strength import PHOTOGRAPH_STYLE
 from training.evaluation.measures import flaws
-from training.evaluation.measures.frequencies import finest_share
 from training.evaluation.measures.judge import Judge
-from training.evaluation.measures.similarity import psnr, ssim
+from training.evaluation.measures.similarity import finest_share, psnr, ssim
 from training.evaluation.measures.stability import Painter, noise_rms, shift_rms
 from training.evaluation.subject import Subject
 from training.export.export import ServedGraph
