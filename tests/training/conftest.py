@@ -1,6 +1,8 @@
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import torch
 from torch import Tensor
 
 from tests.training.drawn_data import (
@@ -10,6 +12,15 @@ from tests.training.drawn_data import (
     write_slim_vgg,
 )
 from tests.training.fit_runner import Fit
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> Iterator[None]:
+    """Pictures of a few pixels gain nothing from more, and wait for each other on busy cores."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
 
 
 @pytest.fixture

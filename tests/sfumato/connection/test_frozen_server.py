@@ -18,7 +18,7 @@ from sfumato.connection import connection, inspection
 from sfumato.errors import ServiceError
 from tests.sfumato.image_files import encode, picture
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 PNG = encode(picture(), "PNG")
 SERVER = """
 import threading

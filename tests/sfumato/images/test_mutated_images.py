@@ -9,7 +9,7 @@ import pytest
 
 from tests.sfumato.mutated_images import FILES, decodes, mutants
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 MUTANTS = 3400  # of each format: more than 10,000 together
 MOST_GROWTH = 32 << 10  # KiB; a profile may unpack to 16 MiB
 PATIENCE = 300.0

@@ -18,7 +18,7 @@ from sfumato.v1 import stylization_service_pb2 as pb
 from tests.sfumato.conftest import RunningServer
 from tests.sfumato.image_files import encode, picture
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 RGB = picture()
 
 
