@@ -147,8 +147,12 @@ class MultiStyleModule(L.LightningModule):
 
     @property
     def _data(self) -> PhotosAndPaintings:
-        data = self.trainer.datamodule  # type: ignore[attr-defined]
-        assert isinstance(data, PhotosAndPaintings)
+        data = getattr(self.trainer, "datamodule", None)
+        if not isinstance(data, PhotosAndPaintings):
+            raise TrainingError(
+                "the data has no paintings to learn: give Trainer.fit a PhotosAndPaintings, or a "
+                "data module of your own that derives from it"
+            )
         return data
 
     def forward(self, photos: Tensor, styles: Tensor) -> Tensor:
@@ -201,6 +205,14 @@ class MultiStyleModule(L.LightningModule):
     def _note(self, name: str, losses: Tensor) -> None:
         shown = name == "held_out/total"
         self.log(name, losses.mean(), on_epoch=True, sync_dist=True, prog_bar=shown)
+
+    @torch.no_grad()
+    def predict_step(self, photos: Tensor, batch_idx: int = 0) -> Tensor:
+        """Paints ``photos`` [N, 3, H, W] in [0, 1] in all S styles: [N, S, 3, H, W]."""
+        del batch_idx
+        numbers = torch.arange(len(self.styles), device=photos.device)  # [S]
+        painted = [self(photo.expand(len(numbers), -1, -1, -1), numbers) for photo in photos]
+        return torch.stack(painted)
 
     def configure_optimizers(self) -> Any:
         """Adam over the network and the style rows, with a trapezoidal step size."""
