@@ -12,10 +12,10 @@ INSTALL := $(PIP) install --constraint constraints.txt --editable
 export ORT_DISABLE_TELEMETRY := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo gpu video tracing install test foreign check format protos constraints clean
+.PHONY: help demo gpu video tracing install test test-slow foreign check format protos constraints clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(VENV)/.serving ## serve the default model and paint photos into out/ (no torch)
 	@$(BIN)/python -m examples.demo
@@ -31,8 +31,11 @@ tracing: $(VENV)/.serving ## install OpenTelemetry, for --otlp-endpoint of the s
 
 install: $(VENV)/.dev ## install everything, for training and for work on the code
 
-test: $(VENV)/.dev ## run the tests
-	$(BIN)/pytest
+test: $(VENV)/.dev ## run the tests, one process a core
+	$(BIN)/pytest --numprocesses auto --durations 20 -m "not slow"
+
+test-slow: $(VENV)/.dev ## run the tests that take minutes
+	$(BIN)/pytest -m slow
 
 foreign: $(VENV)/.dev ## try the server with clients of others (downloads them into build/)
 	$(BIN)/python -m tests.foreign.run

@@ -8,6 +8,8 @@ from benchmarks.soak import Soak
 from benchmarks.soak_record import SoakRecord
 from tests.serving.tiny_network import STYLES, write_tiny_bundle
 
+pytestmark = pytest.mark.slow
+
 SECONDS = float(os.environ.get("SFUMATO_SOAK_SECONDS", "120"))
 
 

@@ -182,7 +182,9 @@ def check_parity(
         TrainingError: an output has the wrong shape, is not finite, or differs by more than the
             tolerance.
     """
-    session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = torch.get_num_threads()
+    session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
     reference = StylizationGraph(network, torch.float32)
     differences: list[NDArray[np.int16]] = []
     for image, style in check_cases(network, rows):

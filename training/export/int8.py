@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 import onnx
 import onnxruntime
+import torch
 from onnxruntime.quantization import (
     CalibrationDataReader,
     CalibrationMethod,
@@ -183,6 +184,7 @@ class _Comparison:
 
 def _session(model: bytes) -> onnxruntime.InferenceSession:
     options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = torch.get_num_threads()
     # Without VNNI, x86 adds up two products of bytes in 16 bits, which overflow. Servers take int8
     # where there is VNNI; this slower way counts as those do.
     options.add_session_config_entry("session.x64quantprecision", "1")

@@ -250,7 +250,7 @@ def test_export_writes_a_bundle_of_all_precisions(exported: Exported) -> None:
 
 
 @pytest.mark.parametrize(
-    ("files", "said"), [([], "no images"), (["a.jpg"], "none of the 1 photos could be read")]
+    ("files", "said"), [([], "no image below"), (["a.jpg"], "none of the 1 photos could be read")]
 )
 def test_a_calibration_without_photos_is_told_before_the_work(
     exported: Exported,

@@ -1,6 +1,7 @@
 """Training from Python, as the documentation shows it."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -35,7 +36,7 @@ def test_a_network_is_trained_loaded_and_exported(fit: Fit, tmp_path: Path) -> N
 
 def test_data_without_paintings_says_what_it_lacks(fit: Fit) -> None:
     module, _ = fit.parts()
-    photos = DataLoader(torch.rand(2, 3, 64, 64))  # type: ignore[arg-type]
+    photos: DataLoader[Any] = DataLoader(torch.rand(2, 3, 64, 64))  # type: ignore[arg-type]
     with pytest.raises(TrainingError, match=r"no paintings to learn: give Trainer\.fit a Photos"):
         fit.trainer(steps=1).fit(module, photos)
 
