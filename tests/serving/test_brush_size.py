@@ -24,8 +24,8 @@ FILE = encode(PHOTO)
 
 
 def expected(photo: Pixels, brush_size: float) -> Pixels:
-    small = Canvas(brush_size).photo_to_paint(photo)
-    return at_full_size(paint(small, 0.5, 0.0), small, photo)
+    small, light = Canvas(brush_size).photo_to_paint(photo)
+    return at_full_size(paint(small, 0.5, 0.0), small, light)
 
 
 async def painted(stub: Any, **fields: Any) -> Pixels:
