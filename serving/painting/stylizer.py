@@ -20,7 +20,14 @@ from serving.painting.batch_queue import Painted
 from serving.painting.batcher import Batcher
 from serving.timing import Stage
 from sfumato.images.brush import Canvas, at_full_size
-from sfumato.images.codec import ImageFormat, Photo, check_sides, decode_photo, encode_photo
+from sfumato.images.codec import (
+    ImageFormat,
+    Photo,
+    check_sides,
+    decode_photo,
+    encode_photo,
+    read_size,
+)
 
 T = TypeVar("T")
 
@@ -237,6 +244,8 @@ class Stylizer:
 
     def _decode(self, order: Order, canvas: Canvas) -> tuple[Photo, Pixels]:
         """Gives the photo at the size to paint, and its luminance at its own."""
+        if order.brush_size < 1:  # what is too large to paint needs no decoding
+            canvas.size_to_paint(*read_size(order.image))
         photo = decode_photo(order.image, max_pixels=self._max_pixels, min_side=canvas.min_side)
         small, light = canvas.photo_to_paint(photo.rgb)
         return replace(photo, rgb=small), light

@@ -45,6 +45,7 @@ _SHARE: Final = 0.7
 _MOST_GAIN: Final = 1.5
 _STRIP: Final = 32 * _GRID  # rows that are worked on at once: few enough for the cache
 _MARGIN: Final = 3  # rows beside a strip that resizing looks at
+_SHARPEST: Final = Image.Resampling.LANCZOS  # the finest strokes are lost first
 _CUBIC: Final = Image.Resampling.BICUBIC
 _LINEAR: Final = Image.Resampling.BILINEAR
 
@@ -71,17 +72,17 @@ class Canvas:
         """Returns the width and height at which a photo is painted.
 
         Raises:
-            ImageTooLargeError: for a brush below 1, more than ``max_pixels``.
+            ImageTooLargeError: more than ``max_pixels``, and a larger brush would do.
         """
         scale = max(1 / self.brush_size, min(1.0, self.min_side / min(width, height)))
         whole = math.floor if scale > 1 else round  # or what fits exactly could be rounded up
         across, down = (max(self.min_side, whole(side * scale)) for side in (width, height))
-        if scale > 1 and across * down > self.max_pixels:
+        if across * down > self.max_pixels >= width * height:
             least = math.ceil(100 * math.sqrt(width * height / self.max_pixels)) / 100
             raise ImageTooLargeError(
                 f"with a brush size of {self.brush_size:g} the photo of {width} x {height} pixels "
                 f"is painted at {across} x {down}, the limit is {self.max_pixels:,} pixels; take a "
-                f"brush size of {min(least, 1.0):g} or more, or scale it down"
+                f"brush size of {least:g} or more, or scale it down"
             )
         return across, down
 
@@ -95,7 +96,7 @@ class Canvas:
         if size == (width, height):
             return photo, photo
         image = Image.fromarray(photo)
-        return np.asarray(image.resize(size, _CUBIC)), np.asarray(image.convert("L"))
+        return np.asarray(image.resize(size, _SHARPEST)), np.asarray(image.convert("L"))
 
 
 def at_full_size(painted: Pixels, small: Pixels, light: Pixels) -> Pixels:
@@ -113,7 +114,7 @@ def at_full_size(painted: Pixels, small: Pixels, light: Pixels) -> Pixels:
     if (h, w) == (height, width):
         return painted
     if h * w >= height * width:
-        return np.asarray(Image.fromarray(painted).resize((width, height), _CUBIC))
+        return np.asarray(Image.fromarray(painted).resize((width, height), _SHARPEST))
     coarse = np.asarray(Image.fromarray(small).convert("L"))
     means = _means(coarse, painted)
     near, missing = _slopes(means)
