@@ -6,6 +6,7 @@ python -m examples.demo --help
 import argparse
 import io
 import itertools
+import math
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -21,7 +22,7 @@ from sfumato.bundle.strength import PHOTOGRAPH_STYLE
 from sfumato.client.client import Client
 from sfumato.client.stylized_photo import StyleSummary
 from sfumato.errors import SfumatoError
-from sfumato.images.codec import ImageFormat
+from sfumato.images.codec import DEFAULT_MAX_PIXELS, ImageFormat, read_size
 
 COLUMNS = 4
 MAX_STYLES = 23
@@ -39,6 +40,8 @@ class Painter:
         self._client = client
         self._model = model
         self._photo = photo.read_bytes()
+        width, height = read_size(self._photo)
+        self.pixels = width * height
         self._folder = folder
         self.count = 0
 
@@ -104,9 +107,13 @@ def paint_strengths(painter: Painter, style: StyleSummary) -> Row:
 
 
 def paint_brushes(painter: Painter, style: StyleSummary) -> Row:
-    """Paints the photo with ever larger strokes: a row of the sheet."""
+    """Paints the photo with ever larger strokes: a row of the sheet.
+
+    Without the smallest brushes for a photo that a server would find too large for them.
+    """
     pictures = []
-    for brush_size in BRUSH_SIZES:
+    smallest = math.sqrt(painter.pixels / DEFAULT_MAX_PIXELS)
+    for brush_size in (size for size in BRUSH_SIZES if size >= smallest):
         painted = painter.paint(f"brush-{brush_size}", {style.id: 1.0}, brush_size=brush_size)
         pictures.append(Picture(painted, f"brush size {brush_size}"))
     return Row(pictures, f"{style.title or style.id}, from small strokes to large ones")

@@ -23,7 +23,9 @@ DECODING_BYTES: Final = 24
 """Bytes for each pixel of a photo that is decoded: lossless WebP with transparency takes most."""
 
 WAITING_BYTES: Final = 4
-"""Bytes for each pixel of a photo that waits: three colours, and perhaps transparency."""
+"""Bytes for each pixel of a photo that waits: three colours, and perhaps transparency. For a brush
+size other than 1 it is no more, as of the photo's own size only luminance waits; but for one
+between 1 and 1.22, where a transparent photo takes up to 5."""
 
 _LEAST_PIXELS: Final = 1_000_000  # below, the estimate is too rough to refuse a photo by it
 

@@ -6,7 +6,7 @@ Every front door (``service``, and whatever is served beside it) sends its reque
 import asyncio
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final, TypeVar
 
@@ -20,7 +20,14 @@ from serving.painting.batch_queue import Painted
 from serving.painting.batcher import Batcher
 from serving.timing import Stage
 from sfumato.images.brush import Canvas, at_full_size
-from sfumato.images.codec import ImageFormat, Photo, check_sides, decode_photo, encode_photo
+from sfumato.images.codec import (
+    ImageFormat,
+    Photo,
+    check_sides,
+    decode_photo,
+    encode_photo,
+    read_size,
+)
 
 T = TypeVar("T")
 
@@ -160,15 +167,15 @@ class Stylizer:
     async def _paint(self, order: Order, model: Model) -> Painting:
         style = model.bank.blend(order.styles, order.strength)
         canvas = Canvas(order.brush_size, model.bundle.network.min_side, self._max_pixels)
-        (photo, small), decoding = await self._in_thread(
+        (photo, light), decoding = await self._in_thread(
             "decode", order, lambda: self._decode(order, canvas)
         )
-        height, width = photo.rgb.shape[:2]
+        height, width = light.shape[:2]
         encoding = order.format or photo.format
         check_sides(width, height, encoding)
         painted = await self._batcher.run(
             model.lane,
-            small,
+            photo.rgb,
             style,
             deadline=order.deadline,
             caller=order.caller,
@@ -178,7 +185,7 @@ class Stylizer:
             "encode",
             order,
             lambda: encode_photo(
-                at_full_size(painted.image, small, photo.rgb),
+                at_full_size(painted.image, photo.rgb, light),
                 format=encoding,
                 quality=order.quality,
                 alpha=photo.alpha,
@@ -207,16 +214,16 @@ class Stylizer:
             canvas = Canvas(
                 order.brush_size, model.bundle.network.min_side, self._max_pixels // len(order.rows)
             )
-            (images, small), decoding = await self._in_thread(
-                "decode", order, lambda: _read(order, canvas)
+            photos, decoding = await self._in_thread(
+                "decode", order, lambda: [canvas.photo_to_paint(photo) for photo in order.read()]
             )
-            painted = await self._run_all(model, small, order)
+            painted = await self._run_all(model, [small for small, _ in photos], order)
             pixels, encoding = await self._in_thread(
-                "encode", order, lambda: b"".join(_whole(painted, small, images))
+                "encode", order, lambda: b"".join(_at_full_size(painted, photos))
             )
         return PaintedTensor(
             pixels=pixels,
-            shape=images.shape,
+            shape=(len(photos), *photos[0][1].shape[:2], 3),
             stages=(decoding, *_span([photo.stages for photo in painted]), encoding),
             batch_size=max(photo.batch_size for photo in painted),
         )
@@ -236,8 +243,12 @@ class Stylizer:
                 tasks.pop().cancel()
 
     def _decode(self, order: Order, canvas: Canvas) -> tuple[Photo, Pixels]:
+        """Gives the photo at the size to paint, and its luminance at its own."""
+        if order.brush_size < 1:  # what is too large to paint needs no decoding
+            canvas.size_to_paint(*read_size(order.image))
         photo = decode_photo(order.image, max_pixels=self._max_pixels, min_side=canvas.min_side)
-        return photo, canvas.photo_to_paint(photo.rgb)
+        small, light = canvas.photo_to_paint(photo.rgb)
+        return replace(photo, rgb=small), light
 
     async def _in_thread(
         self, name: str, order: Order | TensorOrder, work: Callable[[], T]
@@ -253,16 +264,11 @@ class Stylizer:
         return result, Stage(name, arrived, time.monotonic())
 
 
-def _read(order: TensorOrder, canvas: Canvas) -> tuple[Pixels, list[Pixels]]:
-    images = order.read()
-    return images, [canvas.photo_to_paint(image) for image in images]
-
-
-def _whole(
-    painted: Sequence[Painted], small: Sequence[Pixels], images: Pixels
+def _at_full_size(
+    painted: Sequence[Painted], photos: Sequence[tuple[Pixels, Pixels]]
 ) -> Iterator[memoryview]:
-    for photo, fitted, image in zip(painted, small, images, strict=True):
-        yield at_full_size(photo.image, fitted, image).data
+    for picture, (small, light) in zip(painted, photos, strict=True):
+        yield at_full_size(picture.image, small, light).data
 
 
 def _span(stages: Sequence[tuple[Stage, Stage]]) -> tuple[Stage, Stage]:

@@ -17,8 +17,8 @@ from serving.models.repository import DEFAULT_MODEL
 from serving.painting.stylizer import PaintedTensor, TensorOrder
 from serving.wire.tensor_messages import Tensor, read_tensors
 from serving.wire.tensor_styles import number_parameter, parameter_value, style_rows
-from sfumato.brush_size import checked_brush_size
 from sfumato.errors import ImageError
+from sfumato.images.brush_size import checked_brush_size
 from sfumato.images.codec import decode_photo
 from sfumato.inference import open_inference_pb2 as pb
 from sfumato.name_list import close_names

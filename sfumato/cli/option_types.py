@@ -5,9 +5,9 @@ import math
 from collections.abc import Callable
 from typing import TypeVar
 
-from sfumato.brush_size import checked_brush_size
 from sfumato.bundle.strength import checked_strength
 from sfumato.errors import ImageError, StyleError
+from sfumato.images.brush_size import checked_brush_size
 
 _Number = TypeVar("_Number", int, float)
 

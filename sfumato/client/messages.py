@@ -3,13 +3,13 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from sfumato.brush_size import checked_brush_size
 from sfumato.bundle.blend_weights import normalize_weights
 from sfumato.bundle.quality_card import QUALITY_KEY, QualityCard
 from sfumato.bundle.strength import checked_strength
 from sfumato.client.stylized_photo import StyleSummary, StylizedPhoto, Timings
 from sfumato.errors import ImageError, SfumatoError
 from sfumato.files.file_argument import file_bytes, reason
+from sfumato.images.brush_size import checked_brush_size
 from sfumato.images.image_format import ImageFormat
 from sfumato.v1 import stylization_service_pb2 as pb
 

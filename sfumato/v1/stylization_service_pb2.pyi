@@ -219,13 +219,13 @@ class StageTimings(_message.Message):
     ENCODE_MS_FIELD_NUMBER: _builtins.int
     BATCH_SIZE_FIELD_NUMBER: _builtins.int
     decode_ms: _builtins.float
-    """Decoding the photo."""
+    """Decoding the photo, and bringing it to the size that its brush size asks for."""
     queue_ms: _builtins.float
     """Waiting for a batch and for the device."""
     inference_ms: _builtins.float
     """The network, for the whole batch."""
     encode_ms: _builtins.float
-    """Encoding the answer."""
+    """Bringing the picture back to the photo's size, and encoding the answer."""
     batch_size: _builtins.int
     """Number of photos in the batch."""
     def __init__(
@@ -264,9 +264,8 @@ class StylizeStreamRequest(_message.Message):
     def frame(self) -> Global___StylizeRequest:
         """The frame and what it is painted with, as for Stylize. From the second frame on, what is unset
         (model, version and version_label together, styles, output_format, quality, strength,
-        brush_size) is as
-        in the frame before, so a video in one style names it once. A frame whose image is empty is
-        not painted and not answered: it only changes what the next ones inherit.
+        brush_size) is as in the frame before, so a video in one style names it once. A frame whose
+        image is empty is not painted and not answered: it only changes what the next ones inherit.
         """
 
     def __init__(
