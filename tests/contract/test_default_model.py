@@ -8,6 +8,7 @@ import onnxruntime
 import pytest
 from numpy.typing import NDArray
 
+from serving.device.precision import has_int8_instructions
 from sfumato.bundle.bundle import Bundle, list_versions, read_bundle
 from sfumato.bundle.strength import PHOTOGRAPH_STYLE
 from sfumato.images.codec import decode_photo
@@ -63,7 +64,7 @@ def test_it_has_the_sixteen_paintings_described_and_the_photograph(bundle: Bundl
 
 
 def test_it_is_small_enough_for_a_clone() -> None:
-    assert sum(file.stat().st_size for file in MODEL.rglob("*")) < 10_000_000
+    assert sum(file.stat().st_size for file in MODEL.rglob("*")) < 16_000_000
 
 
 def test_no_two_styles_paint_alike(bundle: Bundle, photo: Pixels) -> None:
@@ -102,6 +103,17 @@ def test_the_half_precision_network_paints_the_same(bundle: Bundle, photo: Pixel
     full = paint(session(bundle.model_path), photo, row)
     half = paint(session(bundle.float16_path), photo, row)
     assert np.abs(full - half).max() <= 8
+
+
+def test_the_network_in_eight_bits_paints_nearly_the_same(bundle: Bundle, photo: Pixels) -> None:
+    # Without VNNI, sums of products overflow, and nobody is served with it there.
+    if not has_int8_instructions():
+        pytest.skip("this processor has no instructions for products of bytes")
+    assert bundle.int8_path is not None
+    row = bundle.bank.row("munch-scream")
+    full = paint(session(bundle.model_path), photo, row)
+    # 30 dB are 8.1 levels.
+    assert distance(full, paint(session(bundle.int8_path), photo, row)) < 8.1
 
 
 def test_at_strength_zero_the_photo_comes_back(bundle: Bundle, photo: Pixels) -> None:
@@ -150,11 +162,15 @@ def test_at_strength_zero_drawings_come_back_as_they_are(bundle: Bundle, precisi
 
 
 def test_a_large_white_page_gets_the_colour_of_a_small_one(bundle: Bundle) -> None:
-    # Means of large channels are rounded; nothing of that may be seen.
+    # Means of large channels are rounded; nothing of that may be seen. Strokes cover both pages, so
+    # their mean colours are compared.
     network = session(bundle.model_path)
     for row in bundle.rows[:-1:8]:
-        small, large = (paint(network, np.full((s, s, 3), 255, np.uint8), row) for s in (16, 512))
-        assert np.abs(large - small[8, 8]).max() <= 4  # four pixels of a block may differ
+        small, large = (
+            paint(network, np.full((side, side, 3), 255, np.uint8), row).mean(axis=(0, 1))
+            for side in (256, 1024)
+        )
+        assert np.abs(large - small).max() <= 4
 
 
 def test_the_half_precision_network_paints_gradients_alike(bundle: Bundle) -> None:
