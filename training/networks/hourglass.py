@@ -38,6 +38,7 @@ class Hourglass(TransformationNetwork):
     """
 
     stride = 8
+    has_noise = True
 
     def __init__(self, widths: tuple[int, int, int], blocks: int, fine_blocks: int) -> None:
         """Builds with ``widths`` channels at a half, a quarter and an eighth of the size.
