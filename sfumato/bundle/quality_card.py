@@ -54,6 +54,10 @@ class QualityCard:
             from it, in levels of 255.
         calm_painted: variance of the fine detail of a painted calm area by that of the painting;
             0 is unpainted.
+        spectral_line: how many times the strongest line of the spectrum of a painted calm area
+            stands out of what is around it; some 2 by chance.
+        shift_rms_with_noise: ``shift_rms`` where the network's own noise moves along with the
+            photo; None for a network without noise.
     """
 
     content_loss: float | None = None
@@ -80,6 +84,8 @@ class QualityCard:
     lattice_8: float | None = None
     halo: float | None = None
     calm_painted: float | None = None
+    spectral_line: float | None = None
+    shift_rms_with_noise: float | None = None
 
     @classmethod
     def from_card(cls, card: Mapping[str, Any]) -> "QualityCard | None":

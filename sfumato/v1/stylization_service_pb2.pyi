@@ -545,6 +545,8 @@ class QualityCard(_message.Message):
     LATTICE_8_FIELD_NUMBER: _builtins.int
     HALO_FIELD_NUMBER: _builtins.int
     CALM_PAINTED_FIELD_NUMBER: _builtins.int
+    SPECTRAL_LINE_FIELD_NUMBER: _builtins.int
+    SHIFT_RMS_WITH_NOISE_FIELD_NUMBER: _builtins.int
     content_loss: _builtins.float
     """Content loss, the mean over the photos; lower is closer to them."""
     style_loss: _builtins.float
@@ -564,7 +566,9 @@ class QualityCard(_message.Message):
     judge_content: _builtins.float
     """Distance of features to the photo, by that network."""
     shift_rms: _builtins.float
-    """Difference that moving the photo by one pixel makes, after moving back."""
+    """Difference that moving the photo by one pixel makes, after moving back; noise that the network
+    has of its own stays where it is.
+    """
     noise_rms: _builtins.float
     """Difference that 1 % of noise in the photo makes."""
     nearest_style: _builtins.str
@@ -601,6 +605,14 @@ class QualityCard(_message.Message):
     """
     calm_painted: _builtins.float
     """Variance of the fine detail of a painted calm area by that of the painting; 0 is unpainted."""
+    spectral_line: _builtins.float
+    """How many times the strongest line of the spectrum of a painted calm area stands out of what is
+    around it: some 2 by chance, more than 10 for a pattern that repeats.
+    """
+    shift_rms_with_noise: _builtins.float
+    """shift_rms where the noise that the network has of its own moves along with the photo; absent
+    for a network without noise.
+    """
     def __init__(
         self,
         *,
@@ -628,10 +640,12 @@ class QualityCard(_message.Message):
         lattice_8: _builtins.float | None = ...,
         halo: _builtins.float | None = ...,
         calm_painted: _builtins.float | None = ...,
+        spectral_line: _builtins.float | None = ...,
+        shift_rms_with_noise: _builtins.float | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_baseline_iterations", b"_baseline_iterations", "_calm_painted", b"_calm_painted", "_content_loss", b"_content_loss", "_detail_kept", b"_detail_kept", "_equals_iterations", b"_equals_iterations", "_halo", b"_halo", "_judge_content", b"_judge_content", "_judge_style", b"_judge_style", "_lattice_2", b"_lattice_2", "_lattice_4", b"_lattice_4", "_lattice_8", b"_lattice_8", "_nearest_style", b"_nearest_style", "_nearest_style_distance", b"_nearest_style_distance", "_noise_rms", b"_noise_rms", "_photos", b"_photos", "_recognized", b"_recognized", "_shift_rms", b"_shift_rms", "_side", b"_side", "_speed_up_1024", b"_speed_up_1024", "_speed_up_256", b"_speed_up_256", "_speed_up_512", b"_speed_up_512", "_ssim", b"_ssim", "_style_loss", b"_style_loss", "_total_loss", b"_total_loss", "baseline_iterations", b"baseline_iterations", "calm_painted", b"calm_painted", "content_loss", b"content_loss", "detail_kept", b"detail_kept", "equals_iterations", b"equals_iterations", "halo", b"halo", "judge_content", b"judge_content", "judge_style", b"judge_style", "lattice_2", b"lattice_2", "lattice_4", b"lattice_4", "lattice_8", b"lattice_8", "nearest_style", b"nearest_style", "nearest_style_distance", b"nearest_style_distance", "noise_rms", b"noise_rms", "photos", b"photos", "recognized", b"recognized", "shift_rms", b"shift_rms", "side", b"side", "speed_up_1024", b"speed_up_1024", "speed_up_256", b"speed_up_256", "speed_up_512", b"speed_up_512", "ssim", b"ssim", "style_loss", b"style_loss", "total_loss", b"total_loss"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_baseline_iterations", b"_baseline_iterations", "_calm_painted", b"_calm_painted", "_content_loss", b"_content_loss", "_detail_kept", b"_detail_kept", "_equals_iterations", b"_equals_iterations", "_halo", b"_halo", "_judge_content", b"_judge_content", "_judge_style", b"_judge_style", "_lattice_2", b"_lattice_2", "_lattice_4", b"_lattice_4", "_lattice_8", b"_lattice_8", "_nearest_style", b"_nearest_style", "_nearest_style_distance", b"_nearest_style_distance", "_noise_rms", b"_noise_rms", "_photos", b"_photos", "_recognized", b"_recognized", "_shift_rms", b"_shift_rms", "_shift_rms_with_noise", b"_shift_rms_with_noise", "_side", b"_side", "_spectral_line", b"_spectral_line", "_speed_up_1024", b"_speed_up_1024", "_speed_up_256", b"_speed_up_256", "_speed_up_512", b"_speed_up_512", "_ssim", b"_ssim", "_style_loss", b"_style_loss", "_total_loss", b"_total_loss", "baseline_iterations", b"baseline_iterations", "calm_painted", b"calm_painted", "content_loss", b"content_loss", "detail_kept", b"detail_kept", "equals_iterations", b"equals_iterations", "halo", b"halo", "judge_content", b"judge_content", "judge_style", b"judge_style", "lattice_2", b"lattice_2", "lattice_4", b"lattice_4", "lattice_8", b"lattice_8", "nearest_style", b"nearest_style", "nearest_style_distance", b"nearest_style_distance", "noise_rms", b"noise_rms", "photos", b"photos", "recognized", b"recognized", "shift_rms", b"shift_rms", "shift_rms_with_noise", b"shift_rms_with_noise", "side", b"side", "spectral_line", b"spectral_line", "speed_up_1024", b"speed_up_1024", "speed_up_256", b"speed_up_256", "speed_up_512", b"speed_up_512", "ssim", b"ssim", "style_loss", b"style_loss", "total_loss", b"total_loss"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_baseline_iterations", b"_baseline_iterations", "_calm_painted", b"_calm_painted", "_content_loss", b"_content_loss", "_detail_kept", b"_detail_kept", "_equals_iterations", b"_equals_iterations", "_halo", b"_halo", "_judge_content", b"_judge_content", "_judge_style", b"_judge_style", "_lattice_2", b"_lattice_2", "_lattice_4", b"_lattice_4", "_lattice_8", b"_lattice_8", "_nearest_style", b"_nearest_style", "_nearest_style_distance", b"_nearest_style_distance", "_noise_rms", b"_noise_rms", "_photos", b"_photos", "_recognized", b"_recognized", "_shift_rms", b"_shift_rms", "_side", b"_side", "_speed_up_1024", b"_speed_up_1024", "_speed_up_256", b"_speed_up_256", "_speed_up_512", b"_speed_up_512", "_ssim", b"_ssim", "_style_loss", b"_style_loss", "_total_loss", b"_total_loss", "baseline_iterations", b"baseline_iterations", "calm_painted", b"calm_painted", "content_loss", b"content_loss", "detail_kept", b"detail_kept", "equals_iterations", b"equals_iterations", "halo", b"halo", "judge_content", b"judge_content", "judge_style", b"judge_style", "lattice_2", b"lattice_2", "lattice_4", b"lattice_4", "lattice_8", b"lattice_8", "nearest_style", b"nearest_style", "nearest_style_distance", b"nearest_style_distance", "noise_rms", b"noise_rms", "photos", b"photos", "recognized", b"recognized", "shift_rms", b"shift_rms", "side", b"side", "speed_up_1024", b"speed_up_1024", "speed_up_256", b"speed_up_256", "speed_up_512", b"speed_up_512", "ssim", b"ssim", "style_loss", b"style_loss", "total_loss", b"total_loss"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_baseline_iterations", b"_baseline_iterations", "_calm_painted", b"_calm_painted", "_content_loss", b"_content_loss", "_detail_kept", b"_detail_kept", "_equals_iterations", b"_equals_iterations", "_halo", b"_halo", "_judge_content", b"_judge_content", "_judge_style", b"_judge_style", "_lattice_2", b"_lattice_2", "_lattice_4", b"_lattice_4", "_lattice_8", b"_lattice_8", "_nearest_style", b"_nearest_style", "_nearest_style_distance", b"_nearest_style_distance", "_noise_rms", b"_noise_rms", "_photos", b"_photos", "_recognized", b"_recognized", "_shift_rms", b"_shift_rms", "_shift_rms_with_noise", b"_shift_rms_with_noise", "_side", b"_side", "_spectral_line", b"_spectral_line", "_speed_up_1024", b"_speed_up_1024", "_speed_up_256", b"_speed_up_256", "_speed_up_512", b"_speed_up_512", "_ssim", b"_ssim", "_style_loss", b"_style_loss", "_total_loss", b"_total_loss", "baseline_iterations", b"baseline_iterations", "calm_painted", b"calm_painted", "content_loss", b"content_loss", "detail_kept", b"detail_kept", "equals_iterations", b"equals_iterations", "halo", b"halo", "judge_content", b"judge_content", "judge_style", b"judge_style", "lattice_2", b"lattice_2", "lattice_4", b"lattice_4", "lattice_8", b"lattice_8", "nearest_style", b"nearest_style", "nearest_style_distance", b"nearest_style_distance", "noise_rms", b"noise_rms", "photos", b"photos", "recognized", b"recognized", "shift_rms", b"shift_rms", "shift_rms_with_noise", b"shift_rms_with_noise", "side", b"side", "spectral_line", b"spectral_line", "speed_up_1024", b"speed_up_1024", "speed_up_256", b"speed_up_256", "speed_up_512", b"speed_up_512", "ssim", b"ssim", "style_loss", b"style_loss", "total_loss", b"total_loss"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__baseline_iterations: _TypeAlias = _typing.Literal["baseline_iterations"]  # noqa: Y015
     _WhichOneofArgType__baseline_iterations: _TypeAlias = _typing.Literal["_baseline_iterations", b"_baseline_iterations"]  # noqa: Y015
@@ -667,8 +681,12 @@ class QualityCard(_message.Message):
     _WhichOneofArgType__recognized: _TypeAlias = _typing.Literal["_recognized", b"_recognized"]  # noqa: Y015
     _WhichOneofReturnType__shift_rms: _TypeAlias = _typing.Literal["shift_rms"]  # noqa: Y015
     _WhichOneofArgType__shift_rms: _TypeAlias = _typing.Literal["_shift_rms", b"_shift_rms"]  # noqa: Y015
+    _WhichOneofReturnType__shift_rms_with_noise: _TypeAlias = _typing.Literal["shift_rms_with_noise"]  # noqa: Y015
+    _WhichOneofArgType__shift_rms_with_noise: _TypeAlias = _typing.Literal["_shift_rms_with_noise", b"_shift_rms_with_noise"]  # noqa: Y015
     _WhichOneofReturnType__side: _TypeAlias = _typing.Literal["side"]  # noqa: Y015
     _WhichOneofArgType__side: _TypeAlias = _typing.Literal["_side", b"_side"]  # noqa: Y015
+    _WhichOneofReturnType__spectral_line: _TypeAlias = _typing.Literal["spectral_line"]  # noqa: Y015
+    _WhichOneofArgType__spectral_line: _TypeAlias = _typing.Literal["_spectral_line", b"_spectral_line"]  # noqa: Y015
     _WhichOneofReturnType__speed_up_1024: _TypeAlias = _typing.Literal["speed_up_1024"]  # noqa: Y015
     _WhichOneofArgType__speed_up_1024: _TypeAlias = _typing.Literal["_speed_up_1024", b"_speed_up_1024"]  # noqa: Y015
     _WhichOneofReturnType__speed_up_256: _TypeAlias = _typing.Literal["speed_up_256"]  # noqa: Y015
@@ -716,7 +734,11 @@ class QualityCard(_message.Message):
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__shift_rms) -> _WhichOneofReturnType__shift_rms | None: ...
     @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__shift_rms_with_noise) -> _WhichOneofReturnType__shift_rms_with_noise | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__side) -> _WhichOneofReturnType__side | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__spectral_line) -> _WhichOneofReturnType__spectral_line | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__speed_up_1024) -> _WhichOneofReturnType__speed_up_1024 | None: ...
     @_typing.overload

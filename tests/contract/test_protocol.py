@@ -82,6 +82,8 @@ FIELDS = {
         "lattice_8": 22,
         "halo": 23,
         "calm_painted": 24,
+        "spectral_line": 25,
+        "shift_rms_with_noise": 26,
     },
 }
 

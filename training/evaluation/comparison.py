@@ -47,9 +47,11 @@ COLUMNS: Final = (
     _measure("lattice 2", ".1f", "lattice_2"),
     _measure("lattice 4", ".1f", "lattice_4"),
     _measure("lattice 8", ".1f", "lattice_8"),
+    _measure("line", ".1f", "spectral_line"),
     _measure("halo", ".1f", "halo"),
     _measure("calm painted", ".2f", "calm_painted"),
     _measure("shift", ".3f", "shift_rms"),
+    _measure("shift, noise too", ".3f", "shift_rms_with_noise"),
     _measure("noise", ".3f", "noise_rms"),
     Column("equals iterations", ".0f", _equals),
 )

@@ -112,7 +112,7 @@ class Evaluation:
 
     def run(self) -> Measured:
         """Measures everything. Ctrl-C raises KeyboardInterrupt; a later call goes on."""
-        from training.evaluation.measures.similarity import finest_share
+        from training.evaluation.measures.frequencies import finest_share
         from training.evaluation.measures.stability import add_noise, rms, shift
 
         ids = [info.id for info in self.subject.bundle.styles]

@@ -108,6 +108,8 @@ class Report:
             lattice_8=_short(measures.lattice_8),
             halo=_short(measures.halo),
             calm_painted=_short(measures.calm_painted),
+            spectral_line=_short(measures.spectral_line),
+            shift_rms_with_noise=_short(measures.shift_rms_with_noise),
         )
 
     def cards(self) -> dict[str, dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import torch
@@ -21,6 +22,9 @@ from training.loss_settings import (
 )
 from training.losses.calibration import painting_grams
 from training.losses.perceptual import PerceptualLoss
+from training.networks.architectures import ARCHITECTURES
+from training.networks.transformation_network import TransformationNetwork
+from training.starting_point import read_trained
 
 
 @dataclass(frozen=True)
@@ -43,6 +47,19 @@ class Subject:
     def style_numbers(self) -> dict[str, int]:
         """The number of each painting in ``loss``, by id."""
         return {style: number for number, style in enumerate(self.paintings)}
+
+    @cached_property
+    def noisy_network(self) -> TransformationNetwork | None:
+        """The network in PyTorch, if it has noise of its own: the graph cannot move that.
+
+        Raises:
+            TrainingError: the graph is not the network that the manifest names.
+        """
+        architecture = ARCHITECTURES.get(self.bundle.network.architecture)
+        if architecture is None or not architecture.has_noise:
+            return None
+        device = next(iter(self.paintings.values())).device
+        return read_trained(self.bundle.path).network.to(device)
 
     def row(self, style: str) -> Tensor:
         """Returns the row [1, P] of a style."""

@@ -38,6 +38,7 @@ class Hourglass(TransformationNetwork):
     """
 
     stride = 8
+    has_noise = True
 
     def __init__(self, widths: tuple[int, int, int], blocks: int, fine_blocks: int) -> None:
         """Builds with ``widths`` channels at a half, a quarter and an eighth of the size.
@@ -74,16 +75,20 @@ class Hourglass(TransformationNetwork):
         x = self.encode3(x, *style.take(self.encode3))  # [N, eighth, H/8, W/8]
         for block in self.blocks:
             x = block(x, style)
-        x = upsample(self.reduce2(x, *style.take(self.reduce2)), "bilinear") + middle
+        x = self.join(upsample(self.reduce2(x, *style.take(self.reduce2)), "bilinear"), middle)
         x = self.decode2(torch.cat([x, grain], dim=1), *style.take(self.decode2))
         for block in self.fine_blocks:
             x = block(x, style)
-        x = upsample(self.reduce1(x, *style.take(self.reduce1)), "bilinear") + fine
+        x = self.join(upsample(self.reduce1(x, *style.take(self.reduce1)), "bilinear"), fine)
         grain = self._grain(self.grain1, fine, 2, _CELLS_AT_A_HALF, style, origin)
         grain = grain * upsample(calm, "bilinear")
         x = centred(torch.cat([x, grain], dim=1))
         x = self.decode1(x, *style.take(self.decode1))
         return torch.sigmoid(F.pixel_shuffle(self.to_rgb(x), 2))  # [N, 3, H, W]
+
+    def join(self, x: Tensor, skip: Tensor) -> Tensor:
+        """Adds the detail of the way down, ``skip``, to ``x`` of the way up."""
+        return x + skip
 
     def _grain(
         self,

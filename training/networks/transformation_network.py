@@ -108,6 +108,8 @@ class TransformationNetwork(nn.Module):
     architecture: str
     stride: int
     """Pixels per place of the narrowest level; photos are padded to a multiple of it."""
+    has_noise = False
+    """Whether the place in the noise, see ``render``, changes what is painted."""
 
     def styled_layers(self) -> Iterator[StyledConvolution]:
         """Yields the conditional layers in the order in which the style vector lists them."""

@@ -34,6 +34,8 @@ MEASURED = {
     "lattice_8": 1.0,
     "halo": 4.5,
     "calm_painted": 0.625,
+    "spectral_line": 2.5,
+    "shift_rms_with_noise": 0.0625,
 }
 """Numbers that a float of the protocol holds exactly."""
 

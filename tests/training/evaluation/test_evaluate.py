@@ -89,7 +89,11 @@ def test_every_style_gets_a_card_and_keeps_what_it_had(
         assert None not in (card.ssim, card.judge_style, card.shift_rms, card.noise_rms)
         assert card.recognized == measured["recognized"]
         assert card.recognized in {0, 0.5, 1}
-        for name in ("detail_kept", "lattice_2", "lattice_4", "lattice_8", "halo", "calm_painted"):
+        assert card.shift_rms_with_noise is None  # the lite network has none
+        for name in (
+            *("detail_kept", "lattice_2", "lattice_4", "lattice_8", "halo", "calm_painted"),
+            "spectral_line",
+        ):
             assert getattr(card, name) == pytest.approx(measured[name], rel=1e-4)
     printed = capsys.readouterr().out
     assert all(f"| {style} |" in printed for style in (*IDS, "photograph"))

@@ -1,25 +1,39 @@
 """All measures of one style, on painters whose flaws are known."""
 
+import copy
 from dataclasses import make_dataclass
 from pathlib import Path
 
+import onnx
+import onnx.helper
+import onnx.numpy_helper
 import pytest
 import torch
 from torch import Tensor
 
+from sfumato.bundle.network_info import NetworkInfo
 from tests.training.evaluation.drawn_bundle import DrawnBundle
 from training.data.image_folder import find_images
 from training.data.photos import center_crops
 from training.evaluation import results_folder as naming
 from training.evaluation.measures.judge import Judge, load_judge
-from training.evaluation.measures.stability import Painter
-from training.evaluation.measures.style_measures import StyleMeasures, measure_style
+from training.evaluation.measures.stability import Painter, shift_rms_with_noise
+from training.evaluation.measures.style_measures import (
+    StyleMeasures,
+    measure_style,
+    placed_painter,
+)
 from training.evaluation.subject import Subject, find_bundle, load_subject
+from training.networks.hourglass import LiteHourglass
 
 
 @pytest.fixture(scope="module")
 def subject(drawn: DrawnBundle) -> Subject:
-    bundle, cpu = find_bundle(drawn.path), torch.device("cpu")
+    return load(drawn, drawn.path)
+
+
+def load(drawn: DrawnBundle, path: Path) -> Subject:
+    bundle, cpu = find_bundle(path), torch.device("cpu")
     return load_subject(bundle, Path(drawn.paintings), str(drawn.weights), cpu)
 
 
@@ -58,6 +72,35 @@ def test_a_lattice_of_four_pixels_is_in_the_measure_of_its_name(
     assert found.lattice_4 == pytest.approx(4.33, rel=0.08)
     assert found.lattice_2 == pytest.approx(2.5, rel=0.08)
     assert found.lattice_8 == pytest.approx(4.33, rel=0.08)
+
+
+def test_a_network_with_noise_is_measured_with_its_noise_moved_along(
+    subject: Subject, photos: Tensor, drawn: DrawnBundle, tmp_path: Path
+) -> None:
+    torch.manual_seed(0)
+    network, noisy = LiteHourglass().eval(), copy.copy(drawn)
+    noisy.rows = network.neutral_style().expand(4, -1)
+    noisy.network = NetworkInfo(network.architecture, network.digest(), network.style_size)
+    noisy.graph = weights_alone(network)
+    of_noisy = load(drawn, noisy.write(tmp_path / "1"))
+    row = of_noisy.row("red")
+    paint = placed_painter(network, row)
+    with torch.no_grad():
+        expected = shift_rms_with_noise(paint, photos).mean().item()
+    found = measured(of_noisy, photos, drawn, lambda each: paint(each, 0))
+    assert found.shift_rms_with_noise == pytest.approx(expected)
+    without = measured(subject, photos, drawn, lambda each: each)
+    assert without.shift_rms_with_noise is None
+
+
+def weights_alone(network: LiteHourglass) -> bytes:
+    """Writes a graph that holds the weights and does nothing: tracing takes a minute."""
+    weights = [
+        onnx.numpy_helper.from_array(weight.numpy(), f"network.{name}")
+        for name, weight in network.state_dict().items()
+    ]
+    graph = onnx.helper.make_graph([], "weights", [], [], weights)
+    return bytes(onnx.helper.make_model(graph).SerializeToString())
 
 
 def test_results_of_other_measures_are_other_results(

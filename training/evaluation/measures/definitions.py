@@ -36,6 +36,11 @@ faint; 0: none; below 0: reversed.</dd>
 mean of 15 pixels around, folded modulo 2, 4 and 8 pixels and averaged; root mean square in levels
 of 255, without what irregular strokes leave by chance. A pattern of 2 pixels is in the numbers of 4
 and 8, too.</dd>
+<dt>line</dt>
+<dd>Of the spectrum of that painted sky, in blocks of 128 pixels, under noise of one level: how many
+times the power of the strongest single frequency is that of its surroundings, which nine tenths of
+the frequencies 3 and 4 steps of 1/128 away do not exceed. Some 2 by chance; a pattern that repeats,
+whatever its period, stands out tenfold and more.</dd>
 <dt>halo</dt>
 <dd>Of a drawn step from 60 to 225, painted: how far the bright side 4 to 20 pixels from the edge
 lies from that 108 to 158 pixels away, in levels of 255.</dd>
@@ -46,6 +51,9 @@ is an empty sky, 1 has as much as the painting; a lattice counts like strokes.</
 <dd>Change of the picture when the photo is moved down and right by one pixel and the picture back,
 root mean square without the border; 1 is from black to white. In the photo's row: what the movement
 changes in the photo.</dd>
+<dt>shift, noise too</dt>
+<dd>The same where the noise that the network has of its own is moved along with the photo: what is
+left is due to the network's stride. Missing for a network without noise.</dd>
 <dt>noise</dt>
 <dd>Change of the picture when Gaussian noise of 1 % is added to the photo, root mean square. In the
 photo's row: the noise itself.</dd>

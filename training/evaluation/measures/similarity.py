@@ -1,4 +1,4 @@
-"""How alike pictures are: SSIM (Wang, Bovik, Sheikh, Simoncelli 2004), PSNR, RMS; and how fine."""
+"""How alike pictures are: SSIM (Wang, Bovik, Sheikh, Simoncelli 2004), PSNR and RMS."""
 
 from collections.abc import Sequence
 
@@ -24,21 +24,6 @@ def psnr(pictures: Tensor, photos: Tensor) -> Tensor:
     """
     error = (pictures - photos).square().mean(dim=(1, 2, 3))
     return (-10 * torch.log10(error.clamp(min=1e-10))).clamp(max=100)
-
-
-def finest_share(images: Tensor) -> Tensor:
-    """Returns the energy [N] of ``images`` [N, 3, H, W] within 1/16 of the highest frequencies.
-
-    In per mille of the energy of the grey picture without its mean; 0 for a flat one.
-    """
-    grey = images.mean(dim=1)  # [N, H, W]
-    energy = torch.fft.fft2(grey - grey.mean(dim=(1, 2), keepdim=True)).abs().square()
-    h, w = grey.shape[1:]
-    rows = (torch.fft.fftfreq(h, device=images.device).abs() > 0.5 * 15 / 16)[:, None]
-    columns = (torch.fft.fftfreq(w, device=images.device).abs() > 0.5 * 15 / 16)[None, :]
-    fine = (energy * (rows | columns)).sum(dim=(1, 2))
-    share: Tensor = 1000 * fine / energy.sum(dim=(1, 2)).clamp(min=1e-12)
-    return share
 
 
 def pairwise_rms(painted: Sequence[Tensor]) -> Tensor:

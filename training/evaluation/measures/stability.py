@@ -20,6 +20,9 @@ _MARGIN: Final = 16
 Painter = Callable[[Tensor], Tensor]
 """Photos [N, 3, H, W] in [0, 1] in, pictures of the same shape out."""
 
+PlacedPainter = Callable[[Tensor, int], Tensor]
+"""The same with the row and column of the photos' first pixel in the noise of the network."""
+
 
 def shift(photos: Tensor) -> Tensor:
     """Moves ``photos`` [N, 3, H, W] down and right by one pixel; the border is repeated."""
@@ -46,8 +49,22 @@ def shift_rms(paint: Painter, photos: Tensor, painted: Tensor) -> Tensor:
         photos: [N, 3, H, W] in [0, 1].
         painted: what ``paint`` makes of them.
     """
-    moved = paint(shift(photos))[..., 1:, 1:]  # back in place: pixel (0, 0) is the photo's again
-    margin = max(1, min(photos.shape[-2:]) // _MARGIN)
+    return _after_moving_back(paint(shift(photos)), painted)
+
+
+def shift_rms_with_noise(paint: PlacedPainter, photos: Tensor) -> Tensor:
+    """Returns the change [N] when the noise of the network moves along with the photos.
+
+    Args:
+        paint: paints photos at a place in its noise.
+        photos: [N, 3, H, W] in [0, 1].
+    """
+    return _after_moving_back(paint(shift(photos), 0), paint(photos, 1))
+
+
+def _after_moving_back(moved: Tensor, painted: Tensor) -> Tensor:
+    moved = moved[..., 1:, 1:]  # pixel (0, 0) is the photo's again
+    margin = max(1, min(painted.shape[-2:]) // _MARGIN)
     inner = (..., slice(margin, -margin - 1), slice(margin, -margin - 1))
     return rms(moved[inner], painted[..., :-1, :-1][inner])
 

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import torch
@@ -10,11 +10,19 @@ from torch import Tensor
 
 from sfumato.bundle.strength import PHOTOGRAPH_STYLE
 from training.evaluation.measures import flaws
+from training.evaluation.measures.frequencies import finest_share, spectral_line
 from training.evaluation.measures.judge import Judge
-from training.evaluation.measures.similarity import finest_share, psnr, ssim
-from training.evaluation.measures.stability import Painter, noise_rms, shift_rms
+from training.evaluation.measures.similarity import psnr, ssim
+from training.evaluation.measures.stability import (
+    Painter,
+    PlacedPainter,
+    noise_rms,
+    shift_rms,
+    shift_rms_with_noise,
+)
 from training.evaluation.subject import Subject
 from training.export.export import ServedGraph
+from training.networks.transformation_network import TransformationNetwork
 
 
 @dataclass(frozen=True)
@@ -41,6 +49,10 @@ class StyleMeasures:
         halo: of the painted step picture, in levels.
         calm_painted: fine variance of a painted calm area by that of the painting; absent where
             the painting has no fine detail.
+        spectral_line: how many times the strongest line of a painted calm area's spectrum stands
+            out.
+        shift_rms_with_noise: ``shift_rms`` where the network's own noise moves along with the
+            photo; absent where it has none.
     """
 
     ssim: float
@@ -61,6 +73,8 @@ class StyleMeasures:
     lattice_8: float | None = None
     halo: float | None = None
     calm_painted: float | None = None
+    spectral_line: float | None = None
+    shift_rms_with_noise: float | None = None
 
     @property
     def total(self) -> float | None:
@@ -80,6 +94,17 @@ class StyleMeasures:
 def painter(graph: ServedGraph, row: Tensor) -> Painter:
     """Returns what paints photos [N, 3, H, W] in the style ``row`` [1, P], one at a time."""
     return lambda photos: torch.cat([graph(photo[None], row) for photo in photos])
+
+
+def placed_painter(network: TransformationNetwork, row: Tensor) -> PlacedPainter:
+    """Returns what paints photos [N, 3, H, W] in the style ``row`` [1, P], in bytes, by place."""
+
+    def paint(photos: Tensor, place: int) -> Tensor:
+        origin = torch.tensor([place, place], device=photos.device)
+        painted = [network.render(photo[None], row.to(photos), origin) for photo in photos]
+        return (torch.cat(painted) * 255).round() / 255
+
+    return paint
 
 
 @torch.no_grad()
@@ -109,8 +134,12 @@ def measure_style(
         noise_rms=noise_rms(paint, photos, painted, seed).mean().item(),
         recognized=judge.recognized(painted),
         detail_kept=flaws.detail_kept(photos, painted),
-        **_flaws(paint, subject.paintings[style]),
+        **measure_flaws(paint, subject.paintings[style]),
     )
+    if (network := subject.noisy_network) is not None:
+        placed = placed_painter(network, subject.row(style))
+        with_noise = shift_rms_with_noise(placed, photos).mean().item()
+        measures = replace(measures, shift_rms_with_noise=with_noise)
     return measures, painted
 
 
@@ -129,11 +158,17 @@ def _losses(subject: Subject, style: str, painted: Tensor, photos: Tensor) -> di
     }
 
 
-def _flaws(paint: Painter, painting: Tensor) -> dict[str, Any]:
+def measure_flaws(paint: Painter, painting: Tensor) -> dict[str, Any]:
+    """Measures what ``paint`` makes of the drawn pictures; ``painting`` is [1, 3, h, w].
+
+    Returns:
+        Lattices, spectral line, halo and painted calm, by their names in ``StyleMeasures``.
+    """
     calm, noisy = flaws.calm_area(paint), flaws.calm_area(paint, flaws.SENSOR_NOISE)
     share = flaws.painted_share(calm, painting.to(calm.device))
     return {
         **{f"lattice_{period}": rms for period, rms in flaws.lattice(noisy).items()},
+        "spectral_line": spectral_line(noisy),
         "halo": flaws.halo(paint),
         "calm_painted": share if math.isfinite(share) else None,
     }

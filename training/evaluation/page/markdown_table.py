@@ -7,7 +7,8 @@ from training.evaluation.report import Report
 COLUMNS = (
     *("style", "content", "style loss", "photo's style", "total", "equals iterations", "SSIM"),
     *("judge: style", "judge: content", "recognized", "detail kept", "lattice 2 · 4 · 8"),
-    *("halo", "calm painted", "shift", "noise", "finest, ‰", "nearest style"),
+    *("line", "halo", "calm painted", "shift", "shift, noise too", "noise", "finest, ‰"),
+    "nearest style",
 )
 
 
@@ -29,9 +30,11 @@ def cells(report: Report, style: str) -> list[str]:
         _number(measures.recognized, ".0%"),
         _number(measures.detail_kept, ".2f"),
         " · ".join(_number(rms, ".1f") for rms in measures.lattices) if painting else "–",
+        _number(measures.spectral_line, ".1f"),
         _number(measures.halo, ".1f"),
         _number(measures.calm_painted, ".2f"),
         _number(measures.shift_rms, ".3f"),
+        _number(measures.shift_rms_with_noise, ".3f"),
         _number(measures.noise_rms, ".3f"),
         f"{measures.finest:.1f}",
         f"{near[0]}, {255 * near[1]:.0f}" if near and painting else "–",
@@ -42,7 +45,8 @@ def photo_cells(report: Report) -> list[str]:
     """Returns the row of the unpainted photos, for scale."""
     measured = report.measured
     return [
-        *("the photo itself", "0", "", "", "", "", "1", "1", "0", "100%", "1", "", "", ""),
+        *("the photo itself", "0", "", "", "", "", "1", "1", "0", "100%", "1", "", "", "", ""),
+        f"{measured.photo_shift:.3f}",
         f"{measured.photo_shift:.3f}",
         f"{measured.photo_noise:.3f}",
         f"{measured.finest:.1f}",
