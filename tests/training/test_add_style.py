@@ -21,7 +21,7 @@ from sfumato.bundle.style_file import read_style_file
 from sfumato.bundle.style_info import StyleInfo
 from tests.training.drawn_data import draw_paintings, draw_photos, draw_picture, write_slim_vgg
 from training.__main__ import main
-from training.data.spread import spread
+from training.data.photos import spread
 from training.new_style.command import Lesson
 from training.new_style.nearest_blend import nearest_mixture
 from training.new_style.options import AddStyleOptions, PhotoOptions, StyleOptions

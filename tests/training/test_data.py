@@ -21,8 +21,8 @@ from training.data.photos import (
     collate,
     random_crop,
     resize_short_side,
+    spread,
 )
-from training.data.spread import spread
 from training.errors import TrainingError
 from training.optimize.picture_file import write_picture
 

@@ -10,7 +10,7 @@ from typing import Final
 import torch
 from torch import Tensor
 
-from training.losses.precision import at_least_float32
+from training.losses.gram import at_least_float32
 from training.optimize.images import ImageParameterization
 from training.optimize.objective import IMAGE, FeatureNetwork, Features, Objective, Term
 

@@ -2,6 +2,7 @@
 
 import math
 import os
+import signal
 import zlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -25,7 +26,6 @@ from training.data.photos import (
     center_crops,
     collate,
 )
-from training.data.readers import leave_signals_to_the_trainer
 from training.data.style_names import StyleName
 from training.errors import TrainingError
 from training.ranges import check_not_empty, check_range
@@ -165,3 +165,15 @@ def photos_aside(files: Sequence[Path], share: float) -> frozenset[Path]:
     """
     by_name = sorted(set(files), key=lambda file: (zlib.crc32(os.fsencode(file.name)), file))
     return frozenset(by_name[: min(int(share * len(by_name)), MOST_HELD_OUT)])
+
+
+def leave_signals_to_the_trainer(worker: int) -> None:
+    """Makes a reader ignore SIGTERM and SIGINT; ``worker_init_fn`` of a DataLoader.
+
+    Schedulers and terminals send them to the whole process group. A reader that obeyed would die
+    before the trainer has finished its step, and the trainer would fail instead of saving. Readers
+    end with the trainer all the same: they look whether it still lives.
+    """
+    del worker
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)

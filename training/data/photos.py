@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeVar
 
 import torch
 import torch.nn.functional as F
@@ -13,11 +13,12 @@ from sfumato.errors import ImageError
 from training.data.image_file import read_image
 from training.data.image_folder import find_images
 from training.data.photo_order import PhotoDraw
-from training.data.spread import spread
 from training.errors import TrainingError
 
 LARGEST_RESIZE: Final = 1.5
 """Photos are shrunk so that the short side is 1 to this many times the crop."""
+
+Item = TypeVar("Item")
 
 
 class CroppedPhoto(NamedTuple):
@@ -161,3 +162,9 @@ def resize_short_side(image: Tensor, short: int) -> Tensor:
         return image
     resized = F.interpolate(image[None], size, mode="bilinear", antialias=True)[0]
     return resized.clamp(0, 1)
+
+
+def spread(items: Sequence[Item], count: int) -> list[Item]:
+    """Returns up to ``count`` different ``items``: the middles of as many equal parts, in order."""
+    count = min(count, len(items))
+    return [items[(2 * number + 1) * len(items) // (2 * count)] for number in range(count)]

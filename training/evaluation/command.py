@@ -140,11 +140,10 @@ def _prepare(
     from training.data.photos import center_crops
     from training.evaluation.comparison import shared_styles
     from training.evaluation.evaluation import Evaluation, Plan
-    from training.evaluation.fingerprint import fingerprint
     from training.evaluation.machine import describe_machine
     from training.evaluation.measures.judge import Judge, load_judge
     from training.evaluation.report import Conditions
-    from training.evaluation.results_folder import ResultsFolder
+    from training.evaluation.results_folder import ResultsFolder, fingerprint
     from training.evaluation.subject import find_bundle, load_subject
     from training.export.export import ServedGraph
     from training.optimize.watch import choose_device

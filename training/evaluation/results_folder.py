@@ -1,14 +1,19 @@
 """Results that are kept as they come, so that an interrupted evaluation goes on where it was."""
 
+import hashlib
 import json
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
 
 from sfumato.files.atomic import write_file
+from training.evaluation.measures.style_measures import StyleMeasures
+from training.evaluation.subject import Subject
 
 
 class ResultsFolder:
@@ -46,3 +51,16 @@ class ResultsFolder:
         file = self._folder / name
         file.parent.mkdir(parents=True, exist_ok=True)
         return file
+
+
+def fingerprint(subject: Subject, photos: Tensor, judge: torch.nn.Module, seed: int) -> str:
+    """Returns 16 digits that change with anything that decides the results, and what they are."""
+    notes = json.dumps(dict(subject.bundle.training), sort_keys=True)
+    files = json.dumps(dict(subject.bundle.files), sort_keys=True)
+    measures = ",".join(field.name for field in fields(StyleMeasures))
+    sha = hashlib.sha256(f"{files}{notes}{seed}{measures}".encode())
+    sha.update(subject.loss.network.digest().encode())
+    for tensor in (*judge.state_dict().values(), photos, *subject.paintings.values()):
+        sha.update(str(list(tensor.shape)).encode())
+        sha.update(tensor.cpu().contiguous().numpy().tobytes())
+    return sha.hexdigest()[:16]

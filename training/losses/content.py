@@ -2,7 +2,7 @@
 
 from torch import Tensor, nn
 
-from training.losses.precision import at_least_float32
+from training.losses.gram import at_least_float32
 
 
 class ContentLoss(nn.Module):

@@ -5,7 +5,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from training.losses.precision import at_least_float32
+
+def at_least_float32(x: Tensor) -> Tensor:
+    """Returns ``x`` in float32, or in float64 if it comes so: half-precision sums overflow."""
+    return x if x.dtype == torch.float64 else x.float()
 
 
 def gram_matrix(features: Tensor, mask: Tensor | None = None) -> Tensor:

@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from training.losses.precision import at_least_float32
+from training.losses.gram import at_least_float32
 
 FINE_BOX = 15
 """Side in pixels of the mean that is taken away: strokes stay, shading goes."""

@@ -5,7 +5,7 @@ Gatys, Ecker, Bethge 2015, "Texture Synthesis Using Convolutional Neural Network
 
 from torch import Tensor, nn
 
-from training.losses.precision import at_least_float32
+from training.losses.gram import at_least_float32
 
 
 class FeatureMeansLoss(nn.Module):

@@ -2,8 +2,7 @@
 
 from torch import Tensor, nn
 
-from training.losses.gram import gram_matrix
-from training.losses.precision import at_least_float32
+from training.losses.gram import at_least_float32, gram_matrix
 
 
 class GramStyleLoss(nn.Module):

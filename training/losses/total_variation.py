@@ -2,7 +2,7 @@
 
 from torch import Tensor, nn
 
-from training.losses.precision import at_least_float32
+from training.losses.gram import at_least_float32
 
 _FLAT = 1e-8
 """Added inside the power where β < 2: on a flat image the gradient would be no number."""

@@ -16,11 +16,9 @@ from sfumato.bundle.strength import PHOTOGRAPH_STYLE
 from sfumato.bundle.style_file import StyleFile, read_style_file, write_style_file
 from sfumato.bundle.style_info import StyleInfo
 from training.checkpoint import TrainedStyles
-from training.data.module import CALIBRATION_PHOTOS
+from training.data.module import CALIBRATION_PHOTOS, leave_signals_to_the_trainer
 from training.data.paintings import METADATA_FILE, load_painting, read_metadata, style_info
-from training.data.photos import PhotoBatch, PhotoFolder, center_crops, collate
-from training.data.readers import leave_signals_to_the_trainer
-from training.data.spread import spread
+from training.data.photos import PhotoBatch, PhotoFolder, center_crops, collate, spread
 from training.data.style_names import composed
 from training.errors import TrainingError
 from training.loss_settings import LossSettings, loss_network_of, perceptual_loss

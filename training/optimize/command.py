@@ -15,7 +15,10 @@ TECHNIQUES: Final[dict[str, tuple[str, str]]] = {
     "invert": ("baselines.invert", "an image from its features alone (Mahendran and Vedaldi 2015)"),
     "dream": ("visualization.dream", "DeepDream: more of what a layer sees (Mordvintsev 2015)"),
     "class": ("visualization.class_model", "what a classifier takes for a class (Simonyan 2014)"),
-    "feature": ("visualization.feature", "what a neuron, channel or direction answers to (Olah 2017)"),
+    "feature": (
+        "visualization.feature",
+        "what a neuron, channel or direction answers to (Olah 2017)",
+    ),
     "grid": ("baselines.grid", "style transfers over layers × weights (Gatys 2016, figure 3)"),
     "doodle": ("baselines.doodle", "a painting of a new map of regions (Champandard 2016)"),
 }

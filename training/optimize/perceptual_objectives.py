@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 
 from training.losses.content import ContentLoss
+from training.losses.gram import at_least_float32
 from training.losses.means import FeatureMeansLoss
-from training.losses.precision import at_least_float32
 from training.losses.style import GramStyleLoss
 from training.losses.total_variation import TotalVariationLoss
 from training.optimize.objective import IMAGE, Features, Objective, Term

@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from training.errors import TrainingError
-from training.losses.precision import at_least_float32
+from training.losses.gram import at_least_float32
 from training.networks.classifier import LOGITS
 from training.optimize.objective import Features, Objective, Term
 

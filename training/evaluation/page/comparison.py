@@ -2,7 +2,7 @@
 
 from html import escape
 
-from training.data.spread import spread
+from training.data.photos import spread
 from training.evaluation.comparison import COLUMNS, Comparison
 from training.evaluation.page.pictures import PagePictures
 from training.evaluation.page.sections import SHEET_PHOTOS, html_table, note, scroll

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from html import escape
 
-from training.data.spread import spread
+from training.data.photos import spread
 from training.evaluation.page.curve_svg import curve_svg
 from training.evaluation.page.markdown_table import COLUMNS, cells, photo_cells
 from training.evaluation.page.pictures import PagePictures
