@@ -10,7 +10,7 @@ from torch import Tensor
 from tests.training.evaluation.drawn_bundle import DrawnBundle
 from training.data.image_folder import find_images
 from training.data.photos import center_crops
-from training.evaluation import fingerprint as naming
+from training.evaluation import results_folder as naming
 from training.evaluation.measures.judge import Judge, load_judge
 from training.evaluation.measures.stability import Painter
 from training.evaluation.measures.style_measures import StyleMeasures, measure_style
