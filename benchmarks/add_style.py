@@ -25,12 +25,12 @@ from torch import Tensor, nn
 from benchmarks.machine import describe_machine
 from training.checkpoint import TrainedStyles
 from training.data.paintings import style_info
-from training.learning_rate import trapezoid
 from training.networks.architectures import build_network
 from training.networks.transformation_network import TransformationNetwork
 from training.new_style.command import Lesson
 from training.new_style.module import DECAY_FRACTION, WARMUP_STEPS
 from training.new_style.options import AddStyleOptions, PhotoOptions, StyleOptions
+from training.schedules import trapezoid
 from training.starting_point import read_trained
 
 STARTS = ("scratch", "whole", "neutral", "nearest")

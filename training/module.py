@@ -24,15 +24,14 @@ from training.data.module import PhotosAndPaintings
 from training.data.photos import PhotoBatch
 from training.errors import DIVERGED_REMEDY, TrainingError
 from training.going_on import Learned, go_on
-from training.learning_rate import trapezoid
 from training.loss_settings import LossSettings, build_loss
 from training.losses.perceptual import LossTerms
 from training.networks.architectures import build_network
 from training.networks.loss_network import load_loss_network
 from training.networks.noise_field import draw_origin
 from training.ranges import check_not_empty, check_range
+from training.schedules import draw_styles, step_generator, trapezoid
 from training.starting_point import read_trained, warm_start
-from training.style_sampler import draw_styles, step_generator
 
 PHOTOGRAPH: Final = StyleInfo(id=PHOTOGRAPH_STYLE, title="The photo itself")
 

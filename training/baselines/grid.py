@@ -1,76 +1,27 @@
 """Grid of style transfers: style layers × α/β (Gatys, Ecker, Bethge 2016, figure 3)."""
 
-import argparse
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final
+from typing import Annotated, ClassVar, Final
 
 import torch
 from torch import Tensor
 
 from training.baselines.labelled_grid import draw_grid
-from training.baselines.style_objective import NORMALIZATIONS, Recipe, transfer_objective
-from training.baselines.style_options import (
-    Pictures,
-    add_layer_options,
-    add_tv_option,
-    read_pictures,
-)
+from training.baselines.style_objective import Normalization, Recipe, transfer_objective
+from training.baselines.style_options import Pictures, Start, Transfer
 from training.baselines.style_transfer import transfer
 from training.networks.loss_network import LossNetwork, load_loss_network
 from training.optimize.failures import OptimizationError
+from training.optimize.loop import Result
 from training.optimize.objective import IMAGE
-from training.optimize.options import (
-    add_loss_network_option,
-    add_pyramid_options,
-    add_shared_options,
-    not_negative,
-)
-from training.optimize.picture_file import write_picture
-from training.optimize.watch import choose_device, watch
+from training.options import NotNegative, Positive, not_negative
 
 RATIOS: Final = (1e-5, 1e-4, 1e-3, 1e-2)
 """α/β of the columns in figure 3."""
 
 
-def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Adds ``optimize grid``."""
-    parser = subparsers.add_parser(
-        "grid",
-        help="style transfers over layers × weights",
-        description="Paint a photo many times, as in figure 3 of Gatys 2016: row by row one more "
-        "style layer counts, column by column the photo counts more. The losses are printed.",
-    )
-    parser.add_argument("photo", type=Path, help="the photo, an image file")
-    parser.add_argument("painting", type=Path, help="the painting, an image file")
-    parser.add_argument(
-        "--ratios",
-        type=ratios,
-        default=RATIOS,
-        metavar="α/β,…",
-        help="one for each column, with commas (default 1e-5,1e-4,1e-3,1e-2)",
-    )
-    add_layer_options(parser)
-    add_tv_option(parser, default=0.0)
-    parser.add_argument(
-        "--normalization",
-        choices=NORMALIZATIONS,
-        default="gatys",
-        help="what a layer's loss is divided by, as in optimize style (default gatys: nothing)",
-    )
-    parser.add_argument(
-        "--init",
-        choices=("photo", "noise", "painting"),
-        default="noise",
-        help="where to start (default noise)",
-    )
-    add_loss_network_option(parser)
-    add_shared_options(parser, size=256, steps=150)
-    add_pyramid_options(parser)
-    parser.set_defaults(run=run)
-
-
-def ratios(text: str) -> tuple[float, ...]:
+def read_ratios(text: str) -> tuple[float, ...]:
     """Reads weights with commas."""
     return tuple(not_negative(part) for part in text.split(","))
 
@@ -90,52 +41,113 @@ class Cell:
     style: float = 0.0
 
 
-def run(options: argparse.Namespace) -> None:
-    """Paints the grid; whatever ends it early, the cells until then are written.
+@dataclass(frozen=True, kw_only=True)
+class StyleGrid(Transfer):
+    """A photo painted many times, as in figure 3 of Gatys 2016.
 
-    Raises:
-        TrainingError: a file is no image, or the network lacks a layer.
+    Row by row one more style layer counts, column by column the photo counts more. The losses are
+    printed.
+
+    Args:
+        painting: the painting, an image file
+        ratios: α/β of each column, with commas (default 1e-5,1e-4,1e-3,1e-2)
+        tv_weight: of the total variation
     """
-    cells = plan(options)
-    device = choose_device(options.device)
-    pictures = read_pictures(options, (options.painting,), device)  # before weights are downloaded
-    network = load_loss_network(options.loss_weights, _judge(cells[-1].recipe).layers).to(device)
-    painted: list[Cell] = []
-    try:
-        for cell in cells:
-            done, interrupted = _paint(cell, network, pictures, options)
-            painted.append(done)
-            print(describe(done))
-            if interrupted:
-                break
-    except OptimizationError as error:
-        error.image = draw(painted, options) if painted else error.image
-        raise
-    except KeyboardInterrupt:  # between two optimizations
-        if not painted:
+
+    painting: Path
+    ratios: Annotated[tuple[float, ...], read_ratios, "α/β,…"] = RATIOS
+    tv_weight: NotNegative = 0.0
+    normalization: Normalization = "gatys"
+    init: Start = "noise"
+    steps: Positive = 150
+
+    positional: ClassVar = ("photo", "painting")
+    incidental: ClassVar = Transfer.incidental | {"ratios", "style_layers"}  # a cell has its own
+
+    def make(self) -> Result:
+        """Paints the grid; whatever ends it early, the cells until then are in the result.
+
+        Raises:
+            TrainingError: a file is no image, or the network lacks a layer.
+        """
+        cells = self.plan()
+        pictures = self.read_pictures((self.painting,))  # before weights are downloaded
+        network = load_loss_network(self.loss_weights, _judge(cells[-1].recipe).layers)
+        network = network.to(pictures.photo.device)
+        painted: list[Cell] = []
+        interrupted = False
+        try:
+            for cell in cells:
+                done, interrupted = self._paint(cell, network, pictures)
+                painted.append(done)
+                print(describe(done))
+                if interrupted:
+                    break
+        except OptimizationError as error:
+            error.image = self.draw(painted) if painted else error.image
             raise
-    sheet = draw(painted, options)
-    write_picture(options.out, sheet)
-    height, width = sheet.shape[-2:]
-    ended = "interrupted: " if len(painted) < len(cells) else ""
-    print(f"{ended}wrote {options.out} ({width} × {height}), {len(painted)}/{len(cells)} pictures")
+        except KeyboardInterrupt:  # between two optimizations
+            if not painted:
+                raise
+            interrupted = True
+        return Result(self.draw(painted), [cell.style for cell in painted], interrupted)
 
-
-def plan(options: argparse.Namespace) -> list[Cell]:
-    """Returns the cells, row by row."""
-    cells = []
-    for row in range(len(options.style_layers)):
-        for column, ratio in enumerate(options.ratios):
-            recipe = Recipe(
-                content_weight=ratio,
-                style_weight=1.0,
-                tv_weight=options.tv_weight,
-                content_layers=options.content_layers,
-                style_layers=options.style_layers[: row + 1],
-                normalization=options.normalization,
+    def plan(self) -> list[Cell]:
+        """Returns the cells, row by row."""
+        return [
+            Cell(
+                row,
+                column,
+                Recipe(
+                    content_weight=ratio,
+                    style_weight=1.0,
+                    tv_weight=self.tv_weight,
+                    content_layers=self.content_layers,
+                    style_layers=self.style_layers[: row + 1],
+                    normalization=self.normalization,
+                ),
             )
-            cells.append(Cell(row, column, recipe))
-    return cells
+            for row in range(len(self.style_layers))
+            for column, ratio in enumerate(self.ratios)
+        ]
+
+    def draw(self, painted: list[Cell]) -> Tensor:
+        """Returns the sheet [1, 3, h, w]; cells that are not painted stay grey."""
+        layers = self.style_layers
+        table: list[list[Tensor | None]] = [[None] * len(self.ratios) for _ in layers]
+        for cell in painted:
+            table[cell.row][cell.column] = cell.image
+        rows = [layers[0], *(f"+ {layer}" for layer in layers[1:])]
+        return draw_grid(table, rows, [f"content/style {_short(ratio)}" for ratio in self.ratios])
+
+    def summary(self, result: Result) -> str:
+        """Returns the last line of the command."""
+        height, width = result.image.shape[-2:]
+        painted, all_of_them = len(result.losses), len(self.style_layers) * len(self.ratios)
+        ended = "interrupted: " if painted < all_of_them else ""
+        return f"{ended}wrote {self.out} ({width} × {height}), {painted}/{all_of_them} pictures"
+
+    def _paint(self, cell: Cell, network: LossNetwork, pictures: Pictures) -> tuple[Cell, bool]:
+        """Paints and measures a cell; says whether Ctrl-C ended it."""
+        label = f"{cell.row + 1}.{cell.column + 1}"
+        result = transfer(
+            self,
+            network,
+            pictures,
+            cell.recipe,
+            (self.painting,),
+            work=self.work and self.work / label,
+            label=f"{label}-",
+        )
+        judge = _judge(cell.recipe)
+        objective = transfer_objective(network, pictures.photo, pictures.paintings, judge)
+        image = result.image.to(pictures.photo)
+        with torch.no_grad():
+            losses = objective({**network(image, objective.layers), IMAGE: image})
+        done = replace(
+            cell, image=image, content=losses["content"].item(), style=losses["style"].item()
+        )
+        return done, result.interrupted
 
 
 def describe(cell: Cell) -> str:
@@ -146,50 +158,12 @@ def describe(cell: Cell) -> str:
     )
 
 
-def draw(painted: list[Cell], options: argparse.Namespace) -> Tensor:
-    """Returns the sheet [1, 3, h, w]; cells that are not painted stay grey."""
-    layers = options.style_layers
-    table: list[list[Tensor | None]] = [[None] * len(options.ratios) for _ in layers]
-    for cell in painted:
-        table[cell.row][cell.column] = cell.image
-    rows = [layers[0], *(f"+ {layer}" for layer in layers[1:])]
-    return draw_grid(table, rows, [f"content/style {_short(ratio)}" for ratio in options.ratios])
-
-
 def _short(ratio: float) -> str:
     """Returns 1e-5 or 2.5e-3, and 0.1 as it is."""
     if not 0 < ratio < 0.1:
         return f"{ratio:g}"
     digits, exponent = f"{ratio:e}".split("e")
     return f"{float(digits):g}e{int(exponent)}"
-
-
-def _paint(
-    cell: Cell,
-    network: LossNetwork,
-    pictures: Pictures,
-    options: argparse.Namespace,
-) -> tuple[Cell, bool]:
-    """Paints and measures a cell; says whether Ctrl-C ended it."""
-    label = f"{cell.row + 1}.{cell.column + 1}"
-    result = transfer(
-        options,
-        network,
-        pictures,
-        cell.recipe,
-        files=(options.photo, options.painting),
-        start=options.init,
-        work=options.work and options.work / label,
-        observe=lambda _, size: watch(options, f"{label}-{size[1]}x{size[0]}"),
-    )
-    objective = transfer_objective(network, pictures.photo, pictures.paintings, _judge(cell.recipe))
-    image = result.image.to(pictures.photo)
-    with torch.no_grad():
-        losses = objective({**network(image, objective.layers), IMAGE: image})
-    done = replace(
-        cell, image=image, content=losses["content"].item(), style=losses["style"].item()
-    )
-    return done, result.interrupted
 
 
 def _judge(recipe: Recipe) -> Recipe:

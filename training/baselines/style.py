@@ -6,81 +6,84 @@ the total variation counts a little. ``--normalization gatys --init noise --leve
 paper, but for the price.
 """
 
-import argparse
-from pathlib import Path
+from dataclasses import dataclass
+from typing import Annotated, ClassVar, Final
 
+from training.baselines.style_objective import Recipe
 from training.baselines.style_options import (
-    add_recipe_options,
-    read_pictures,
-    recipe_of,
+    TV_WEIGHT,
+    KeptColours,
+    Transfer,
+    WeightedFile,
     shares_of,
     weighted_file,
 )
 from training.baselines.style_transfer import transfer
+from training.losses.perceptual import STYLE_WEIGHT
 from training.networks.loss_network import load_loss_network
-from training.optimize.options import (
-    add_loss_network_option,
-    add_pyramid_options,
-    add_shared_options,
-)
-from training.optimize.watch import choose_device, finish, watch
+from training.optimize.loop import Result
+from training.options import NotNegative, Positive, not_negative
+
+GATYS_STYLE_WEIGHT: Final = 1e3
+"""α/β = 10⁻³, as in figure 2 of Gatys 2016."""
 
 
-def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Adds ``optimize style``."""
-    parser = subparsers.add_parser(
-        "style",
-        help="a photo in the style of paintings",
-        description="Paint a photo in the style of one or several paintings (Gatys 2016).",
-    )
-    parser.add_argument("photo", type=Path, help="the photo, an image file")
-    parser.add_argument(
-        "paintings",
-        type=weighted_file,
-        nargs="+",
-        metavar="PAINTING[=WEIGHT]",
-        help="image files; the weights (default 1) say how much each counts beside the others",
-    )
-    add_recipe_options(parser)
-    parser.add_argument(
-        "--init",
-        choices=("photo", "noise", "painting"),
-        default="photo",
-        help="where to start; painting is the first one, stretched (default photo)",
-    )
-    parser.add_argument(
-        "--keep-colours",
-        choices=("luminance", "coral"),
-        help="keep the photo's colours: paint its luminance only, or give the paintings its "
-        "colours first",
-    )
-    add_loss_network_option(parser)
-    add_shared_options(parser, size=512, steps=200)
-    add_pyramid_options(parser, levels=2)
-    parser.set_defaults(run=run)
+@dataclass(frozen=True, kw_only=True)
+class StyleTransfer(Transfer):
+    """A photo in the style of one or several paintings (Gatys 2016).
 
-
-def run(options: argparse.Namespace) -> None:
-    """Paints a photo.
-
-    Raises:
-        TrainingError: a file is no image, the network lacks a layer, or the weights are all 0.
+    Args:
+        paintings: image files; the weights (default 1) say how much each counts beside the others
+        content_weight: of the photo
+        style_weight: of the paintings (default 50; with --normalization gatys 1000)
+        tv_weight: of the total variation (default 1; with --normalization gatys 0)
+        keep_colours: keep the photo's colours: paint its luminance only, or give the paintings its
+            colours first
     """
-    recipe = recipe_of(options)
-    device = choose_device(options.device)
-    files = tuple(each.path for each in options.paintings)
-    pictures = read_pictures(options, files, device)  # before weights are downloaded
-    network = load_loss_network(options.loss_weights, recipe.layers).to(device)
-    result = transfer(
-        options,
-        network,
-        pictures,
-        recipe,
-        files=(options.photo, *files),
-        shares=shares_of(options.paintings),
-        start=options.init,
-        keep_colours=options.keep_colours,
-        work=options.work,
-        observe=lambda _, size: watch(options, f"{size[1]}x{size[0]}"),
-    )
-    finish(options, result)
+
+    paintings: tuple[Annotated[WeightedFile, weighted_file, "PAINTING[=WEIGHT]"], ...]
+    content_weight: Annotated[float, not_negative, "α"] = 1.0
+    style_weight: Annotated[float | None, not_negative, "β"] = None
+    tv_weight: NotNegative | None = None
+    keep_colours: KeptColours | None = None
+    size: Positive = 512
+    steps: Positive = 200
+    levels: Positive = 2
+
+    positional: ClassVar = ("photo", "paintings")
+
+    @property
+    def recipe(self) -> Recipe:
+        """What counts how much. Raises TrainingError if both weights are 0."""
+        papers = self.normalization == "gatys"
+        usual = GATYS_STYLE_WEIGHT if papers else STYLE_WEIGHT
+        usual_tv = 0.0 if papers else TV_WEIGHT
+        return Recipe(
+            content_weight=self.content_weight,
+            style_weight=usual if self.style_weight is None else self.style_weight,
+            tv_weight=usual_tv if self.tv_weight is None else self.tv_weight,
+            content_layers=self.content_layers,
+            style_layers=self.style_layers,
+            normalization=self.normalization,
+        )
+
+    def make(self) -> Result:
+        """Paints a photo.
+
+        Raises:
+            TrainingError: a file is no image, the network lacks a layer, or the weights are all 0.
+        """
+        recipe = self.recipe
+        files = tuple(each.path for each in self.paintings)
+        pictures = self.read_pictures(files)  # before weights are downloaded
+        network = load_loss_network(self.loss_weights, recipe.layers).to(pictures.photo.device)
+        return transfer(
+            self,
+            network,
+            pictures,
+            recipe,
+            files,
+            shares=shares_of(self.paintings),
+            keep_colours=self.keep_colours,
+            work=self.work,
+        )

@@ -3,18 +3,17 @@
 import argparse
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Annotated, Final, Literal, NamedTuple
 
-import torch
 from torch import Tensor
 
-from training.baselines.style_objective import CONTENT_LAYERS, NORMALIZATIONS, STYLE_LAYERS, Recipe
-from training.losses.perceptual import STYLE_WEIGHT
-from training.optimize.options import not_negative, positive
+from training.baselines.style_objective import CONTENT_LAYERS, STYLE_LAYERS, Normalization
 from training.optimize.picture_file import fit, read_picture, resize
+from training.optimize.technique import Technique, WithLevels, WithLossNetwork
+from training.options import Options, not_negative, positive
 
-GATYS_STYLE_WEIGHT: Final = 1e3
-"""α/β = 10⁻³, as in figure 2 of Gatys 2016."""
+Start = Literal["photo", "noise", "painting"]
+KeptColours = Literal["luminance", "coral"]
 
 TV_WEIGHT: Final = 1.0
 """Enough against the speckles that max pooling leaves, too little to blur strokes."""
@@ -25,88 +24,6 @@ class WeightedFile(NamedTuple):
 
     path: Path
     weight: float
-
-
-def add_recipe_options(parser: argparse.ArgumentParser) -> None:
-    """Adds weights, layers, normalization and the painting's size."""
-    parser.add_argument(
-        "--content-weight",
-        type=not_negative,
-        default=1.0,
-        metavar="α",
-        help="of the photo (default 1)",
-    )
-    parser.add_argument(
-        "--style-weight",
-        type=not_negative,
-        metavar="β",
-        help=f"of the paintings (default {STYLE_WEIGHT:g}; with --normalization gatys "
-        f"{GATYS_STYLE_WEIGHT:g})",
-    )
-    add_tv_option(parser)
-    add_layer_options(parser)
-    parser.add_argument(
-        "--normalization",
-        choices=NORMALIZATIONS,
-        default="calibrated",
-        help="what a layer's loss is divided by: calibrated, so that the unstyled photo costs 1 "
-        "and one weight serves all paintings (default); energy, so that an image without "
-        "features costs 1; gatys, nothing, as in the paper",
-    )
-
-
-def add_tv_option(parser: argparse.ArgumentParser, default: float | None = None) -> None:
-    """Adds ``--tv-weight``; a default of None is left to ``recipe_of``."""
-    shown = f"{TV_WEIGHT:g}; with --normalization gatys 0" if default is None else f"{default:g}"
-    parser.add_argument(
-        "--tv-weight",
-        type=not_negative,
-        default=default,
-        help=f"of the total variation (default {shown})",
-    )
-
-
-def add_layer_options(parser: argparse.ArgumentParser) -> None:
-    """Adds content layers, style layers and the painting's size."""
-    parser.add_argument(
-        "--content-layers",
-        type=layer_names,
-        default=CONTENT_LAYERS,
-        metavar="NAMES",
-        help=f"layers that hold the photo, with commas (default {','.join(CONTENT_LAYERS)})",
-    )
-    parser.add_argument(
-        "--style-layers",
-        type=layer_names,
-        default=STYLE_LAYERS,
-        metavar="NAMES",
-        help=f"layers that hold the strokes, with commas (default {','.join(STYLE_LAYERS)})",
-    )
-    parser.add_argument(
-        "--style-size",
-        type=positive,
-        metavar="PIXELS",
-        help="longer side of the paintings: larger means larger strokes (default: --size)",
-    )
-
-
-def recipe_of(options: argparse.Namespace) -> Recipe:
-    """Returns what the options of ``add_recipe_options`` ask for.
-
-    Raises:
-        TrainingError: both weights are 0.
-    """
-    papers = options.normalization == "gatys"
-    usual = GATYS_STYLE_WEIGHT if papers else STYLE_WEIGHT
-    usual_tv = 0.0 if papers else TV_WEIGHT
-    return Recipe(
-        content_weight=options.content_weight,
-        style_weight=usual if options.style_weight is None else options.style_weight,
-        tv_weight=usual_tv if options.tv_weight is None else options.tv_weight,
-        content_layers=options.content_layers,
-        style_layers=options.style_layers,
-        normalization=options.normalization,
-    )
 
 
 @dataclass(frozen=True)
@@ -131,21 +48,62 @@ class Pictures:
         return Pictures(resize(self.photo, size), paintings)
 
 
-def read_pictures(
-    options: argparse.Namespace, paintings: tuple[Path, ...], device: torch.device
-) -> Pictures:
-    """Reads the photo at ``--size`` and the paintings at ``--style-size``.
+def layer_names(text: str) -> tuple[str, ...]:
+    """Reads layer names with commas."""
+    names = tuple(name.strip() for name in text.split(",") if name.strip())
+    if not names:
+        raise argparse.ArgumentTypeError("name at least one layer, such as relu1_1,relu2_1")
+    return names
 
-    Whatever the size of a file, it is reduced or enlarged to that: a tiny painting is enlarged.
 
-    Raises:
-        TrainingError: a file is missing or no image.
+LayerNames = Annotated[tuple[str, ...], layer_names, "NAMES"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class WithLayers(Options):
+    """What has a painting's style.
+
+    Args:
+        content_layers: layers that hold the photo, with commas
+        style_layers: layers that hold the strokes, with commas
+        style_size: longer side of the paintings: larger means larger strokes (default: --size)
     """
-    style_size = options.style_size or options.size
-    return Pictures(
-        read_picture(options.photo, options.size).to(device),
-        tuple(read_picture(path, style_size).to(device) for path in paintings),
-    )
+
+    content_layers: LayerNames = CONTENT_LAYERS
+    style_layers: LayerNames = STYLE_LAYERS
+    style_size: Annotated[int | None, positive, "PIXELS"] = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Transfer(WithLayers, WithLossNetwork, Technique, WithLevels):
+    """Style transfers.
+
+    Args:
+        photo: the photo, an image file
+        normalization: what a layer's loss is divided by: calibrated, so that the unstyled photo
+            costs 1 and one weight serves all paintings; energy, so that an image without features
+            costs 1; gatys, nothing, as in the paper
+        init: where to start; painting is the first one, stretched
+    """
+
+    photo: Path
+    normalization: Normalization = "calibrated"
+    init: Start = "photo"
+
+    def read_pictures(self, paintings: tuple[Path, ...]) -> Pictures:
+        """Reads the photo at ``size`` and the paintings at ``style_size``.
+
+        Whatever the size of a file, it is reduced or enlarged to that: a tiny painting is enlarged.
+
+        Raises:
+            TrainingError: a file is missing or no image.
+        """
+        device = self.chosen_device()
+        style_size = self.style_size or self.size
+        return Pictures(
+            read_picture(self.photo, self.size).to(device),
+            tuple(read_picture(path, style_size).to(device) for path in paintings),
+        )
 
 
 def shares_of(paintings: tuple[WeightedFile, ...]) -> tuple[float, ...]:
@@ -163,11 +121,3 @@ def weighted_file(text: str) -> WeightedFile:
     if value == 0:
         raise argparse.ArgumentTypeError(f"{text!r} has no part in it: leave it out")
     return WeightedFile(Path(name), value)
-
-
-def layer_names(text: str) -> tuple[str, ...]:
-    """Reads layer names with commas."""
-    names = tuple(name.strip() for name in text.split(",") if name.strip())
-    if not names:
-        raise argparse.ArgumentTypeError("name at least one layer, such as relu1_1,relu2_1")
-    return names

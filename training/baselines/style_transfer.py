@@ -1,16 +1,14 @@
 """One style transfer: a photo, paintings, a recipe → a picture, from coarse to fine."""
 
-import argparse
 from dataclasses import asdict
 from pathlib import Path
-from typing import Literal
 
 import torch
 from torch import Tensor
 
 from training.baselines.soft_range import kept_in_range
 from training.baselines.style_objective import Recipe, transfer_objective
-from training.baselines.style_options import Pictures
+from training.baselines.style_options import KeptColours, Pictures, Start, Transfer
 from training.networks.loss_network import LossNetwork
 from training.optimize.colour import (
     ColourBlind,
@@ -25,69 +23,57 @@ from training.optimize.loop import Result
 from training.optimize.objective import FeatureNetwork
 from training.optimize.picture_file import fit, resize
 from training.optimize.pyramid import (
-    Observe,
     Problem,
     Size,
     coarse_to_fine,
-    fingerprint_of,
     optimize_pyramid,
 )
 
-Start = Literal["noise", "photo", "painting"]
-KeptColours = Literal["luminance", "coral"]
-
 
 def transfer(
-    options: argparse.Namespace,
+    options: Transfer,
     network: LossNetwork,
     pictures: Pictures,
     recipe: Recipe,
+    paintings: tuple[Path, ...],
     *,
-    files: tuple[Path, ...],
     shares: tuple[float, ...] = (1.0,),
-    start: Start = "photo",
     keep_colours: KeptColours | None = None,
     work: Path | None = None,
-    observe: Observe | None = None,
+    label: str = "",
 ) -> Result:
     """Paints a photo.
 
     Args:
-        options: ``size``, ``style_size``, ``levels``, ``steps``, ``optimizer``, ``lr``, ``seed``
-            and ``loss_weights`` are read.
+        options: sizes, steps and the start are read.
         network: with the layers of ``recipe``.
         pictures: photo and paintings.
         recipe: what counts how much.
-        files: what was read; a finished level counts as long as they are the same.
+        paintings: their files; a finished level counts as long as they are the same.
         shares: weight of each painting; they sum to 1.
-        start: what the first level starts from; ``painting`` is the first one, stretched.
         keep_colours: None takes the paintings' colours.
         work: folder for finished levels.
-        observe: gives each level's observer.
+        label: what the frames' names begin with.
     """
 
     def build(_: int, size: Size, previous: Tensor | None) -> Problem:
         here = pictures.at(size)
         seen = as_compared(here, keep_colours)
-        first = _first(seen, start, options.seed) if previous is None else previous
+        first = _first(seen, options.init, options.seed) if previous is None else previous
         image, judge = _canvas(here.photo, first.to(here.photo), network, keep_colours)
         with memory_for(seen.photo):
             objective = transfer_objective(network, seen.photo, seen.paintings, recipe, shares)
             objective = kept_in_range(objective, judge, image)
         return Problem(image, objective, judge, options.steps, options.optimizer, options.lr)
 
-    decisive = {name: getattr(options, name) for name in _DECISIVE}
-    decisive |= {"recipe": asdict(recipe), "shares": shares, "start": start, "keep": keep_colours}
+    files = {f"painting {number}": path for number, path in enumerate(paintings)}
     return optimize_pyramid(
         coarse_to_fine(fit(pictures.photo.shape, options.size), options.levels),
         build,
         work=work,
-        fingerprint="" if work is None else fingerprint_of(decisive, files),
-        observe=observe,
+        fingerprint=options.fingerprint({"recipe": asdict(recipe), **files}) if work else "",
+        observe=lambda _, size: options.watch(f"{label}{size[1]}x{size[0]}"),
     )
-
-
-_DECISIVE = ("size", "style_size", "loss_weights", "steps", "optimizer", "lr", "seed")
 
 
 def as_compared(pictures: Pictures, keep_colours: KeptColours | None) -> Pictures:

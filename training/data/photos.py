@@ -18,6 +18,8 @@ from training.errors import TrainingError
 LARGEST_RESIZE: Final = 1.5
 """Photos are shrunk so that the short side is 1 to this many times the crop."""
 
+Item = TypeVar("Item")
+
 
 class CroppedPhoto(NamedTuple):
     """One training photo [3, S, S], and the files that could not be read on the way to it."""
@@ -160,9 +162,6 @@ def resize_short_side(image: Tensor, short: int) -> Tensor:
         return image
     resized = F.interpolate(image[None], size, mode="bilinear", antialias=True)[0]
     return resized.clamp(0, 1)
-
-
-Item = TypeVar("Item")
 
 
 def spread(items: Sequence[Item], count: int) -> list[Item]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from training.errors import TrainingError
-from training.optimize.options import positive
+from training.options import positive
 
 if TYPE_CHECKING:
     from sfumato.bundle.bundle import Bundle

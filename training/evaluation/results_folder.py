@@ -16,19 +16,6 @@ from training.evaluation.measures.style_measures import StyleMeasures
 from training.evaluation.subject import Subject
 
 
-def fingerprint(subject: Subject, photos: Tensor, judge: torch.nn.Module, seed: int) -> str:
-    """Returns 16 digits that change with anything that decides the results, and what they are."""
-    notes = json.dumps(dict(subject.bundle.training), sort_keys=True)
-    files = json.dumps(dict(subject.bundle.files), sort_keys=True)
-    measures = ",".join(field.name for field in fields(StyleMeasures))
-    sha = hashlib.sha256(f"{files}{notes}{seed}{measures}".encode())
-    sha.update(subject.loss.network.digest().encode())
-    for tensor in (*judge.state_dict().values(), photos, *subject.paintings.values()):
-        sha.update(str(list(tensor.shape)).encode())
-        sha.update(tensor.cpu().contiguous().numpy().tobytes())
-    return sha.hexdigest()[:16]
-
-
 class ResultsFolder:
     """A folder of JSON values and pictures by key, each file whole or absent."""
 
@@ -64,3 +51,16 @@ class ResultsFolder:
         file = self._folder / name
         file.parent.mkdir(parents=True, exist_ok=True)
         return file
+
+
+def fingerprint(subject: Subject, photos: Tensor, judge: torch.nn.Module, seed: int) -> str:
+    """Returns 16 digits that change with anything that decides the results, and what they are."""
+    notes = json.dumps(dict(subject.bundle.training), sort_keys=True)
+    files = json.dumps(dict(subject.bundle.files), sort_keys=True)
+    measures = ",".join(field.name for field in fields(StyleMeasures))
+    sha = hashlib.sha256(f"{files}{notes}{seed}{measures}".encode())
+    sha.update(subject.loss.network.digest().encode())
+    for tensor in (*judge.state_dict().values(), photos, *subject.paintings.values()):
+        sha.update(str(list(tensor.shape)).encode())
+        sha.update(tensor.cpu().contiguous().numpy().tobytes())
+    return sha.hexdigest()[:16]

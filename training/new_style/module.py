@@ -9,9 +9,9 @@ from torch.optim.lr_scheduler import LambdaLR
 
 from training.data.photos import PhotoBatch
 from training.errors import TrainingError
-from training.learning_rate import trapezoid
 from training.losses.perceptual import LossTerms, PerceptualLoss
 from training.networks.transformation_network import TransformationNetwork
+from training.schedules import trapezoid
 
 WARMUP_STEPS = 20
 DECAY_FRACTION = 0.5

@@ -92,8 +92,8 @@ def optimize(
             in units of the image, that is, of [0, 1].
         transform: applied between the image and the network: jitter, scale, rotation.
         gradient: applied to the gradient with respect to the pixels [N, 3, H, W].
-        project: applied to the image after each update: clip, ε-ball, blur. With ``lbfgs`` it
-            should limit each value by itself, as clip and the ε-ball do.
+        project: applied to the image after each update: clip, blur. With ``lbfgs`` it
+            should limit each value by itself, as clip does.
         on_step: told about each step.
 
     Raises:

@@ -1,7 +1,6 @@
-"""Projections of images onto what is allowed: ranges, ε-balls, smooth images.
+"""Projections of images onto what is allowed: ranges, smooth images.
 
 References:
-    Madry et al. 2018, "Towards Deep Learning Models Resistant to Adversarial Attacks" (ε-ball).
     Yosinski et al. 2015, "Understanding Neural Networks Through Deep Visualization" (blur).
     Tomasi and Manduchi 1998, "Bilateral Filtering for Gray and Color Images".
 """
@@ -20,12 +19,6 @@ Projection = Callable[[Tensor], Tensor]
 def clip(low: float = 0.0, high: float = 1.0) -> Projection:
     """Returns a projection that limits every value to [low, high]."""
     return lambda image: image.clamp(low, high)
-
-
-def epsilon_ball(centre: Tensor, epsilon: float) -> Projection:
-    """Returns a projection that lets no value differ from ``centre`` by more than ``epsilon``."""
-    centre = centre.detach().clone()
-    return lambda image: torch.clamp(image, centre - epsilon, centre + epsilon)
 
 
 def blur(sigma: float, every: int = 1) -> Projection:

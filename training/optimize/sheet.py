@@ -1,6 +1,5 @@
 """Sheets: several optimizations, one picture."""
 
-import argparse
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ from training.optimize.failures import OptimizationError
 from training.optimize.images import ImageParameterization
 from training.optimize.loop import ImageFunction, Result, optimize
 from training.optimize.objective import FeatureNetwork, Objective
-from training.optimize.watch import watch
+from training.optimize.technique import Technique
 
 GAP: Final = 4
 """White pixels between two images of a sheet."""
@@ -42,7 +41,7 @@ class Entry:
 
 
 def optimize_sheet(
-    options: argparse.Namespace,
+    technique: Technique,
     entries: Sequence[Entry],
     lr: float | None,
     columns: int | None = None,
@@ -52,7 +51,7 @@ def optimize_sheet(
     Ctrl-C ends the sheet with the image at work; those before it are whole.
 
     Args:
-        options: ``steps``, ``optimizer``, ``frames`` and ``every`` are read.
+        technique: its steps, optimizer and frames.
         entries: what is optimized.
         lr: step size.
         columns: see ``lay_out``.
@@ -68,13 +67,13 @@ def optimize_sheet(
     interrupted = False
     for entry in entries:
         try:
-            with watch(options, entry.label if len(entries) > 1 else "") as on_step:
+            with technique.watch(entry.label if len(entries) > 1 else "") as on_step:
                 result = optimize(
                     entry.image,
                     entry.objective,
                     entry.network,
-                    steps=options.steps,
-                    optimizer=options.optimizer,
+                    steps=technique.steps,
+                    optimizer=technique.optimizer,
                     lr=lr,
                     transform=entry.transform,
                     project=entry.project,

@@ -1,8 +1,8 @@
 """Watching an optimization: progress bar, intermediate frames, the last line."""
 
-import argparse
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import torch
 from tqdm import tqdm
@@ -13,24 +13,25 @@ from training.optimize.picture_file import write_picture
 
 
 @contextmanager
-def watch(options: argparse.Namespace, label: str = "") -> Iterator[Callable[[Progress], None]]:
+def watch(frames: Path | None, every: int, label: str = "") -> Iterator[Callable[[Progress], None]]:
     """Gives an ``on_step`` that shows a progress bar and writes the frames asked for.
 
     Args:
-        options: from ``add_shared_options``: ``frames`` and ``every`` are read.
+        frames: folder of the frames; None writes none.
+        every: steps from frame to frame.
         label: what the bar is called and what the frames' names begin with, such as ``256``.
     """
     bar = tqdm(total=0, desc=label or None, unit="step", disable=None)  # shown on terminals only
-    if options.frames is not None:
-        options.frames.mkdir(parents=True, exist_ok=True)
+    if frames is not None:
+        frames.mkdir(parents=True, exist_ok=True)
 
     def on_step(progress: Progress) -> None:
         bar.total = progress.steps
         bar.set_postfix_str(f"loss {progress.loss:.4g}", refresh=False)
         bar.update()
-        if options.frames is not None and is_frame(progress, options.every):
+        if frames is not None and is_frame(progress, every):
             name = f"{label}-{progress.step:05d}.png" if label else f"{progress.step:05d}.png"
-            write_picture(options.frames / name, progress.image()[:1])
+            write_picture(frames / name, progress.image()[:1])
 
     try:
         yield on_step
@@ -43,19 +44,13 @@ def is_frame(progress: Progress, every: int) -> bool:
     return progress.step in (1, progress.steps) or progress.step % every == 0
 
 
-def finish(options: argparse.Namespace, result: Result) -> None:
-    """Writes the picture and prints the last line: what was written, loss first → last."""
-    write_picture(options.out, result.image[:1])
-    print(summary(options, result))
-
-
-def summary(options: argparse.Namespace, result: Result) -> str:
+def summary(out: Path | None, result: Result) -> str:
     """Returns the last line of a command."""
     height, width = result.image.shape[-2:]
     losses = result.losses or [float("nan")]
     ended = "interrupted, the best so far: " if result.interrupted else ""
     return (
-        f"{ended}wrote {options.out} ({width} × {height}), loss {losses[0]:.4g} → "
+        f"{ended}wrote {out} ({width} × {height}), loss {losses[0]:.4g} → "
         f"{min(losses):.4g} in {len(result.losses)} steps"
     )
 

@@ -5,20 +5,19 @@ under random transformations (Olah et al. 2017) is the default. ``--image pixels
 --init mean --l2 λ --optimizer sgd`` is Simonyan's.
 """
 
-import argparse
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated, ClassVar
 
 import torch
 from torch import Tensor
 
-from training.networks.classifier import Classifier
-from training.optimize.options import add_shared_options
+from training.optimize.loop import Result
 from training.optimize.picture_file import read_picture
 from training.optimize.sheet import Entry, optimize_sheet
-from training.optimize.watch import choose_device, finish
-from training.visualization.classifier_options import add_classifier_options, chosen_classifier
+from training.options import Positive
 from training.visualization.priors import (
-    add_prior_options,
+    Visualization,
     mean_colour,
     penalties,
     projection,
@@ -30,71 +29,53 @@ from training.visualization.redirected_relu import RedirectedReLU
 from training.visualization.unit_objectives import logit, probability
 
 
-def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Adds ``optimize class``."""
-    parser = subparsers.add_parser(
-        "class",
-        help="what a classifier takes for a class",
-        description="Make an image that a classifier takes for a class, from noise or a photo. "
-        "Several classes give a sheet.",
-    )
-    parser.add_argument(
-        "classes",
-        nargs="+",
-        metavar="CLASS",
-        help="name or index of a class of ImageNet, such as volcano, 'bell cote' or 980",
-    )
-    parser.add_argument(
-        "--init",
-        default="noise",
-        metavar="START",
-        help="noise (default), mean (the mean colour) or a photo, an image file",
-    )
-    parser.add_argument(
-        "--probability",
-        action="store_true",
-        help="maximize the probability, behind the softmax, instead of the score before it",
-    )
-    add_classifier_options(parser)
-    add_prior_options(parser)
-    add_shared_options(parser, steps=256, optimizer="adam", size=224)
-    parser.set_defaults(run=run)
+@dataclass(frozen=True, kw_only=True)
+class ClassModel(Visualization):
+    """An image that a classifier takes for a class, from noise or a photo.
 
+    Several classes give a sheet.
 
-def run(options: argparse.Namespace) -> None:
-    """Makes a class model of each class.
-
-    Raises:
-        TrainingError: a class, the network or the photo is not there, or the image too small.
+    Args:
+        classes: name or index of a class of ImageNet, such as volcano, 'bell cote' or 980
+        init: noise (default), mean (the mean colour) or a photo, an image file
+        probability: maximize the probability, behind the softmax, instead of the score before it
     """
-    device = choose_device(options.device)
-    network = chosen_classifier(options, device)
-    indices = [network.class_index(text) for text in options.classes]
-    init = start_image(options, device)
-    _check_size(network, init)
-    score = probability if options.probability else logit
-    entries = [
-        Entry(
-            network.classes[index],
-            start(options, init, random=options.init == "noise"),
-            score(index) + penalties(options, device),
-            RedirectedReLU(network),
-            transformation(options),
-            projection(options, device),
-        )
-        for index in indices
-    ]
-    finish(options, optimize_sheet(options, entries, step_size(options)))
 
+    classes: tuple[Annotated[str, "CLASS"], ...]
+    init: Annotated[str, "START"] = "noise"
+    probability: bool = False
+    size: Positive = 224
 
-def start_image(options: argparse.Namespace, device: torch.device) -> Tensor:
-    """Returns the photo, or the mean colour in a square, [1, 3, H, W]."""
-    if options.init in ("noise", "mean"):
-        return mean_colour(device).repeat(1, 1, options.size, options.size)
-    return read_picture(Path(options.init), options.size).to(device)
+    positional: ClassVar = ("classes",)
 
+    def make(self) -> Result:
+        """Makes a class model of each class.
 
-def _check_size(network: Classifier, image: Tensor) -> None:
-    """Raises TrainingError before the work begins if ``image`` is too small for ``network``."""
-    with torch.no_grad():
-        network(image)
+        Raises:
+            TrainingError: a class, the network or the photo is not there, or the image too small.
+        """
+        device = self.chosen_device()
+        network = self.load_classifier(device)
+        indices = [network.class_index(text) for text in self.classes]
+        init = self.start_image(device)
+        with torch.no_grad():
+            network(init)  # an image that is too small is told before the work begins
+        score = probability if self.probability else logit
+        entries = [
+            Entry(
+                network.classes[index],
+                start(self, init, random=self.init == "noise"),
+                score(index) + penalties(self, device),
+                RedirectedReLU(network),
+                transformation(self),
+                projection(self, device),
+            )
+            for index in indices
+        ]
+        return optimize_sheet(self, entries, step_size(self))
+
+    def start_image(self, device: torch.device) -> Tensor:
+        """Returns the photo, or the mean colour in a square, [1, 3, H, W]."""
+        if self.init in ("noise", "mean"):
+            return mean_colour(device).repeat(1, 1, self.size, self.size)
+        return read_picture(Path(self.init), self.size).to(device)

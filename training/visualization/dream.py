@@ -5,11 +5,11 @@ along the gradient divided by its root mean square, the image rolled at random b
 original divides by the mean of the absolute gradient, which is about 0.8 times as large.
 """
 
-import argparse
 import re
-from dataclasses import replace
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final
+from typing import Annotated, ClassVar, Final
 
 import torch
 from torch import Tensor
@@ -17,13 +17,15 @@ from torch import Tensor
 from training.errors import TrainingError
 from training.networks.loss_network import load_loss_network
 from training.optimize.images import Pixels
+from training.optimize.loop import Result
 from training.optimize.objective import FeatureNetwork, Objective
-from training.optimize.options import add_shared_options, positive
+from training.optimize.optimizers import OptimizerName
 from training.optimize.picture_file import fit, read_picture, resize
 from training.optimize.projections import clip
-from training.optimize.pyramid import Problem, Size, fingerprint_of, optimize_pyramid
-from training.optimize.watch import choose_device, finish, watch
-from training.visualization.classifier_options import add_classifier_options, chosen_classifier
+from training.optimize.pyramid import Problem, Size, optimize_pyramid
+from training.optimize.technique import Technique
+from training.options import Positive
+from training.visualization.classifier_options import WithClassifier
 from training.visualization.transforms import roll
 from training.visualization.unit_names import parse_unit
 from training.visualization.unit_objectives import dream
@@ -37,84 +39,86 @@ SMALLEST: Final = 48
 _OF_A_VGG: Final = re.compile(r"relu\d_\d|pool\d")
 
 
-def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Adds ``optimize dream``."""
-    parser = subparsers.add_parser(
-        "dream",
-        help="DeepDream: more of what a layer sees",
-        description="Strengthen in a photo whatever a layer sees in it, octave by octave.",
-    )
-    parser.add_argument("photo", type=Path, help="where the dream begins, an image file")
-    parser.add_argument(
-        "--layer",
-        action="append",
-        metavar="LAYER",
-        help="of the classifier, such as features.7, or of a VGG, such as relu3_1; LAYER:CHANNEL "
-        f"dreams of one channel; several are dreamt together (default {DEFAULT_LAYER})",
-    )
-    parser.add_argument(
-        "--octaves", type=positive, default=4, help="sizes, --steps at each (default 4)"
-    )
-    parser.add_argument(
-        "--octave-scale", type=float, default=1.4, metavar="S", help="size to size (default 1.4)"
-    )
-    parser.add_argument(
-        "--jitter", type=int, default=32, metavar="N", help="pixels of random shift (default 32)"
-    )
-    parser.add_argument(
-        "--work",
-        type=Path,
-        metavar="DIR",
-        help="folder for finished octaves; the same command goes on there after an interruption",
-    )
-    add_classifier_options(parser)
-    add_shared_options(parser, steps=20, optimizer="sgd", size=512)
-    parser.set_defaults(run=run)
+@dataclass(frozen=True, kw_only=True)
+class DeepDream(WithClassifier, Technique):
+    """A photo in which whatever a layer sees in it is strengthened, octave by octave.
 
-
-def run(options: argparse.Namespace) -> None:
-    """Dreams.
-
-    Raises:
-        TrainingError: a layer, the network or the photo is not there, or the photo too small.
+    Args:
+        photo: where the dream begins, an image file
+        layer: of the classifier, such as features.7, or of a VGG, such as relu3_1; LAYER:CHANNEL
+            dreams of one channel; several are dreamt together (default features.10)
+        octaves: sizes, --steps at each
+        octave_scale: size to size
+        jitter: pixels of random shift
+        work: folder for finished octaves; the same command goes on there after an interruption
     """
-    layers = options.layer or [DEFAULT_LAYER]
-    if options.optimizer == "lbfgs" and options.jitter > 0:
-        raise TrainingError(
-            "lbfgs compares losses, which jitter changes: give --jitter 0, or --optimizer sgd"
-        )
-    device = choose_device(options.device)
-    photo = read_picture(options.photo, options.size).to(device)
-    sizes = octaves(photo, options.octaves, options.octave_scale)
-    network = _network(options, layers, device)
-    objective = dream_of(layers)
-    _check(network, objective, resize(photo, sizes[0]))
 
-    def build(level: int, size: Size, previous: Tensor | None) -> Problem:
-        generator = torch.Generator().manual_seed(options.seed + level)
-        smaller = None if level == 0 else resize(photo, sizes[level - 1])
-        return Problem(
-            Pixels(with_detail(resize(photo, size), previous, smaller)),
-            objective,
-            network,
-            options.steps,
-            options.optimizer,
-            options.lr,
-            transform=roll(max(0, options.jitter), generator),
-            project=clip(),
-        )
-
-    result = optimize_pyramid(
-        sizes,
-        build,
-        work=options.work,
-        fingerprint=_fingerprint(options, layers),
-        observe=lambda _, size: watch(options, f"{size[1]}x{size[0]}"),
+    photo: Path
+    layer: Annotated[tuple[Annotated[str, "LAYER"], ...], {"action": "append", "nargs": None}] = (
+        DEFAULT_LAYER,
     )
-    finish(options, replace(result, image=at_full_size(result.image.to(device), photo)))
+    octaves: Positive = 4
+    octave_scale: Annotated[float, "S"] = 1.4
+    jitter: Annotated[int, "N"] = 32
+    work: Annotated[Path | None, "DIR"] = None
+    size: Positive = 512
+    steps: Positive = 20
+    optimizer: OptimizerName = "sgd"
+
+    positional: ClassVar = ("photo",)
+    incidental: ClassVar = Technique.incidental | {"octaves"}
+
+    def make(self) -> Result:
+        """Dreams.
+
+        Raises:
+            TrainingError: a layer, the network or the photo is not there, or the photo too small.
+        """
+        if self.optimizer == "lbfgs" and self.jitter > 0:
+            raise TrainingError(
+                "lbfgs compares losses, which jitter changes: give --jitter 0, or --optimizer sgd"
+            )
+        device = self.chosen_device()
+        photo = read_picture(self.photo, self.size).to(device)
+        sizes = octaves(photo, self.octaves, self.octave_scale)
+        network = self._network(device)
+        objective = dream_of(self.layer)
+        with torch.no_grad():  # what is wrong is said before the work begins
+            objective(network(resize(photo, sizes[0]), objective.layers))
+
+        def build(level: int, size: Size, previous: Tensor | None) -> Problem:
+            generator = torch.Generator().manual_seed(self.seed + level)
+            smaller = None if level == 0 else resize(photo, sizes[level - 1])
+            return Problem(
+                Pixels(with_detail(resize(photo, size), previous, smaller)),
+                objective,
+                network,
+                self.steps,
+                self.optimizer,
+                self.lr,
+                transform=roll(max(0, self.jitter), generator),
+                project=clip(),
+            )
+
+        result = optimize_pyramid(
+            sizes,
+            build,
+            work=self.work,
+            fingerprint=self.fingerprint(),
+            observe=self.watch_level,
+        )
+        return replace(result, image=at_full_size(result.image.to(device), photo))
+
+    def _network(self, device: torch.device) -> FeatureNetwork:
+        """Returns a VGG if the layers are named as a VGG's, the classifier otherwise."""
+        plain = [name.partition(":")[0] for name in self.layer]
+        if not all(_OF_A_VGG.fullmatch(name) for name in plain):
+            return self.load_classifier(device)
+        source = str(self.weights or self.network or "vgg19")
+        return load_loss_network(source, plain, option="--weights").to(device)
 
 
-def dream_of(names: list[str]) -> Objective:
+def dream_of(names: Iterable[str]) -> Objective:
     """Returns the objective of layers (½‖a‖²) and units (``LAYER:CHANNEL``), added."""
     objective = Objective()
     for name in names:
@@ -157,31 +161,10 @@ def with_detail(base: Tensor, previous: Tensor | None, smaller: Tensor | None) -
 
 
 def at_full_size(image: Tensor, photo: Tensor) -> Tensor:
-    """Returns the dream at the photo's size: Ctrl-C may leave ``image`` at a smaller octave's."""
+    """Returns the dream at the photo's size [1, 3, H, W].
+
+    Ctrl-C may leave ``image`` [1, 3, h, w] at a smaller octave's.
+    """
     height, width = photo.shape[-2:]
     smaller = resize(photo, (image.shape[-2], image.shape[-1]))
     return with_detail(photo, resize(image, (height, width)), smaller)
-
-
-def _network(
-    options: argparse.Namespace, layers: list[str], device: torch.device
-) -> FeatureNetwork:
-    """Returns a VGG if the layers are named as a VGG's, the classifier otherwise."""
-    plain = [name.partition(":")[0] for name in layers]
-    if not all(_OF_A_VGG.fullmatch(name) for name in plain):
-        return chosen_classifier(options, device)
-    source = str(options.weights or options.network or "vgg19")
-    return load_loss_network(source, plain, option="--weights").to(device)
-
-
-def _check(network: FeatureNetwork, objective: Objective, image: Tensor) -> None:
-    """Evaluates once, so that what is wrong is said before the work begins."""
-    with torch.no_grad():
-        objective(network(image, objective.layers))
-
-
-def _fingerprint(options: argparse.Namespace, layers: list[str]) -> str:
-    """Digests all that decides an octave's result."""
-    names = "network weights size octave_scale jitter steps optimizer lr seed"
-    decisive = {name: getattr(options, name) for name in names.split()} | {"layers": layers}
-    return fingerprint_of(decisive, [options.photo])

@@ -7,22 +7,22 @@ dictionaries and caricatures of Olah et al. 2018, "The Building Blocks of Interp
 import argparse
 import re
 from collections.abc import Collection, Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Annotated, ClassVar, Final, Literal
 
 import torch
 from torch import Tensor
 
 from training.errors import TrainingError
 from training.networks.classifier import Classifier
+from training.optimize.loop import Result
 from training.optimize.objective import Objective
-from training.optimize.options import add_shared_options, not_negative, positive
 from training.optimize.picture_file import read_picture
 from training.optimize.sheet import Entry, optimize_sheet
-from training.optimize.watch import choose_device, finish
-from training.visualization.classifier_options import add_classifier_options, chosen_classifier
+from training.options import Positive, not_negative, positive
 from training.visualization.priors import (
-    add_prior_options,
+    Visualization,
     mean_colour,
     penalties,
     projection,
@@ -41,62 +41,6 @@ COSINE_POWER: Final = 2.0
 """How much more a direction counts than strength in caricatures."""
 
 
-def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Adds ``optimize feature``."""
-    parser = subparsers.add_parser(
-        "feature",
-        help="what a neuron, channel or direction answers to",
-        description="Make images that units of a classifier answer to; several give a sheet, one "
-        "row each if there are several images of each.",
-    )
-    parser.add_argument(
-        "units",
-        nargs="+",
-        metavar="LAYER:CHANNEL",
-        help="such as features.12:35; features.12:35+40-7 is a direction; LAYER with --like",
-    )
-    parser.add_argument(
-        "--neuron",
-        nargs="?",
-        const=(None, None),
-        type=place,
-        metavar="ROW,COLUMN",
-        help="one neuron instead of the mean over all places; without a place, the centre",
-    )
-    parser.add_argument(
-        "--sign",
-        choices=("positive", "negative", "both"),
-        default="positive",
-        help="what raises the unit (default), what lowers it, or a row of each",
-    )
-    parser.add_argument(
-        "--like",
-        type=Path,
-        metavar="PHOTO",
-        help="take the photo's own activations as the direction: a caricature of it",
-    )
-    parser.add_argument(
-        "--at",
-        type=place,
-        metavar="ROW,COLUMN",
-        help="with --like: take the activations of this place of the layer alone",
-    )
-    parser.add_argument(
-        "--images", type=positive, default=1, metavar="N", help="images of each unit (default 1)"
-    )
-    parser.add_argument(
-        "--diversity",
-        type=not_negative,
-        default=2.0,
-        metavar="W",
-        help="how much the images of a unit shall differ, in units of its answer (default 2)",
-    )
-    add_classifier_options(parser)
-    add_prior_options(parser)
-    add_shared_options(parser, steps=256, optimizer="adam", size=160)
-    parser.set_defaults(run=run)
-
-
 def place(text: str) -> Place:
     """Reads ``ROW,COLUMN``."""
     match = re.fullmatch(r"(\d+),(\d+)", text)
@@ -105,60 +49,83 @@ def place(text: str) -> Place:
     return int(match[1]), int(match[2])
 
 
-def run(options: argparse.Namespace) -> None:
-    """Makes images of each unit.
+@dataclass(frozen=True, kw_only=True)
+class FeatureVisualization(Visualization):
+    """Images that units of a classifier answer to.
 
-    Raises:
-        TrainingError: a layer, a channel, the network or the photo is not there, or the image
-            is too small.
+    Several units give a sheet, one row each if there are several images of each.
+
+    Args:
+        units: such as features.12:35; features.12:35+40-7 is a direction; LAYER with --like
+        neuron: one neuron instead of the mean over all places; without a place, the centre
+        sign: what raises the unit, what lowers it, or a row of each
+        like: take the photo's own activations as the direction: a caricature of it
+        at: with --like: take the activations of this place of the layer alone
+        images: images of each unit
+        diversity: how much the images of a unit shall differ, in units of its answer
     """
-    device = choose_device(options.device)
-    network = chosen_classifier(options, device)
-    photo = None if options.like is None else read_picture(options.like, options.size).to(device)
-    height, width = (options.size, options.size) if photo is None else photo.shape[-2:]
-    init = mean_colour(device).repeat(options.images, 1, height, width)
-    wanted = dict(_wanted(options, network, photo))
-    _check(network, init[:1], wanted.values())
-    entries = [
-        Entry(
-            label,
-            start(options, init, random=True),
-            objective + penalties(options, device),
-            RedirectedReLU(network),
-            transformation(options),
-            projection(options, device),
-        )
-        for label, objective in wanted.items()
-    ]
-    columns = 2 if options.sign == "both" and options.images == 1 else None
-    finish(options, optimize_sheet(options, entries, step_size(options), columns))
 
+    units: tuple[Annotated[str, "LAYER:CHANNEL"], ...]
+    neuron: Annotated[Place | None, place, "ROW,COLUMN", {"nargs": "?", "const": (None, None)}] = (
+        None
+    )
+    sign: Literal["positive", "negative", "both"] = "positive"
+    like: Annotated[Path | None, "PHOTO"] = None
+    at: Annotated[Place | None, place, "ROW,COLUMN"] = None
+    images: Annotated[int, positive, "N"] = 1
+    diversity: Annotated[float, not_negative, "W"] = 2.0
+    size: Positive = 160
 
-def _wanted(
-    options: argparse.Namespace, network: Classifier, photo: Tensor | None
-) -> Iterator[tuple[str, Objective]]:
-    """Gives each unit's label and objective, once or twice, as ``--sign`` says."""
-    for text in options.units:
-        layer, objective = _unit(options, text, network, photo)
-        spread = relative_diversity(layer, objective, options.diversity)
-        if options.sign != "negative":
-            yield text, objective + spread
-        if options.sign != "positive":
-            yield f"-{text}", spread - objective
+    positional: ClassVar = ("units",)
 
+    def make(self) -> Result:
+        """Makes images of each unit.
 
-def _unit(
-    options: argparse.Namespace, text: str, network: Classifier, photo: Tensor | None
-) -> tuple[str, Objective]:
-    """Returns a unit's layer and what makes it answer."""
-    if photo is None:
-        unit = parse_unit(text)
-        return unit.layer, unit.objective(options.neuron)
-    with torch.no_grad():
-        maps = network(photo, [text])[text][0]
-    if options.at is not None:
-        maps = _at(maps, text, options.at)
-    return text, direction(text, maps, COSINE_POWER)
+        Raises:
+            TrainingError: a layer, a channel, the network or the photo is not there, or the image
+                is too small.
+        """
+        device = self.chosen_device()
+        network = self.load_classifier(device)
+        photo = None if self.like is None else read_picture(self.like, self.size).to(device)
+        height, width = (self.size, self.size) if photo is None else photo.shape[-2:]
+        init = mean_colour(device).repeat(self.images, 1, height, width)
+        wanted = dict(self._wanted(network, photo))
+        _check(network, init[:1], wanted.values())
+        entries = [
+            Entry(
+                label,
+                start(self, init, random=True),
+                objective + penalties(self, device),
+                RedirectedReLU(network),
+                transformation(self),
+                projection(self, device),
+            )
+            for label, objective in wanted.items()
+        ]
+        columns = 2 if self.sign == "both" and self.images == 1 else None
+        return optimize_sheet(self, entries, step_size(self), columns)
+
+    def _wanted(self, network: Classifier, photo: Tensor | None) -> Iterator[tuple[str, Objective]]:
+        """Gives each unit's label and objective, once or twice, as ``sign`` says."""
+        for text in self.units:
+            layer, objective = self._unit(text, network, photo)
+            spread = relative_diversity(layer, objective, self.diversity)
+            if self.sign != "negative":
+                yield text, objective + spread
+            if self.sign != "positive":
+                yield f"-{text}", spread - objective
+
+    def _unit(self, text: str, network: Classifier, photo: Tensor | None) -> tuple[str, Objective]:
+        """Returns a unit's layer and what makes it answer."""
+        if photo is None:
+            unit = parse_unit(text)
+            return unit.layer, unit.objective(self.neuron)
+        with torch.no_grad():
+            maps = network(photo, [text])[text][0]
+        if self.at is not None:
+            maps = _at(maps, text, self.at)
+        return text, direction(text, maps, COSINE_POWER)
 
 
 def _at(maps: Tensor, layer: str, place: Place) -> Tensor:

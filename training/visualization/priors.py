@@ -1,4 +1,4 @@
-"""Priors: what keeps an optimized image from being noise, as options shared by two techniques.
+"""Priors: what keeps an optimized image from being noise, as options that two techniques share.
 
 References:
     Yosinski et al. 2015, "Understanding Neural Networks Through Deep Visualization" (blur, small
@@ -6,8 +6,8 @@ References:
     Olah, Mordvintsev, Schubert 2017, "Feature Visualization", the table of priors.
 """
 
-import argparse
-from typing import Final
+from dataclasses import dataclass
+from typing import Annotated, ClassVar, Final, Literal
 
 import torch
 from torch import Tensor
@@ -16,9 +16,12 @@ from training.errors import TrainingError
 from training.networks.loss_network import IMAGENET_MEAN
 from training.optimize.images import ImageParameterization, Pixels
 from training.optimize.objective import IMAGE, Features, Objective, Term
-from training.optimize.options import not_negative, positive
+from training.optimize.optimizers import OptimizerName
 from training.optimize.perceptual_objectives import total_variation
 from training.optimize.projections import Projection, bilateral, blur, chain, clip
+from training.optimize.technique import Technique
+from training.options import Options, Positive, not_negative, positive
+from training.visualization.classifier_options import WithClassifier
 from training.visualization.fourier import Fourier
 from training.visualization.transforms import Transform, compose, jitter, pad, robust
 
@@ -29,53 +32,48 @@ JITTER: Final = 16
 """Pixels of jitter where jitter is the only transformation: 1/14 of the default size."""
 
 
-def add_prior_options(parser: argparse.ArgumentParser) -> None:
-    """Adds the parameterization, the transformations, the penalties and the filters."""
-    group = parser.add_argument_group("priors", "what keeps the image from being noise")
-    group.add_argument(
-        "--image",
-        choices=("fourier", "pixels"),
-        default="fourier",
-        help="what is optimized: a spectrum with decorrelated colours (default), or pixels",
-    )
-    group.add_argument(
-        "--robust",
-        choices=("all", "jitter", "none"),
-        default="all",
-        help="random transformations to survive: all is jitter, scale and rotation (default)",
-    )
-    for name, meaning in {
-        "tv": "total variation, the roughness of the image",
-        "l2": "‖I‖², the squared distance to the mean colour (Simonyan's λ)",
-    }.items():
-        group.add_argument(
-            f"--{name}", type=not_negative, default=0.0, metavar="W", help=f"weight of {meaning}"
-        )
-    group.add_argument(
-        "--blur", type=not_negative, default=0.0, metavar="σ", help="Gaussian filter, in pixels"
-    )
-    group.add_argument(
-        "--bilateral", type=not_negative, default=0.0, metavar="σ", help="filter that keeps edges"
-    )
-    group.add_argument(
-        "--filter-every", type=positive, default=4, metavar="N", help="steps from filter to filter"
-    )
-    group.add_argument(
-        "--clip-small",
-        type=not_negative,
-        default=0.0,
-        metavar="PERCENT",
-        help="set so many of the palest pixels to the mean colour after each step",
-    )
+@dataclass(frozen=True, kw_only=True)
+class Priors(Options):
+    """What keeps an image from being noise.
+
+    Args:
+        image: what is optimized: a spectrum with decorrelated colours, or pixels
+        robust: random transformations to survive: all is jitter, scale and rotation
+        tv: weight of total variation, the roughness of the image
+        l2: weight of ‖I‖², the squared distance to the mean colour (Simonyan's λ)
+        blur: Gaussian filter, in pixels
+        bilateral: filter that keeps edges
+        filter_every: steps from filter to filter
+        clip_small: set so many of the palest pixels to the mean colour after each step
+    """
+
+    image: Literal["fourier", "pixels"] = "fourier"
+    robust: Literal["all", "jitter", "none"] = "all"
+    tv: Annotated[float, not_negative, "W"] = 0.0
+    l2: Annotated[float, not_negative, "W"] = 0.0
+    blur: Annotated[float, not_negative, "σ"] = 0.0
+    bilateral: Annotated[float, not_negative, "σ"] = 0.0
+    filter_every: Annotated[int, positive, "N"] = 4
+    clip_small: Annotated[float, not_negative, "PERCENT"] = 0.0
+
+    group: ClassVar = ("priors", "what keeps the image from being noise")
 
 
-def step_size(options: argparse.Namespace) -> float | None:
+@dataclass(frozen=True, kw_only=True)
+class Visualization(WithClassifier, Priors, Technique):
+    """An image that a classifier answers to, under priors."""
+
+    steps: Positive = 256
+    optimizer: OptimizerName = "adam"
+
+
+def step_size(options: Visualization) -> float | None:
     """Returns ``--lr``, or lucid's for Fourier images and Adam; None is the optimizer's usual."""
     fourier = options.image == "fourier" and options.optimizer == "adam"
     return FOURIER_LR if options.lr is None and fourier else options.lr
 
 
-def start(options: argparse.Namespace, init: Tensor, *, random: bool) -> ImageParameterization:
+def start(options: Visualization, init: Tensor, *, random: bool) -> ImageParameterization:
     """Returns the images to optimize.
 
     Args:
@@ -94,7 +92,7 @@ def start(options: argparse.Namespace, init: Tensor, *, random: bool) -> ImagePa
     return Pixels((init + noise.to(init)).clamp(0, 1))
 
 
-def transformation(options: argparse.Namespace) -> Transform | None:
+def transformation(options: Visualization) -> Transform | None:
     """Returns the random transformations asked for, seeded.
 
     Raises:
@@ -113,7 +111,7 @@ def transformation(options: argparse.Namespace) -> Transform | None:
     return compose(pad(JITTER // 2), jitter(JITTER, generator))
 
 
-def penalties(options: argparse.Namespace, device: torch.device) -> Objective:
+def penalties(options: Visualization, device: torch.device) -> Objective:
     """Returns the weighted penalties asked for; an objective without terms if none are."""
     objective = Objective()
     if options.tv:
@@ -138,7 +136,7 @@ def mean_colour(device: torch.device) -> Tensor:
     return torch.tensor(IMAGENET_MEAN, device=device).view(1, 3, 1, 1)
 
 
-def projection(options: argparse.Namespace, device: torch.device) -> Projection | None:
+def projection(options: Visualization, device: torch.device) -> Projection | None:
     """Returns the filters asked for, then the range [0, 1] for pixels; None if there are none."""
     chosen: list[Projection] = []
     if options.blur:

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from tests.training.drawn_data import draw_picture
-from training.baselines.grid import plan
-from training.optimize.command import build_parser, main
+from training.baselines.grid import StyleGrid
+from training.optimize.command import main
 from training.optimize.picture_file import read_picture
 
 
@@ -28,7 +28,7 @@ def arguments(tmp_path: Path, vgg_file: Path) -> list[str]:
 
 
 def test_rows_add_layers_and_columns_are_ratios(arguments: list[str]) -> None:
-    cells = plan(build_parser("grid").parse_args(arguments))
+    cells = StyleGrid.parse(arguments[1:], "grid").plan()
     assert [cell.recipe.style_layers for cell in cells] == [("relu1_1",)] * 3 + [
         ("relu1_1", "relu2_1")
     ] * 3
@@ -37,8 +37,7 @@ def test_rows_add_layers_and_columns_are_ratios(arguments: list[str]) -> None:
 
 
 def test_the_usual_grid_is_that_of_figure_3() -> None:
-    options = build_parser("grid").parse_args(["grid", "a.jpg", "b.jpg", "--out", "c.png"])
-    cells = plan(options)
+    cells = StyleGrid(photo=Path("a.jpg"), painting=Path("b.jpg")).plan()
     assert len(cells) == 5 * 4
     assert cells[0].recipe.style_layers == ("relu1_1",)
     assert cells[-1].recipe.style_layers[-1] == "relu5_1"

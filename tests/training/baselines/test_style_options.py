@@ -7,26 +7,22 @@ import pytest
 import torch
 
 from tests.training.drawn_data import draw_picture
+from training.baselines.style import GATYS_STYLE_WEIGHT, StyleTransfer
+from training.baselines.style_objective import Recipe
 from training.baselines.style_options import (
-    GATYS_STYLE_WEIGHT,
     Pictures,
     WeightedFile,
-    add_recipe_options,
     layer_names,
-    read_pictures,
-    recipe_of,
     shares_of,
     weighted_file,
 )
 from training.errors import TrainingError
 from training.losses.perceptual import STYLE_WEIGHT
-from training.optimize.options import not_negative
+from training.options import not_negative
 
 
-def _options(*arguments: str) -> argparse.Namespace:
-    parser = argparse.ArgumentParser()
-    add_recipe_options(parser)
-    return parser.parse_args(arguments)
+def _recipe(*arguments: str) -> Recipe:
+    return StyleTransfer.parse(["a.jpg", "b.jpg", "--out", "c.png", *arguments], "style").recipe
 
 
 def test_a_painting_may_have_a_weight() -> None:
@@ -64,31 +60,34 @@ def test_layers_are_named_with_commas() -> None:
 
 
 def test_the_usual_style_weight_depends_on_the_normalization() -> None:
-    assert recipe_of(_options()).style_weight == STYLE_WEIGHT
-    papers = recipe_of(_options("--normalization", "gatys"))
+    assert _recipe().style_weight == STYLE_WEIGHT
+    papers = _recipe("--normalization", "gatys")
     assert (papers.style_weight, papers.tv_weight) == (GATYS_STYLE_WEIGHT, 0)
-    chosen = recipe_of(_options("--normalization", "gatys", "--style-weight", "3"))
+    chosen = _recipe("--normalization", "gatys", "--style-weight", "3")
     assert chosen.style_weight == 3
 
 
 def test_the_usual_layers_are_those_of_the_paper() -> None:
-    recipe = recipe_of(_options())
+    recipe = _recipe()
     assert recipe.content_layers == ("relu4_2",)
     assert recipe.style_layers == ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
 
 
 def test_weights_of_0_are_refused() -> None:
     with pytest.raises(TrainingError, match="nothing to paint"):
-        recipe_of(_options("--content-weight", "0", "--style-weight", "0"))
+        _recipe("--content-weight", "0", "--style-weight", "0")
 
 
 def test_a_tiny_painting_is_enlarged_and_a_large_one_reduced(tmp_path: Path) -> None:
     draw_picture(tmp_path / "photo.png", 0, (60, 40))
     draw_picture(tmp_path / "tiny.png", 1, (20, 20))
     draw_picture(tmp_path / "large.png", 2, (300, 150))
-    options = argparse.Namespace(photo=tmp_path / "photo.png", size=48, style_size=64)
     files = (tmp_path / "tiny.png", tmp_path / "large.png")
-    pictures = read_pictures(options, files, torch.device("cpu"))
+    paintings = tuple(WeightedFile(file, 1.0) for file in files)
+    style = StyleTransfer(
+        photo=tmp_path / "photo.png", paintings=paintings, size=48, style_size=64, device="cpu"
+    )
+    pictures = style.read_pictures(files)
     assert pictures.photo.shape == (1, 3, 32, 48)
     assert [each.shape[-2:] for each in pictures.paintings] == [(64, 64), (32, 64)]
 

@@ -1,6 +1,5 @@
 """The command's table, its shared options, and what is kept when something goes wrong."""
 
-import argparse
 import signal
 import subprocess
 import sys
@@ -16,8 +15,8 @@ from training.errors import TrainingError
 from training.optimize.command import TECHNIQUES, build_parser, main
 from training.optimize.failures import DivergedError
 from training.optimize.loop import Progress, Result
-from training.optimize.options import add_shared_options
 from training.optimize.picture_file import fit, keep_last_good, read_picture, write_picture
+from training.optimize.technique import Technique
 from training.optimize.watch import choose_device, is_frame, summary, watch
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -77,8 +76,8 @@ def test_a_picture_that_is_not_there_is_told_before_weights_are_loaded(
 
 @pytest.mark.parametrize("technique", ["texture", "invert"])
 def test_a_technique_has_the_shared_options(technique: str) -> None:
-    parser = build_parser(technique)
-    options = parser.parse_args([technique, "in.png", "--out", "out.png"])
+    parsed = build_parser(technique).parse_args([technique, "in.png", "--out", "out.png"])
+    options = parsed.technique.of(parsed)
     assert (options.seed, options.device, options.frames) == (0, "auto", None)
     assert (options.optimizer, options.steps, options.size) == ("lbfgs", 300, 256)
 
@@ -95,10 +94,8 @@ def test_a_technique_has_the_shared_options(technique: str) -> None:
 def test_a_wrong_option_is_told_before_anything_runs(
     words: list[str], says: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    parser = argparse.ArgumentParser()
-    add_shared_options(parser)
     with pytest.raises(SystemExit):
-        parser.parse_args(words)
+        Technique.parse(words, "technique")
     assert says in capsys.readouterr().err
 
 
@@ -140,8 +137,7 @@ def test_frames_come_first_last_and_in_between() -> None:
 
 
 def test_frames_are_written_as_the_image_was_then(tmp_path: Path) -> None:
-    options = argparse.Namespace(frames=tmp_path / "frames", every=4)
-    with watch(options, "small") as on_step:
+    with watch(tmp_path / "frames", 4, "small") as on_step:
         for step in range(1, 11):
             on_step(progress(step))
     files = sorted((tmp_path / "frames").iterdir())
@@ -152,17 +148,17 @@ def test_frames_are_written_as_the_image_was_then(tmp_path: Path) -> None:
 
 
 def test_no_frames_unless_asked_for(tmp_path: Path) -> None:
-    with watch(argparse.Namespace(frames=None, every=1)) as on_step:
+    with watch(None, 1) as on_step:
         on_step(progress(1))
     assert list(tmp_path.iterdir()) == []
 
 
 def test_the_last_line_says_what_was_written_and_what_the_loss_did() -> None:
-    options = argparse.Namespace(out=Path("out.png"))
+    out = Path("out.png")
     image = torch.zeros(1, 3, 2, 4)
-    line = summary(options, Result(image, [3.0, 0.5, 0.25], interrupted=False))
+    line = summary(out, Result(image, [3.0, 0.5, 0.25], interrupted=False))
     assert line == "wrote out.png (4 × 2), loss 3 → 0.25 in 3 steps"
-    line = summary(options, Result(image, [3.0], interrupted=True))
+    line = summary(out, Result(image, [3.0], interrupted=True))
     assert line == "interrupted, the best so far: wrote out.png (4 × 2), loss 3 → 3 in 1 steps"
 
 

@@ -1,6 +1,5 @@
 """Sheets of several optimizations."""
 
-import argparse
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -11,14 +10,13 @@ from torch import Tensor
 from training.optimize.failures import DivergedError
 from training.optimize.images import Pixels
 from training.optimize.objective import IMAGE, Features, Objective, Term
-from training.optimize.options import add_shared_options
 from training.optimize.sheet import GAP, Entry, lay_out, optimize_sheet
+from training.optimize.technique import Technique
 
 
-def _options(*arguments: str) -> argparse.Namespace:
-    parser = argparse.ArgumentParser()
-    add_shared_options(parser, steps=4, optimizer="sgd")
-    return parser.parse_args(["--out", "a.png", *arguments])
+def _options(*arguments: str) -> Technique:
+    words = ["--out", "a.png", "--steps", "4", "--optimizer", "sgd", *arguments]
+    return Technique.parse(words, "sheet")
 
 
 def _nothing(x: Tensor, layers: Iterable[str]) -> dict[str, Tensor]:

@@ -13,9 +13,9 @@ from training.alarms import DivergenceAlarm, TwinStylesAlarm
 from training.checkpoint import read_checkpoint
 from training.data.photos import PhotoBatch
 from training.errors import TrainingError
-from training.learning_rate import trapezoid
 from training.preview import PreviewSheet
 from training.ranges import check_range
+from training.schedules import trapezoid
 
 pytestmark = pytest.mark.filterwarnings("default")
 

@@ -2,8 +2,7 @@
 
 import torch
 
-from training.learning_rate import trapezoid
-from training.style_sampler import draw_styles
+from training.schedules import draw_styles, trapezoid
 
 
 def test_the_step_size_rises_stays_and_falls_to_zero() -> None:

@@ -1,7 +1,5 @@
 """Priors of class models and feature visualization."""
 
-import argparse
-
 import pytest
 import torch
 from torch import nn
@@ -11,10 +9,9 @@ from training.networks.classifier import Classifier
 from training.optimize.images import Pixels
 from training.optimize.loop import optimize
 from training.optimize.objective import IMAGE
-from training.optimize.options import add_shared_options
 from training.visualization.fourier import Fourier
 from training.visualization.priors import (
-    add_prior_options,
+    Visualization,
     clip_small,
     distance_from_mean,
     mean_colour,
@@ -29,11 +26,8 @@ from training.visualization.unit_objectives import logit
 CPU = torch.device("cpu")
 
 
-def _options(*arguments: str) -> argparse.Namespace:
-    parser = argparse.ArgumentParser()
-    add_prior_options(parser)
-    add_shared_options(parser, optimizer="adam")
-    return parser.parse_args(["--out", "a.png", *arguments])
+def _options(*arguments: str) -> Visualization:
+    return Visualization.parse(["--out", "a.png", *arguments], "priors")
 
 
 def test_the_class_model_of_a_linear_score_is_the_weights_over_twice_lambda() -> None:
