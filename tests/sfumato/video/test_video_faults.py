@@ -324,17 +324,6 @@ def test_frames_may_be_as_large_as_the_server_allows(
     assert read_video(out).pictures[0].shape == (4000, 6002, 3)
 
 
-def test_frames_that_a_full_server_refuses_are_sent_again(
-    models: Path, tmp_path: Path, clip: Path, out: Path
-) -> None:
-    with ServerProcess(models, tmp_path, "--max-queue-size", "1") as server:
-        assert (
-            main(["video", str(clip), str(out), "--server", server.address, "--style=plain"]) == 0
-        )
-        assert "RESOURCE_EXHAUSTED" in server.log
-    assert len(read_video(out).pictures) == 20
-
-
 async def test_a_server_may_be_full_for_longer_than_a_call_is_tried(
     models: Path, clip: Path, out: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
