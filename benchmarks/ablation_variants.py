@@ -97,8 +97,9 @@ class TrueFineLayers(MultiStyleModule):
             load_loss_network(self.weights, fine, option="--true-weights"),
             load_loss_network(self.hparams["loss_weights"], deep),
         )
-        images = [painting.image for painting in self._data.paintings]
-        photos = self._data.calibration_photos()
+        data = self.trainer.datamodule  # type: ignore[attr-defined]
+        images = [painting.image for painting in data.paintings]
+        photos = data.calibration_photos()
         self.loss, _ = build_loss(settings, network, images, photos)
 
 

@@ -29,7 +29,7 @@ from training.networks.architectures import build_network
 from training.networks.transformation_network import TransformationNetwork
 from training.new_style.command import Lesson
 from training.new_style.module import DECAY_FRACTION, WARMUP_STEPS
-from training.new_style.options import AddStyleOptions, PhotoOptions, StyleOptions
+from training.new_style.options import AddStyleOptions
 from training.schedules import trapezoid
 from training.starting_point import read_trained
 
@@ -41,7 +41,7 @@ WHOLE_LEARNING_RATE = 5e-4  # as in benchmarks.single_style: the network is near
 def curve(lesson: Lesson, start: str, every: int) -> dict[int, float]:
     """Trains one start; returns the held-out total by step."""
     network, row = lesson.trained.network, lesson.first_row()
-    highest = lesson.options.style.learning_rate
+    highest = lesson.options.learning_rate
     if start == "scratch":
         torch.manual_seed(0)
         network = build_network(network.architecture)
@@ -64,7 +64,7 @@ def train(
     """Trains ``row`` [P], and what of ``network`` takes gradients; yields each step, from 1."""
     trained = [row, *(weight for weight in network.parameters() if weight.requires_grad)]
     optimizer = torch.optim.Adam(trained, lr=highest)
-    steps = lesson.options.style.steps
+    steps = lesson.options.steps
     factor = trapezoid(steps, WARMUP_STEPS, DECAY_FRACTION)
     torch.manual_seed(1)
     for step, crops in enumerate(batches(lesson, steps)):
@@ -106,7 +106,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=2000)
     parser.add_argument("--every", type=int, default=200)
     parser.add_argument("--crop-size", type=int, default=None)
-    parser.add_argument("--learning-rate", type=float, default=StyleOptions().learning_rate)
+    parser.add_argument("--learning-rate", type=float, default=AddStyleOptions.learning_rate)
     parser.add_argument("--starts", nargs="+", choices=STARTS, default=list(STARTS))
     options = parser.parse_args()
     print(f"{describe_machine('torch')}; {options.steps} steps of 4 crops\n")
@@ -125,15 +125,14 @@ def report(painting: Path, options: argparse.Namespace) -> None:
         lesson = Lesson(
             trained,
             AddStyleOptions(
-                options.source,
-                painting,
-                PhotoOptions(options.photos, crop_size=options.crop_size),
-                StyleOptions(
-                    loss_weights=options.loss_weights,
-                    steps=options.steps,
-                    learning_rate=options.learning_rate,
-                    init="nearest" if start in {"nearest", "whole"} else "neutral",
-                ),
+                source=options.source,
+                painting=painting,
+                photos=options.photos,
+                crop_size=options.crop_size,
+                loss_weights=options.loss_weights,
+                steps=options.steps,
+                learning_rate=options.learning_rate,
+                init="nearest" if start in {"nearest", "whole"} else "neutral",
             ),
             info,
         )

@@ -19,7 +19,7 @@ from benchmarks.machine import describe_machine
 from sfumato.bundle.quality_card import QualityCard
 from training.data.paintings import style_info
 from training.new_style.command import Lesson
-from training.new_style.options import AddStyleOptions, PhotoOptions, StyleOptions
+from training.new_style.options import AddStyleOptions
 from training.starting_point import read_trained
 
 
@@ -35,9 +35,17 @@ def compare(painting: Path, options: argparse.Namespace) -> None:
     trained.network.to(memory_format=torch.channels_last)
     info = style_info(painting, {})
     number = [style.id for style in trained.styles].index(info.id)
-    photos = PhotoOptions(options.photos)
-    style = StyleOptions(loss_weights=options.loss_weights, steps=options.steps)
-    lesson = Lesson(trained, AddStyleOptions(options.source, painting, photos, style), info)
+    lesson = Lesson(
+        trained,
+        AddStyleOptions(
+            source=options.source,
+            painting=painting,
+            photos=options.photos,
+            loss_weights=options.loss_weights,
+            steps=options.steps,
+        ),
+        info,
+    )
     row = nn.Parameter(trained.rows[number].clone())
     joint = terms(lesson.judge(row))
     trained.network.requires_grad_(True)

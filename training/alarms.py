@@ -13,7 +13,7 @@ from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.utilities import rank_zero_warn
 from torch import Tensor
 
-from training.data.photos import PhotoBatch
+from training.data.photos import PhotoBatch, as_batch
 from training.errors import DIVERGED_REMEDY, TrainingError
 from training.nth_step import NthStepCallback
 from training.ranges import check_range
@@ -42,7 +42,7 @@ class DivergenceAlarm(NthStepCallback):
         trainer: L.Trainer,
         pl_module: L.LightningModule,
         outputs: Tensor | Mapping[str, Any] | None,
-        batch: PhotoBatch,
+        batch: Any,
         batch_idx: int,
     ) -> None:
         """Looks at the losses and, after some steps, at the pictures."""
@@ -144,11 +144,11 @@ class SkippedPhotos(Callback):
         trainer: L.Trainer,
         pl_module: L.LightningModule,
         outputs: object,
-        batch: PhotoBatch,
+        batch: Any,
         batch_idx: int,
     ) -> None:
         """Reports what this batch's readers met."""
-        for message in sorted(set(batch.skipped) - self.messages):
+        for message in sorted(set(as_batch(batch).skipped) - self.messages):
             self.messages.add(message)
             rank_zero_warn(f"photo skipped ({len(self.messages)} so far): {message}")
         pl_module.log("photos_skipped", float(len(self.messages)))

@@ -20,8 +20,8 @@ from training.checkpoint import (
     checkpoint_extras,
     first_not_finite,
 )
-from training.data.module import PhotosAndPaintings
-from training.data.photos import PhotoBatch
+from training.data.module import PaintingsAndCalibration
+from training.data.photos import as_batch
 from training.errors import DIVERGED_REMEDY, TrainingError
 from training.going_on import Learned, go_on
 from training.loss_settings import LossSettings, build_loss
@@ -40,6 +40,8 @@ TERMS: Final = tuple(field.name for field in fields(LossTerms))
 
 class MultiStyleModule(L.LightningModule):
     """Learns to paint every painting of the data module with one network (Dumoulin 2017).
+
+    The data module is a ``PhotosAndPaintings``, or another one with ``PaintingsAndCalibration``.
 
     Args:
         architecture: ``reference`` (1.7 M parameters) or ``lite`` (six times cheaper, for CPUs), or
@@ -108,9 +110,21 @@ class MultiStyleModule(L.LightningModule):
     def setup(self, stage: str) -> None:
         """Loads the loss network and the paintings, and makes one style row for each.
 
-        What the module has learned already stays: its network, and the rows of known styles.
+        What the module has learned already stays: its network, and the rows of known styles. To
+        paint (the stage ``predict``) it needs nothing else.
+
+        Raises:
+            TrainingError: the trainer's data has no paintings, or something is not there.
         """
-        hp, data = self.hparams, self._data
+        if stage == "predict":
+            return
+        data = self.trainer.datamodule  # type: ignore[attr-defined]
+        if not isinstance(data, PaintingsAndCalibration):
+            raise TrainingError(
+                "MultiStyleModule needs paintings beside the photos: give Trainer.fit the "
+                "datamodule PhotosAndPaintings, or one with `paintings` and `calibration_photos()`"
+            )
+        hp = self.hparams
         start = self._start()
         settings = LossSettings.from_notes(hp)
         network = load_loss_network(
@@ -124,12 +138,13 @@ class MultiStyleModule(L.LightningModule):
         if hp["photograph"]:
             self.rows.data[-1] = self.network.photograph_style()
         images = [painting.image for painting in data.paintings]
-        self.loss, scales = build_loss(settings, network, images, data.calibration_photos())
+        photos = data.calibration_photos()
+        self.loss, scales = build_loss(settings, network, images, photos)
         self.conventions |= {
             **settings.conventions(network, [info.id for info in paintings], scales),
-            "style_size": data.style_size,
-            "crop_size": data.crop_size,
-            "batch_size": data.batch_size,
+            "style_size": min(images[0].shape[-2:]),
+            "crop_size": min(photos.shape[-2:]),
+            "batch_size": getattr(data, "batch_size", None),
         }
         # Convolutions in bf16 and float32 alike run faster in this layout, on CPU and GPU.
         self.network.to(memory_format=torch.channels_last)
@@ -145,14 +160,9 @@ class MultiStyleModule(L.LightningModule):
         return start
 
     @property
-    def _data(self) -> PhotosAndPaintings:
-        data = getattr(self.trainer, "datamodule", None)
-        if not isinstance(data, PhotosAndPaintings):
-            raise TrainingError(
-                "the data has no paintings to learn: give Trainer.fit a PhotosAndPaintings, or a "
-                "data module of your own that derives from it"
-            )
-        return data
+    def _paintings(self) -> int:
+        """How many styles there are to learn: ``photograph`` has nothing to learn."""
+        return len(self.styles) - bool(self.hparams["photograph"])
 
     def forward(self, photos: Tensor, styles: Tensor) -> Tensor:
         """Paints ``photos`` [N, 3, H, W], each in the style of its index in ``styles`` [N]."""
@@ -168,13 +178,13 @@ class MultiStyleModule(L.LightningModule):
         terms: LossTerms = self.loss(photos, painted, styles)
         return terms
 
-    def training_step(self, batch: PhotoBatch, batch_idx: int) -> Tensor:
-        """Paints each photo of the batch in a style of its own and judge the result."""
-        photos = batch.images.contiguous(memory_format=torch.channels_last)
+    def training_step(self, batch: Any, batch_idx: int) -> Tensor:
+        """Paints each photo of the batch in a style of its own and judges the result."""
+        photos = as_batch(batch).images.contiguous(memory_format=torch.channels_last)
         generator = step_generator(self.global_step, batch_idx)
         styles = draw_styles(
             len(photos),
-            len(self._data.paintings),  # photograph has nothing to learn
+            self._paintings,
             self.global_rank,
             self.trainer.world_size,
             generator,
@@ -186,12 +196,13 @@ class MultiStyleModule(L.LightningModule):
             self.log(f"loss/{name}", term.mean(), prog_bar=name in ("content", "style", "total"))
         return terms.total.mean()
 
-    def validation_step(self, photos: Tensor, batch_idx: int) -> None:
+    def validation_step(self, batch: Any, batch_idx: int) -> None:
         """Paints each photo in every style and notes the losses, of all styles and of each."""
         del batch_idx
+        photos = as_batch(batch).images
         targets = self.loss.targets_of(photos)
         of_styles = []
-        for number, info in enumerate(self.styles[: len(self._data.paintings)]):
+        for number, info in enumerate(self.styles[: self._paintings]):
             styles = torch.full((len(photos),), number, device=photos.device)
             painted = self.network.render(photos, self.rows[styles])
             terms = self.loss.judge(targets, painted, styles)
@@ -201,17 +212,25 @@ class MultiStyleModule(L.LightningModule):
         for name in TERMS:
             self._note(f"held_out/{name}", torch.stack([getattr(t, name) for t in of_styles]))
 
+    @torch.no_grad()
+    def predict_step(self, batch: Any, batch_idx: int = 0, dataloader_idx: int = 0) -> Tensor:
+        """Paints the photos [N, 3, H, W] of a batch.
+
+        Returns:
+            The pictures [N, 3, H, W] in [0, 1] where style indices [N] stand beside the photos;
+            else [N, S, 3, H, W], each photo in every style.
+        """
+        del batch_idx, dataloader_idx
+        photos = as_batch(batch).images
+        if isinstance(batch, list | tuple) and len(batch) > 1 and isinstance(batch[1], Tensor):
+            painted: Tensor = self(photos, batch[1])
+            return painted
+        every = torch.arange(len(self.rows), device=photos.device)
+        return torch.stack([self(photos, each.expand(len(photos))) for each in every], dim=1)
+
     def _note(self, name: str, losses: Tensor) -> None:
         shown = name == "held_out/total"
         self.log(name, losses.mean(), on_epoch=True, sync_dist=True, prog_bar=shown)
-
-    @torch.no_grad()
-    def predict_step(self, photos: Tensor, batch_idx: int = 0) -> Tensor:
-        """Paints ``photos`` [N, 3, H, W] in [0, 1] in all S styles: [N, S, 3, H, W]."""
-        del batch_idx
-        numbers = torch.arange(len(self.styles), device=photos.device)  # [S]
-        painted = [self(photo.expand(len(numbers), -1, -1, -1), numbers) for photo in photos]
-        return torch.stack(painted)
 
     def configure_optimizers(self) -> Any:
         """Adam over the network and the style rows, with a trapezoidal step size."""

@@ -7,7 +7,7 @@ import lightning as L
 from lightning.pytorch.callbacks import Callback
 from torch import Tensor
 
-from training.data.photos import PhotoBatch
+from training.data.photos import PhotoBatch, as_batch
 from training.ranges import check_range
 
 
@@ -33,7 +33,7 @@ class NthStepCallback(Callback):
         trainer: L.Trainer,
         pl_module: L.LightningModule,
         outputs: Tensor | Mapping[str, Any] | None,
-        batch: PhotoBatch,
+        batch: Any,
         batch_idx: int,
     ) -> None:
         """Looks whether the step has come."""
@@ -41,7 +41,7 @@ class NthStepCallback(Callback):
             return
         self._steps = trainer.global_step
         if self._steps % self.every_n_steps == 0:
-            self.on_nth_step(trainer, pl_module, batch)
+            self.on_nth_step(trainer, pl_module, as_batch(batch))
 
     def on_nth_step(
         self, trainer: L.Trainer, pl_module: L.LightningModule, batch: PhotoBatch

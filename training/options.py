@@ -102,9 +102,9 @@ class Options:
                     place.add_argument(flag, dest=name, default=argparse.SUPPRESS, **words[name])
 
     @classmethod
-    def parser(cls, prog: str) -> argparse.ArgumentParser:
+    def parser(cls, prog: str, **more: Any) -> argparse.ArgumentParser:
         """Returns a parser of these options alone, described by the class' docstring."""
-        parser = argparse.ArgumentParser(prog=prog, description=cls.description())
+        parser = argparse.ArgumentParser(prog=prog, description=cls.description(), **more)
         cls.add_to(parser)
         return parser
 
@@ -189,7 +189,8 @@ class _Kind:
 
     def to_argparse(self, default: Any, text: str) -> dict[str, Any]:
         """Returns words for ``add_argument``; the default is told, unless the text tells it."""
-        if not ("default" in text or default in (None, MISSING, False, ())):
+        untold = any(default is none for none in (None, False, MISSING))
+        if not (untold or "default" in text):
             shown = ",".join(map(str, default)) if isinstance(default, tuple) else default
             shown = f"{shown:g}" if isinstance(shown, float) else shown
             text = f"{text} (default {shown})"

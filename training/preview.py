@@ -8,7 +8,8 @@ from lightning.pytorch.loggers import TensorBoardLogger, WandbLogger
 from torch import Tensor
 from torchvision.utils import make_grid, save_image
 
-from training.data.photos import PhotoBatch, center_crops
+from training.data.module import PhotosAndPaintings
+from training.data.photos import PhotoBatch, center_crops, resize_short_side
 from training.module import MultiStyleModule
 from training.networks.transformation_network import MIN_SIDE
 from training.nth_step import NthStepCallback
@@ -50,9 +51,13 @@ class PreviewSheet(NthStepCallback):
         if trainer.fast_dev_run or not trainer.is_global_zero:  # type: ignore[attr-defined]
             return
         assert isinstance(module, MultiStyleModule)
-        files = trainer.datamodule.photos.files  # type: ignore[attr-defined]
-        photos = center_crops(files, self.photos, self.side).to(module.device)
-        sheet = paint_sheet(module, photos)
+        data = trainer.datamodule  # type: ignore[attr-defined]
+        if isinstance(data, PhotosAndPaintings):
+            photos = center_crops(data.photos.files, self.photos, self.side)
+        else:
+            some = data.calibration_photos()[: self.photos]
+            photos = torch.stack([resize_short_side(photo, self.side) for photo in some])
+        sheet = paint_sheet(module, photos.to(module.device))
         folder = Path(trainer.default_root_dir) / "previews"
         folder.mkdir(parents=True, exist_ok=True)
         save_image(sheet, folder / f"step-{trainer.global_step:06d}.png")

@@ -20,4 +20,5 @@ def check_bounds(prefix: str, **options: int) -> None:
         TrainingError: it names the option, ``prefix`` before it, and what it may be.
     """
     for name, number in options.items():
-        check_range(f"{prefix}{name}", number, *_BOUNDS[name])
+        word = name if prefix.endswith(".") else name.replace("_", "-")
+        check_range(f"{prefix}{word}", number, *_BOUNDS[name])

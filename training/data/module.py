@@ -6,7 +6,7 @@ import signal
 import zlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol, runtime_checkable
 
 import lightning as L
 import torch
@@ -36,6 +36,21 @@ CALIBRATION_PHOTOS: Final = 64
 LARGEST_HELD_OUT: Final = 0.5
 MOST_HELD_OUT: Final = 16
 """Photos that are set aside at most: each is painted in every style, again and again."""
+
+
+@runtime_checkable
+class PaintingsAndCalibration(Protocol):
+    """What ``MultiStyleModule`` needs of a data module, beside photos in its loaders.
+
+    Attributes:
+        paintings: the styles to learn, there once ``setup`` has been called.
+    """
+
+    paintings: list[Painting]
+
+    def calibration_photos(self) -> Tensor:
+        """Returns photos [K, 3, S, S] in [0, 1] on which the style losses are calibrated."""
+        ...
 
 
 class PhotosAndPaintings(L.LightningDataModule):

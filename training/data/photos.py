@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Final, NamedTuple, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
 
 import torch
 import torch.nn.functional as F
@@ -79,6 +79,27 @@ class PhotoFolder(Dataset[CroppedPhoto]):
         raise TrainingError(
             f"none of the {len(self.files)} photos could be read; the first: {skipped[0]}"
         )
+
+
+def as_batch(batch: Any) -> PhotoBatch:
+    """Returns the batch of any DataLoader: photos, or a list that begins with them.
+
+    Raises:
+        TrainingError: they are no photos [N, 3, H, W] of floats.
+    """
+    if isinstance(batch, PhotoBatch):
+        return batch
+    images = batch[0] if isinstance(batch, list | tuple) and batch else batch
+    if not isinstance(images, Tensor):
+        found = f"a {type(images).__name__}"
+    elif images.dim() == 4 and images.shape[1] == 3 and images.is_floating_point():
+        return PhotoBatch(images)
+    else:
+        found = f"{images.dtype} {list(images.shape)}"
+    raise TrainingError(
+        f"a batch is {found}: it must be photos, floats [N, 3, H, W] in [0, 1], or a list that "
+        "begins with them"
+    )
 
 
 def collate(photos: list[CroppedPhoto]) -> PhotoBatch:

@@ -3,12 +3,12 @@
 import argparse
 import shlex
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Annotated, ClassVar, Final
 
 from training.errors import TrainingError
-from training.options import positive
+from training.options import Options, Positive, positive
 
 if TYPE_CHECKING:
     from sfumato.bundle.bundle import Bundle
@@ -19,60 +19,71 @@ MIN_SIDE: Final = 32
 """Of the photos: what the judge's deepest layer and the window of SSIM need."""
 
 
-def build_parser() -> argparse.ArgumentParser:
-    """Returns the parser; nothing here needs PyTorch."""
-    parser = argparse.ArgumentParser(
-        prog="python -m training evaluate",
-        description="Measure every style of a bundle on photos that its training never saw, "
-        "against slow style transfer and an independent judge. Writes the quality cards into the "
-        "bundle, a page and a JSON file. Interrupted, the same command goes on where it was.",
-    )
-    add = parser.add_argument
-    add("bundle", type=Path, help="a bundle, or a model's folder for its highest version")
-    add("--photos", type=Path, required=True, metavar="DIR", help="photos the training never saw")
-    add("--styles", type=Path, required=True, metavar="DIR", help="paintings, as for the training")
-    add(
-        "--loss-weights",
-        metavar="FILE",
-        help="loss network of the training: vgg16, vgg19 or a safetensors file "
-        "(default: what the bundle names, if torchvision has it)",
-    )
-    add(
-        "--judge",
-        default="squeezenet1_1",
-        metavar="FILE",
-        help="squeezenet1_1 or squeezenet1_0 (downloaded once), or a safetensors file of them",
-    )
-    add(
-        "--compare",
-        type=Path,
-        metavar="BUNDLE",
-        help="put this bundle beside it, on the same photos; its slow baseline is not run, and "
-        "its losses are of --loss-weights",
-    )
-    add(
-        "--compare-loss-weights",
-        metavar="FILE",
-        help="loss network of that bundle's training, if it was another one",
-    )
-    add("--count", type=positive, default=16, help="photos, evenly spread (default 16)")
-    add("--side", type=_side, default=256, help="side of the centre crops (default 256)")
-    add(
-        "--baseline-photos",
-        type=_count,
-        default=3,
-        metavar="N",
-        help="photos for the slow baseline (default 3; 0 leaves it out)",
-    )
-    add("--iterations", type=positive, default=500, help="of the slow baseline (default 500)")
-    add("--full-curves", action="store_true", help="run the slow baseline to the end in any case")
-    add("--no-speed", action="store_true", help="measure no speed")
-    add("--no-cards", action="store_true", help="leave the bundle as it is")
-    add("--out", type=Path, default=Path("evaluation"), metavar="DIR", help="(default evaluation)")
-    add("--seed", type=int, default=0, help="of noise and start images (default 0)")
-    add("--device", default="auto", help="cpu, cuda; auto takes a GPU if there is one")
-    add("--threads", type=positive, help="of the CPU, for both sides (default: all)")
-    return parser
+PROG: Final = "python -m training evaluate"
+
+
+def read_side(text: str) -> int:
+    """Reads the side of a photo."""
+    if (number := positive(text)) < MIN_SIDE:
+        raise argparse.ArgumentTypeError(f"{number} pixels are too few: give {MIN_SIDE} or more")
+    return number
+
+
+def read_count(text: str) -> int:
+    """Reads a whole number from 0 up."""
+    return 0 if text == "0" else positive(text)
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluateOptions(Options):
+    """Measure every style of a bundle on photos that its training never saw.
+
+    It is measured against slow style transfer and by an independent judge. Writes the quality cards
+    into the bundle, a page and a JSON file. Interrupted, the same command goes on where it was.
+
+    Args:
+        bundle: a bundle, or a model's folder for its highest version
+        photos: photos the training never saw
+        styles: paintings, as for the training
+        loss_weights: loss network of the training: vgg16, vgg19 or a safetensors file (default:
+            what the bundle names, if torchvision has it)
+        judge: squeezenet1_1 or squeezenet1_0 (downloaded once), or a safetensors file of them
+        compare: put this bundle beside it, on the same photos; its slow baseline is not run, and
+            its losses are of --loss-weights
+        compare_loss_weights: loss network of that bundle's training, if it was another one
+        count: photos, evenly spread
+        side: side of the centre crops
+        baseline_photos: photos for the slow baseline (default 3; 0 leaves it out)
+        iterations: of the slow baseline
+        full_curves: run the slow baseline to the end in any case
+        no_speed: measure no speed
+        no_cards: leave the bundle as it is
+        out: folder of the page and the report
+        seed: of noise and start images
+        device: cpu, cuda, cuda:1; auto takes a GPU if there is one
+        threads: of the CPU, for both sides (default: all)
+    """
+
+    bundle: Path
+    photos: Annotated[Path, "DIR"]
+    styles: Annotated[Path, "DIR"]
+    loss_weights: Annotated[str | None, "FILE"] = None
+    judge: Annotated[str, "FILE"] = "squeezenet1_1"
+    compare: Annotated[Path | None, "BUNDLE"] = None
+    compare_loss_weights: Annotated[str | None, "FILE"] = None
+    count: Positive = 16
+    side: Annotated[int, read_side] = 256
+    baseline_photos: Annotated[int, read_count, "N"] = 3
+    iterations: Positive = 500
+    full_curves: bool = False
+    no_speed: bool = False
+    no_cards: bool = False
+    out: Annotated[Path, "DIR"] = Path("evaluation")
+    seed: int = 0
+    device: str = "auto"
+    threads: Annotated[int | None, positive] = None
+
+    positional: ClassVar = ("bundle",)
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -83,11 +94,9 @@ def main(arguments: Sequence[str]) -> None:
         BundleError: a damaged bundle.
         OSError: the disk refuses; what was measured so far is kept.
     """
-    options = build_parser().parse_args(arguments)
+    options = EvaluateOptions.parse(arguments, PROG)
     try:
-        report, old = evaluate(
-            options, shlex.join(["python", "-m", "training", "evaluate", *arguments])
-        )
+        report, old = evaluate(options, f"{PROG} {shlex.join(arguments)}")
     except KeyboardInterrupt as error:
         raise TrainingError(
             f"interrupted: the same command goes on with what is in {options.out / 'work'}"
@@ -109,7 +118,7 @@ def main(arguments: Sequence[str]) -> None:
     print(f"wrote {options.out / 'index.html'}, {options.out / 'report.json'}{cards}")
 
 
-def evaluate(options: argparse.Namespace, command: str) -> tuple["Report", "Report | None"]:
+def evaluate(options: EvaluateOptions, command: str) -> tuple["Report", "Report | None"]:
     """Evaluates what ``options`` name and writes everything.
 
     ``command`` is the command line, for the page.
@@ -131,7 +140,7 @@ def evaluate(options: argparse.Namespace, command: str) -> tuple["Report", "Repo
 
 
 def _prepare(
-    options: argparse.Namespace, command: str
+    options: EvaluateOptions, command: str
 ) -> tuple["Evaluation", "Evaluation | None", "Conditions"]:
     """Loads everything, so that nothing is measured before all of it is known to be there."""
     import torch
@@ -193,13 +202,3 @@ def _prepare(
         seed=options.seed,
     )
     return evaluation, other, conditions
-
-
-def _side(text: str) -> int:
-    if (side := positive(text)) < MIN_SIDE:
-        raise argparse.ArgumentTypeError(f"{side} pixels are too few: give {MIN_SIDE} or more")
-    return side
-
-
-def _count(text: str) -> int:
-    return 0 if text == "0" else positive(text)

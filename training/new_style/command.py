@@ -4,7 +4,7 @@ import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import lightning as L
 import torch
@@ -28,7 +28,8 @@ from training.networks.transformation_network import TransformationNetwork
 from training.new_style.bundle import bundle_of, check_can_extend, write_next_version
 from training.new_style.module import NewStyleModule
 from training.new_style.nearest_blend import nearest_blend
-from training.new_style.options import AddStyleOptions, PhotoOptions, StyleOptions, parse_options
+from training.new_style.options import AddStyleOptions, parse_options
+from training.optimize.watch import choose_device
 from training.output_place import prepare_file, prepare_folder
 from training.starting_point import read_trained
 
@@ -40,14 +41,14 @@ BLEND_PHOTOS: Final = 4
 def main(arguments: Sequence[str]) -> None:
     """Runs ``add-style`` with command-line ``arguments``."""
     options = parse_options(arguments)
-    L.seed_everything(options.style.seed, verbose=False)
+    L.seed_everything(options.seed, verbose=False)
     trained = read_trained(options.source)
     info = describe(options, trained)
-    out = options.style.out or Path(f"{info.id}.safetensors")
+    out = options.out or Path(f"{info.id}.safetensors")
     # What can be refused is refused before the minutes of training.
-    require_device(options.style.device)
+    lightning_device(options.device)
     prepare_file(out)
-    if options.style.next_version:
+    if options.next_version:
         prepare_folder(check_can_extend(bundle_of(options.source)))
     lesson = Lesson(trained, options, info)
     row, steps = lesson.learn()
@@ -59,25 +60,31 @@ def main(arguments: Sequence[str]) -> None:
         f"on {quality.photos} photos content {quality.content_loss:.3f}, style "
         f"{quality.style_loss:.4f} (1 before painting), total {quality.total_loss:.3f}"
     )
-    if options.style.next_version:
+    if options.next_version:
         bundle = write_next_version(bundle_of(options.source), style, lesson.scales)
         print(f"wrote {bundle.path}: {len(bundle.styles)} styles")
 
 
-def require_device(device: str) -> None:
-    """Raises TrainingError if ``gpu`` is asked for, and PyTorch finds none."""
-    if device == "gpu" and not (torch.cuda.is_available() or torch.backends.mps.is_available()):
-        raise TrainingError("--device gpu: PyTorch finds no GPU here; choose cpu or auto")
+def lightning_device(name: str) -> dict[str, Any]:
+    """Returns the trainer's options for the device called ``name``; ``auto`` is left to Lightning.
+
+    Raises:
+        TrainingError: there is no such device.
+    """
+    if name == "auto":
+        return {"accelerator": "auto", "devices": 1}
+    device = choose_device(name)
+    return {"accelerator": device.type, "devices": [device.index] if device.index else 1}
 
 
 def describe(options: AddStyleOptions, trained: TrainedStyles) -> StyleInfo:
     """Describes the new style. Raises TrainingError if the network has one of that id."""
     metadata = read_metadata(options.painting.parent / METADATA_FILE)
-    info = options.style.describe(
+    info = options.describe(
         style_info(
             options.painting,
             metadata.get(composed(options.painting.name), {}),
-            options.style.id,
+            options.id,
             advice="rename it, or give --id",
         )
     )
@@ -92,14 +99,14 @@ class Lesson:
     def __init__(self, trained: TrainedStyles, options: AddStyleOptions, info: StyleInfo) -> None:
         """Reads the painting and the photos, and calibrates the loss; see ``learn``."""
         self.trained, self.options, self.info = trained, options, info
-        notes, style = trained.training, options.style
+        notes = trained.training
         settings = LossSettings.from_notes(notes)
-        if style.style_strength is not None:
-            settings = replace(settings, style_strength=style.style_strength)
-        self.crop_size = options.data.crop_size or int(notes["crop_size"])
-        image = load_painting(options.painting, style.style_size or int(notes["style_size"]))
-        self.loss_network = loss_network_of(notes, settings, style.loss_weights)
-        self.photos, self.held_out = _photos(options.data, self.crop_size)
+        if options.style_strength is not None:
+            settings = replace(settings, style_strength=options.style_strength)
+        self.crop_size = options.crop_size or int(notes["crop_size"])
+        image = load_painting(options.painting, options.style_size or int(notes["style_size"]))
+        self.loss_network = loss_network_of(notes, settings, options.loss_weights)
+        self.photos, self.held_out = _photos(options, self.crop_size)
         self.grams = painting_grams(self.loss_network, [image], settings.style_layers)
         calibration = center_crops(self.photos.files, CALIBRATION_PHOTOS, self.crop_size)
         self.scales = calibrate(self.loss_network, self.grams, calibration)
@@ -109,7 +116,7 @@ class Lesson:
 
     def first_row(self) -> Tensor:
         """Returns the row [P] to start from."""
-        init, network = self.options.style.init, self.trained.network
+        init, network = self.options.init, self.trained.network
         rows_by_style = zip(self.trained.styles, self.trained.rows, strict=True)
         known: dict[str, Tensor] = {style.id: row for style, row in rows_by_style}
         known.pop(PHOTOGRAPH_STYLE, None)
@@ -133,15 +140,15 @@ class Lesson:
 
     def learn(self) -> tuple[Tensor, int]:
         """Trains the row; returns it [P] and the steps taken. Ctrl-C ends it early, not in vain."""
-        style = self.options.style
+        options = self.options
         module = NewStyleModule(
             self.trained.network,
             self.first_row(),
             self.loss,
-            learning_rate=style.learning_rate,
-            steps=style.steps,
+            learning_rate=options.learning_rate,
+            steps=options.steps,
         )
-        trainer = _trainer(style)
+        trainer = _trainer(options)
         try:
             trainer.fit(module, self._loader())
         except (KeyboardInterrupt, SystemExit):  # Lightning turns Ctrl-C into an exit
@@ -151,7 +158,7 @@ class Lesson:
                 raise
             print(f"stopped: {error}")
         if trainer.interrupted:
-            print(f"interrupted after {module.steps_taken} of {style.steps} steps")
+            print(f"interrupted after {module.steps_taken} of {options.steps} steps")
         return module.good_row, module.steps_taken
 
     @torch.inference_mode()
@@ -178,7 +185,7 @@ class Lesson:
 
     def described(self, quality: QualityCard, steps: int) -> StyleInfo:
         """Describes the style with its quality and how it was learned."""
-        init = self.options.style.init
+        init = self.options.init
         learned = {
             "steps": steps,
             "init": init if init in _INITS else "row",
@@ -187,26 +194,25 @@ class Lesson:
         return replace(self.info, card={QUALITY_KEY: quality.to_json(), "learned": learned})
 
     def _loader(self) -> "DataLoader[PhotoBatch]":
-        data = self.options.data
+        options = self.options
         return DataLoader(
             self.photos,  # type: ignore[arg-type]  # collate turns crops into batches
-            batch_size=min(data.batch_size, len(self.photos)),
+            batch_size=min(options.batch_size, len(self.photos)),
             shuffle=True,
             drop_last=True,
-            num_workers=data.num_workers,
+            num_workers=options.num_workers,
             collate_fn=collate,
             worker_init_fn=leave_signals_to_the_trainer,
-            persistent_workers=data.num_workers > 0,
+            persistent_workers=options.num_workers > 0,
         )
 
 
 _INITS: Final = ("nearest", "neutral")
 
 
-def _photos(options: PhotoOptions, crop_size: int) -> tuple[PhotoFolder, Tensor]:
+def _photos(options: AddStyleOptions, crop_size: int) -> tuple[PhotoFolder, Tensor]:
     """Returns the photos to train on, and held-out ones [K, 3, crop_size, crop_size]."""
-    folders = options.photos if isinstance(options.photos, list) else [options.photos]
-    photos = PhotoFolder([Path(folder) for folder in folders], crop_size)
+    photos = PhotoFolder(options.photos, crop_size)
     files = photos.files
     held_out = spread(files, HELD_OUT)
     if len(files) >= 4 * HELD_OUT:
@@ -233,15 +239,14 @@ _LIBRARY_WARNINGS: Final = (
 )
 
 
-def _trainer(style: StyleOptions) -> L.Trainer:
+def _trainer(options: AddStyleOptions) -> L.Trainer:
     for message in _LIBRARY_WARNINGS:
         warnings.filterwarnings("ignore", message=message)
     return L.Trainer(
-        max_steps=style.steps,
+        max_steps=options.steps,
         max_epochs=-1,
-        accelerator=style.device,
-        devices=1,
-        precision=style.precision,
+        **lightning_device(options.device),
+        precision=options.precision,
         logger=False,
         enable_checkpointing=False,
         enable_model_summary=False,

@@ -63,7 +63,7 @@ class NewStyleModule(L.LightningModule):
             name = next(name for name, mean in means.items() if not torch.isfinite(mean))
             raise TrainingError(
                 f"the {name} loss became {means[name].item()} at step {self.steps_taken + 1}: "
-                "lower --learning_rate; what was learned before is kept"
+                "lower --learning-rate; what was learned before is kept"
             )
         self._good = self.row.detach().clone()
         total: Tensor = means["total"]

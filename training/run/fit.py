@@ -4,6 +4,7 @@ import logging
 import warnings
 from collections.abc import Sequence
 from contextlib import nullcontext
+from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
@@ -11,7 +12,7 @@ import lightning as L
 import torch
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.accelerators import CPUAccelerator
-from lightning.pytorch.callbacks import Callback, ProgressBar
+from lightning.pytorch.callbacks import ProgressBar
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from lightning.pytorch.utilities import rank_zero_info
 
@@ -52,6 +53,18 @@ _RANGES: Final = {
 """Smallest values of the trainer's options; -1 is no end."""
 
 
+SHORT: Final = {
+    "--photos": "--data.photos",
+    "--styles": "--data.styles",
+    "--loss-weights": "--model.loss_weights",
+    "--device": "--trainer.accelerator",
+}
+"""The words of the other commands, and what they are here."""
+
+
+_SHORT_HELP: Final = "Short: " + ", ".join(f"{a} for {b}" for a, b in SHORT.items())
+
+
 class SfumatoCLI(LightningCLI):
     """Offers ``fit`` alone; checkpoints lie beside the previews."""
 
@@ -60,11 +73,18 @@ class SfumatoCLI(LightningCLI):
         """Returns the trainer's methods that are commands."""
         return {"fit": LightningCLI.subcommands()["fit"]}
 
-    def _parse_ckpt_path(self) -> None:
-        """Leaves the command line as it is, where Lightning puts the checkpoint's options over it.
+    def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
+        """Reads the command line, and hides the checkpoint from Lightning for a moment.
 
-        A run that goes on with another step size, or another strength, shall have it.
+        Lightning would put the checkpoint's options over those of the command line: a run that
+        goes on with another step size, or another strength, shall have it.
         """
+        super().parse_arguments(parser, args)
+        options = self.config["fit"]
+        if not isinstance(seed := options["seed_everything"], bool):
+            check_range("--seed_everything", seed, 0, LARGEST_SEED)
+        self.ckpt_path = options["ckpt_path"]
+        options["ckpt_path"] = None
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         """Adds the checkpoint's options and the number of threads."""
@@ -73,7 +93,8 @@ class SfumatoCLI(LightningCLI):
             type=int | None,
             help="Threads of a step on the CPU; left out, as many as the load allows.",
         )
-        parser.add_lightning_class_args(InterruptedCheckpoint, "checkpoint")
+        # Not as Lightning's own callbacks, which are there even where checkpoints are switched off.
+        parser.add_class_arguments(InterruptedCheckpoint, "checkpoint", fail_untyped=False)
         parser.set_defaults(
             {
                 "checkpoint.filename": "step-{step:06d}",
@@ -86,13 +107,15 @@ class SfumatoCLI(LightningCLI):
 
     def before_instantiate_classes(self) -> None:
         """Refuses numbers that are no use by their names."""
-        trainer = self._get(self.config, "trainer")
+        options = self.config["fit"]
+        options["ckpt_path"] = self.ckpt_path
+        trainer = options["trainer"]
         for name, least in _RANGES.items():
             if isinstance(trainer[name], int | float):
                 check_range(f"--trainer.{name}", trainer[name], least)
         if isinstance(interval := trainer["val_check_interval"], int):  # a float is a share
             check_range("--trainer.val_check_interval", interval, 1)
-        if (count := self._get(self.config, "threads")) is not None:
+        if (count := options["threads"]) is not None:
             check_range("--threads", count, 1)
         if torch.accelerator.is_available():
             return
@@ -118,24 +141,18 @@ class SfumatoCLI(LightningCLI):
                 reason = before  # the first one is about the option itself
             raise TrainingError(" ".join(str(reason).split())) from error
 
-    def _set_seed(self) -> None:
-        """Sets the seed, if it is one."""
-        if not isinstance(seed := self._get(self.config, "seed_everything"), bool):
-            check_range("--seed_everything", seed, 0, LARGEST_SEED)
-        super()._set_seed()
-
-    def _instantiate_trainer(self, config: dict[str, Any], callbacks: list[Callback]) -> L.Trainer:
-        """Adds what each run has: a bar for its steps and an ending in order."""
-        given = config["callbacks"] or []
-        given = given if isinstance(given, list) else [given]
+    def instantiate_trainer(self, **options: Any) -> L.Trainer:
+        """Adds what each run has: checkpoints, a bar for its steps and an ending in order."""
+        config = self.config_init["fit"]
+        trainer, given = config["trainer"], config["trainer"]["callbacks"] or []
+        callbacks = [*given] if isinstance(given, list) else [given]
+        no_bar = trainer["enable_progress_bar"] is False or trainer["barebones"]
+        with_bar = no_bar or any(isinstance(callback, ProgressBar) for callback in callbacks)
+        if trainer["enable_checkpointing"] is not False:
+            callbacks.append(config["checkpoint"])
         self.interruption = Interruption()
-        callbacks = [*callbacks, self.interruption]
-        if config["enable_checkpointing"] is False:
-            callbacks = [c for c in callbacks if not isinstance(c, InterruptedCheckpoint)]
-        no_bar = config["enable_progress_bar"] is False or config["barebones"]
-        if not no_bar and not any(isinstance(callback, ProgressBar) for callback in given):
-            callbacks.append(StepsBar())
-        return super()._instantiate_trainer(config, callbacks)
+        callbacks += [self.interruption, *([] if with_bar else [StepsBar()])]
+        return super().instantiate_trainer(callbacks=callbacks, **options)
 
     def fit(self, **options: Any) -> None:
         """Runs the trainer, from the checkpoint that ``--ckpt_path`` means."""
@@ -148,7 +165,7 @@ class SfumatoCLI(LightningCLI):
                 folder = Path(callback.dirpath or folder)
                 callback.dirpath = str(folder)
         options["ckpt_path"] = checkpoint_to_go_on_from(options["ckpt_path"], folder)
-        count = self._get(self.config, "threads")
+        count = self.config["fit"]["threads"]
         # Lightning shares the processors out among several processes; a GPU needs few threads.
         alone = self.trainer.world_size == 1 and isinstance(
             self.trainer.accelerator, CPUAccelerator
@@ -177,6 +194,23 @@ def checkpoint_to_go_on_from(option: str | Path | None, folder: Path) -> str | N
     return str(last)
 
 
+def in_full(arguments: Sequence[str]) -> list[str]:
+    """Returns a command line in which the words of ``SHORT`` are LightningCLI's own."""
+    words: list[str] = []
+    rest = iter(arguments)
+    for word in rest:
+        name, equals, value = word.partition("=")
+        if name not in SHORT:
+            words.append(word)
+            continue
+        values = [value] if equals else list(islice(rest, 1))
+        if name == "--device" and values:
+            device, _, number = values[0].partition(":")
+            values = [device, "--trainer.devices", f"[{number}]"] if number else [device]
+        words += [SHORT[name], *values]
+    return words
+
+
 def main(arguments: Sequence[str]) -> None:
     """Runs ``fit`` with command-line ``arguments``.
 
@@ -191,7 +225,8 @@ def main(arguments: Sequence[str]) -> None:
         SfumatoCLI(
             MultiStyleModule,
             PhotosAndPaintings,
-            args=["fit", *arguments],
+            args=["fit", *in_full(arguments)],
+            parser_kwargs={"fit": {"epilog": _SHORT_HELP}},
             seed_everything_default=0,
             save_config_kwargs={"overwrite": True},
             trainer_defaults={

@@ -24,7 +24,7 @@ from training.__main__ import main
 from training.data.photos import spread
 from training.new_style.command import Lesson
 from training.new_style.nearest_blend import nearest_mixture
-from training.new_style.options import AddStyleOptions, PhotoOptions, StyleOptions
+from training.new_style.options import AddStyleOptions, parse_options
 from training.starting_point import read_trained
 
 # Lightning's and torch's warnings are theirs to mend.
@@ -51,9 +51,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def add_style(folder: Path, *more: str, source: str = "model/1", steps: int = 4) -> int:
     arguments = ["add-style", str(folder / source), str(folder / "New Discs.png")]
-    arguments += ["--data.photos", str(folder / "photos"), "--data.num_workers", "0"]
-    arguments += ["--data.batch_size", "2", "--steps", str(steps)]
-    return main([*arguments, "--loss_weights", str(folder / "vgg.safetensors"), *more])
+    arguments += ["--photos", str(folder / "photos"), "--num-workers", "0"]
+    arguments += ["--batch-size", "2", "--steps", str(steps)]
+    return main([*arguments, "--loss-weights", str(folder / "vgg.safetensors"), *more])
 
 
 def paint(bundle: Bundle, style: str) -> NDArray[np.uint8]:
@@ -66,7 +66,7 @@ def paint(bundle: Bundle, style: str) -> NDArray[np.uint8]:
 def test_every_old_style_paints_as_before_to_the_bit(folder: Path, tmp_path: Path) -> None:
     before = read_bundle(folder / "model" / "1")
     old = {style: paint(before, style) for style in before.bank.ids}
-    assert add_style(folder, "--next_version", "true", "--out", str(tmp_path / "x.st")) == 0
+    assert add_style(folder, "--next-version", "--out", str(tmp_path / "x.st")) == 0
     after = read_bundle(folder / "model" / str(list_versions(folder / "model")[-1]))
     assert after.bank.ids == (*before.bank.ids, "new-discs")
     assert after.network.digest == before.network.digest
@@ -101,7 +101,7 @@ def test_a_checkpoint_will_do_where_no_next_version_is_asked_for(
     assert add_style(folder, "--out", str(out), source=checkpoint) == 0
     digest = read_bundle(folder / "model" / "1").network.digest
     assert read_style_file(out).network_digest == digest
-    assert add_style(folder, "--next_version", "true", source=checkpoint) == 1
+    assert add_style(folder, "--next-version", source=checkpoint) == 1
     assert "export it" in capsys.readouterr().err
 
 
@@ -122,7 +122,7 @@ def test_training_brings_the_style_nearer(
 def test_a_style_file_is_a_place_to_go_on_from(folder: Path, tmp_path: Path) -> None:
     first, second = tmp_path / "first.safetensors", tmp_path / "second.safetensors"
     assert add_style(folder, "--out", str(first)) == 0
-    still = ("--init", str(first), "--learning_rate", "0")
+    still = ("--init", str(first), "--learning-rate", "0")
     assert add_style(folder, "--out", str(second), *still, steps=1) == 0
     assert np.array_equal(read_style_file(first).row, read_style_file(second).row)
 
@@ -130,8 +130,8 @@ def test_a_style_file_is_a_place_to_go_on_from(folder: Path, tmp_path: Path) -> 
 def test_ctrl_c_keeps_what_was_learned(folder: Path, tmp_path: Path) -> None:
     out = tmp_path / "style.safetensors"
     command = [sys.executable, "-m", "training", "add-style", str(folder / "model" / "1")]
-    command += [str(folder / "New Discs.png"), "--data.photos", str(folder / "photos")]
-    command += ["--loss_weights", str(folder / "vgg.safetensors"), "--data.num_workers", "1"]
+    command += [str(folder / "New Discs.png"), "--photos", str(folder / "photos")]
+    command += ["--loss-weights", str(folder / "vgg.safetensors"), "--num-workers", "1"]
     command += ["--steps", "100000", "--out", str(out)]
     process = subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, process_group=0
@@ -153,16 +153,16 @@ def test_ctrl_c_keeps_what_was_learned(folder: Path, tmp_path: Path) -> None:
         (("--init", "absent.safetensors"), "choose nearest, neutral, a style file, or one of blue"),
         (("--id", "red"), "has a style 'red' already"),
         (("--id", "photograph"), "has a style 'photograph' already"),
-        (("--data.photos", "absent"), "is no folder"),
+        (("--photos", "absent"), "is no folder"),
         (("--steps", "-1"), "--steps is -1: it must be at least 1"),
-        (("--style_size", "0"), "--style_size is 0: it must be between 32 and 4096"),
-        (("--learning_rate", "-1"), "--learning_rate is -1.0: it must be at least 0"),
-        (("--learning_rate", ".nan"), "--learning_rate is nan: it must be at least 0"),
-        (("--style_strength", "-1"), "--style_strength is -1.0: it must be at least 0"),
+        (("--style-size", "0"), "--style-size is 0: it must be between 32 and 4096"),
+        (("--learning-rate", "-1"), "--learning-rate is -1.0: it must be at least 0"),
+        (("--learning-rate", "nan"), "--learning-rate is nan: it must be at least 0"),
+        (("--style-strength", "-1"), "--style-strength is -1.0: it must be at least 0"),
         (("--seed", "-1"), "--seed is -1: it must be at least 0"),
-        (("--data.crop_size", "8"), "data.crop_size is 8: it must be a multiple of 4, between"),
-        (("--data.batch_size", "0"), "data.batch_size is 0: it must be at least 1"),
-        (("--data.num_workers", "-1"), "data.num_workers is -1: it must be at least 0"),
+        (("--crop-size", "8"), "--crop-size is 8: it must be a multiple of 4, between"),
+        (("--batch-size", "0"), "--batch-size is 0: it must be at least 1"),
+        (("--num-workers", "-1"), "--num-workers is -1: it must be at least 0"),
         (("--out", "pyproject.toml/x.safetensors"), "a file is in the way"),
         (("--out", "docs"), "is a folder: give the name of a file"),
     ],
@@ -184,8 +184,8 @@ def test_a_painting_whose_name_makes_no_id_needs_one(
 ) -> None:
     draw_picture(tmp_path / "神奈川沖浪裏.png", 3, (60, 50))
     arguments = ["add-style", str(folder / "model/1"), str(tmp_path / "神奈川沖浪裏.png")]
-    arguments += ["--data.photos", str(folder / "photos"), "--data.num_workers", "0"]
-    arguments += ["--loss_weights", str(folder / "vgg.safetensors"), "--steps", "1"]
+    arguments += ["--photos", str(folder / "photos"), "--num-workers", "0"]
+    arguments += ["--loss-weights", str(folder / "vgg.safetensors"), "--steps", "1"]
     arguments += ["--out", str(tmp_path / "wave.safetensors")]
     assert main(arguments) == 1
     assert "神奈川沖浪裏.png' has no letter from a to z" in (error := capsys.readouterr().err)
@@ -203,10 +203,11 @@ def test_the_photos_held_out_are_evenly_spread(
         Image.new("L", (64, 64), number).save(tmp_path / f"{number:02}.png")
     weights = str(folder / "vgg.safetensors")
     options = AddStyleOptions(
-        folder / "model/1",
-        folder / "New Discs.png",
-        PhotoOptions(tmp_path, crop_size=64),
-        StyleOptions(loss_weights=weights),
+        source=folder / "model/1",
+        painting=folder / "New Discs.png",
+        photos=(tmp_path,),
+        crop_size=64,
+        loss_weights=weights,
     )
     lesson = Lesson(read_trained(options.source), options, StyleInfo("new-discs"))
     numbers = (lesson.held_out.mean(dim=(1, 2, 3)) * 255).round().int().tolist()
@@ -221,7 +222,7 @@ def test_another_loss_network_is_refused(
 
     weights = load_file(folder / "vgg.safetensors")
     save_file({k: 2 * v for k, v in weights.items()}, tmp_path / "other.safetensors")
-    assert add_style(folder, "--loss_weights", str(tmp_path / "other.safetensors")) == 1
+    assert add_style(folder, "--loss-weights", str(tmp_path / "other.safetensors")) == 1
     assert "another loss network" in capsys.readouterr().err
 
 
@@ -229,8 +230,8 @@ def test_a_loss_that_is_no_number_keeps_what_was_learned_before(
     folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "style.safetensors"
-    assert add_style(folder, "--out", str(out), "--learning_rate", "1e20", steps=30) == 0
-    assert "lower --learning_rate" in capsys.readouterr().out
+    assert add_style(folder, "--out", str(out), "--learning-rate", "1e20", steps=30) == 0
+    assert "lower --learning-rate" in capsys.readouterr().out
     assert np.isfinite(read_style_file(out).row).all()
 
 
@@ -261,7 +262,7 @@ def test_a_version_that_is_not_the_newest_is_no_base_for_the_next(
 ) -> None:
     shutil.copytree(folder / "model" / "1", tmp_path / "m" / "1")
     shutil.copytree(folder / "model" / "1", tmp_path / "m" / "2")
-    arguments = ("--next_version", "true", "--out", str(tmp_path / "x.safetensors"))
+    arguments = ("--next-version", "--out", str(tmp_path / "x.safetensors"))
     assert add_style(folder, *arguments, source=str(tmp_path / "m" / "1")) == 1
     error = capsys.readouterr().err
     assert "would lose what version 2 has: give the model's folder" in error
@@ -270,5 +271,51 @@ def test_a_version_that_is_not_the_newest_is_no_base_for_the_next(
 
 @pytest.mark.skipif(torch.cuda.is_available() or torch.backends.mps.is_available(), reason="a GPU")
 def test_a_gpu_that_is_not_there_is_told(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert add_style(folder, "--device", "gpu") == 1
-    assert "--device gpu: PyTorch finds no GPU here" in capsys.readouterr().err
+    assert add_style(folder, "--device", "cuda") == 1
+    assert "no device 'cuda' here" in capsys.readouterr().err
+
+
+OLD = "--data.photos [a, b] --data.crop_size 64 --next_version true --loss_weights=x --device gpu"
+
+
+@pytest.mark.parametrize("words", [OLD, OLD.replace("_version true", "-version=true")])
+def test_the_spellings_of_the_version_before_are_understood_and_the_new_ones_told(
+    words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    split = words.replace("[a, b]", "[a,b]").split()
+    old = parse_options(["model", "painting.jpg", *split])
+    hints = capsys.readouterr().err.splitlines()
+    new = [
+        "--photos",
+        "[a,b]",
+        "--crop-size",
+        "64",
+        "--next-version",
+        "--loss-weights",
+        "x",
+        "--device",
+        "cuda",
+    ]
+    assert old == parse_options(["model", "painting.jpg", *new])
+    assert old.photos == (Path("a"), Path("b"))
+    assert old.next_version
+    assert "python -m training add-style: --loss_weights is now --loss-weights; " in "".join(hints)
+    assert len(hints) in (5, 6)
+    assert capsys.readouterr().err == ""
+
+
+def test_next_version_false_is_none(capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["model", "painting.jpg", "--photos", "a", "--next_version", "false"]
+    assert not parse_options(words).next_version
+
+
+def test_a_file_of_options_says_what_the_command_line_leaves_open(tmp_path: Path) -> None:
+    file = tmp_path / "style.yaml"
+    file.write_text(
+        "data: {photos: [a, b], batch_size: 2}\nsteps: 7\nnext_version: true\ntitle: Waves 2\n"
+    )
+    words = ["--config", str(file), "model", "painting.jpg", "--steps", "9"]
+    options = parse_options(words)
+    assert options.photos == (Path("a"), Path("b"))
+    assert (options.batch_size, options.steps, options.next_version) == (2, 9, True)
+    assert options.title == "Waves 2"
